@@ -1,0 +1,22 @@
+"""FastV: drop, inside a vision-language model, the visual tokens that deep layers ignore.
+
+    from fastv import FastV
+
+    with FastV(k=2, r=0.5)(model) as trace:
+        output = model.generate(**inputs)
+
+Names resolve on first use, so that the arithmetic rooms (``fastv.cost``, ``fastv.published``) import without torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_HOMES = {"FastV": "fastv.pruning", "Trace": "fastv.pruning", "FastVError": "fastv.errors"}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastv' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
