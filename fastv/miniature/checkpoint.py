@@ -1,0 +1,26 @@
+"""Miniatures on disk, laid out as ``llava-hf`` checkpoints are: what loads LLaVA-1.5 loads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from transformers import CLIPVisionModel, LlavaForConditionalGeneration, LlavaProcessor
+
+_SHARD = "9MB"  # file hosts want large-file storage from 10 MB on
+
+
+def save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder: Path) -> None:
+    """Weights in half precision, config, tokenizer, processor and chat template; ``model`` itself stays as it is."""
+    config = model.config.to_dict()
+    half = {name: weight.half() for name, weight in model.state_dict().items()}
+    copy = LlavaForConditionalGeneration(model.config.__class__.from_dict(config)).half()
+    copy.load_state_dict(half)
+    copy.generation_config.update(do_sample=False)
+    copy.save_pretrained(folder, max_shard_size=_SHARD)
+    processor.save_pretrained(folder)
+
+
+def saved_tower(folder: Path) -> CLIPVisionModel:
+    """The vision tower of a saved miniature, in float32."""
+    return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).model.vision_tower

@@ -1,0 +1,117 @@
+"""The projector and the decoder, taught on the finished vision tower: to answer, and to call what is seen by its name."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy, normalize
+from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+from fastv.miniature.architecture import DECODERS, llava_config
+from fastv.miniature.feed import batches
+from fastv.miniature.loop import Plan, learn
+from fastv.miniature.packing import Example, Packed, Questioner, pack
+from fastv.miniature.questions import TASKS
+from fastv.miniature.scenes import GRID
+from fastv.miniature.tokenizer import IMAGE
+from fastv.miniature.world import CATEGORIES, CATEGORY_OF, COLOURS, NAMES, plural
+
+QUESTIONS = 16  # about each picture
+_NAMING_WEIGHT = 0.5
+
+
+class Naming(torch.nn.Module):
+    """Draws each projected visual token towards the word for what it shows, so that a word can find its thing by likeness.
+
+    Without it the decoder takes very long to find out that a name in the question and a patch in the picture have to do
+    with each other. Only used in training.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(2.3))
+
+        def ids(words: list[str]) -> torch.Tensor:
+            return torch.tensor([tokenizer(f" {word}", add_special_tokens=False).input_ids[0] for word in words])
+
+        colours = list(COLOURS)
+        categories = list(CATEGORIES)
+        same = torch.arange(len(NAMES))
+        of_category = torch.tensor([categories.index(CATEGORY_OF[name]) if name in CATEGORY_OF else len(categories) for name in NAMES])
+        # each: the words to choose from, and for each name which of them is right
+        self.readings = [(ids([*NAMES, *colours]), same), (ids([*map(plural, NAMES), *colours]), same),
+                         (ids([*categories, NAMES[-1], *colours]), of_category)]
+
+    def forward(self, projected: torch.Tensor, words: torch.Tensor, names: torch.Tensor, colours: torch.Tensor) -> torch.Tensor:
+        """projected: (batch, v, width); words: the embedding table; names: (batch, v), 0 for background; colours: (batch,)."""
+        reading, right = self.readings[int(torch.randint(len(self.readings), ()))]
+        likeness = normalize(projected.float(), dim=-1) @ normalize(words[reading].float(), dim=-1).T * self.scale.exp()
+        background = names == 0
+        target = torch.where(background, len(reading) - len(COLOURS) + colours[:, None], right[(names - 1).clamp(min=0)])
+        loss = cross_entropy(likeness.flatten(0, 1), target.flatten(), reduction="none").view_as(target)
+        return loss[~background].mean() + 0.3 * loss[background].mean()
+
+
+class Student(torch.nn.Module):
+    """The model with what only training needs."""
+
+    def __init__(self, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast):
+        super().__init__()
+        self.model, self.naming, self.tokenizer = model, Naming(tokenizer), tokenizer
+        self.image_token = tokenizer.convert_tokens_to_ids(IMAGE)
+
+    def forward(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (m, vocabulary) for the m answer tokens, and the naming loss."""
+        inner = self.model.model
+        with torch.no_grad():
+            seen = inner.vision_tower(pixel_values=packed.pixels).last_hidden_state[:, 1:][:, packed.patches]
+        projected = inner.multi_modal_projector(seen)
+        words = inner.language_model.embed_tokens.weight
+        at_image = packed.input_ids == self.image_token
+        embeds = inner.language_model.embed_tokens(packed.input_ids).masked_scatter(at_image[..., None], projected)
+        forbidden = torch.zeros(packed.visible.shape, dtype=words.dtype).masked_fill(~packed.visible, torch.finfo(words.dtype).min)
+        hidden = inner.language_model(inputs_embeds=embeds, attention_mask=forbidden, position_ids=packed.position_ids,
+                                      use_cache=False).last_hidden_state
+        return self.model.lm_head(hidden[packed.rows, packed.columns]), self.naming(projected, words, packed.names, packed.colours)
+
+
+def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
+    """The loss, and for each task the share of questions whose whole answer would have been given greedily."""
+    packed = pack(examples, student.tokenizer, _one_in_four() if coarse else torch.arange(GRID * GRID))
+    logits, naming = student(packed)
+    lengths = torch.bincount(packed.owner).float()
+    weight = lengths[packed.owner].rsqrt()  # so that a description counts for more than a yes, but not as its many tokens
+    answering = (cross_entropy(logits.float(), packed.targets, reduction="none") * weight).sum() / weight.sum()
+    right = torch.ones(len(packed.tasks)).scatter_reduce(0, packed.owner, (logits.argmax(-1) == packed.targets).float(), "amin")
+    figures = {"loss": answering.item(), "naming": naming.item(), "right": right.mean().item()}
+    for index, task in enumerate(TASKS):
+        asked = packed.tasks == index
+        if asked.any():
+            figures[task] = right[asked].mean().item()
+    return answering + _NAMING_WEIGHT * naming, figures
+
+
+def _one_in_four() -> torch.Tensor:
+    """One patch, at random, of each 2 x 2: ascending patch numbers, int64 (144,)."""
+    half = GRID // 2
+    row, column = (2 * torch.arange(half)[:, None], 2 * torch.arange(half)[None])
+    offset = torch.randint(4, (half, half))
+    return ((row + offset // 2) * GRID + column + offset % 2).flatten().sort().values
+
+
+def train_decoder(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerFast, coarse: Plan, full: Plan,
+                  folder: Path) -> LlavaForConditionalGeneration:
+    """Learn to answer from a quarter of the visual tokens (several times cheaper), then from all; resumes where it stopped."""
+    torch.manual_seed(0)
+    config = llava_config(DECODERS[name], tower.config, vocabulary=len(tokenizer), image_token=tokenizer.convert_tokens_to_ids(IMAGE),
+                          bos=tokenizer.bos_token_id, eos=tokenizer.eos_token_id, pad=tokenizer.pad_token_id)
+    model = LlavaForConditionalGeneration(config)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    model.model.vision_tower.requires_grad_(False)
+    student = Student(model, tokenizer)
+    for stage, plan, is_coarse in (("coarse", coarse, True), ("full", full, False)):
+        learn(student, partial(answering_loss, student, is_coarse), partial(batches, Questioner(tokenizer, QUESTIONS), plan.pictures),
+              plan, folder / stage)
+    return model.eval()

@@ -1,0 +1,114 @@
+"""Many questions about one picture in one sequence: each sees the picture and itself, and stands right after the picture.
+
+So a picture's tokens are computed once for all its questions, and each question is learnt just as if it were asked alone.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from fastv.miniature.feed import normalised, pixels
+from fastv.miniature.questions import TASKS, questions
+from fastv.miniature.scenes import GRID, Scene, patch_labels
+from fastv.miniature.tokenizer import IMAGE, OPENING, block
+
+VISUAL_TOKENS = GRID * GRID
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question's token ids, its answer's (with the end token), and its task's index."""
+
+    prompt: list[int]
+    answer: list[int]
+    task: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """One scene's learning: its picture, uint8 (3, 336, 336), what covers each patch (576,), the background's colour, questions."""
+
+    pixels: torch.Tensor
+    names: torch.Tensor
+    colour: int
+    asked: list[Asked]
+
+
+class Questioner:
+    """Turns scenes into examples; picklable, so that it can work in the feeding process."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, number: int):
+        self.tokenizer, self.number = tokenizer, number
+
+    def __call__(self, made: Scene) -> Example:
+        labels = patch_labels(made)
+        asked = []
+        for question in questions(made, self.number, random.Random(f"questions {made.seed}")):
+            prompt, answer = (self.tokenizer(text, add_special_tokens=False).input_ids for text in (block(question.text), f" {question.answer}"))
+            asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task)))
+        return Example(pixels(made), torch.from_numpy(labels["name"]), int(labels["colour"][0]), asked)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch of packed sequences of ``n`` tokens.
+
+    input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32 (batch, 3, 336, 336).
+    names: int64 (batch, v), colours: int64 (batch,). patches: int64 (v,), the patches whose tokens are there.
+    rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the tokens; owner: int64 (m,), which question
+    each belongs to; tasks: int64 (questions,).
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    visible: torch.Tensor
+    pixels: torch.Tensor
+    names: torch.Tensor
+    colours: torch.Tensor
+    patches: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
+    targets: torch.Tensor
+    owner: torch.Tensor
+    tasks: torch.Tensor
+
+
+def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: torch.Tensor) -> Packed:
+    """The batch of examples, with the visual tokens of ``patches`` (ascending, int64) only, each at its own position."""
+    opening = tokenizer(OPENING).input_ids
+    image = tokenizer.convert_tokens_to_ids(IMAGE)
+    start = opening.index(image)
+    prefix_ids = opening[:start] + [image] * len(patches)
+    prefix_positions = torch.cat([torch.arange(start), start + patches])
+    after = start + VISUAL_TOKENS
+    length = len(prefix_ids) + max(sum(len(asked.prompt) + len(asked.answer) for asked in example.asked) for example in examples)
+    input_ids = torch.full((len(examples), length), tokenizer.pad_token_id)
+    position_ids = torch.zeros(len(examples), length, dtype=torch.long)
+    blocks = torch.full((len(examples), length), -1)
+    rows, columns, targets, owner, tasks = [], [], [], [], []
+    for row, example in enumerate(examples):
+        input_ids[row, :len(prefix_ids)] = torch.tensor(prefix_ids)
+        position_ids[row, :len(prefix_ids)] = prefix_positions
+        blocks[row, :len(prefix_ids)] = 0
+        at = len(prefix_ids)
+        for number, asked in enumerate(example.asked, start=1):
+            ids = asked.prompt + asked.answer
+            end = at + len(ids)
+            input_ids[row, at:end] = torch.tensor(ids)
+            position_ids[row, at:end] = torch.arange(after, after + len(ids))
+            blocks[row, at:end] = number
+            rows += [row] * len(asked.answer)
+            columns += range(at + len(asked.prompt) - 1, end - 1)
+            targets += asked.answer
+            owner += [len(tasks)] * len(asked.answer)
+            tasks.append(asked.task)
+            at = end
+    same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
+    visible = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
+    return Packed(input_ids, position_ids, visible, normalised(torch.stack([example.pixels for example in examples])),
+                  torch.stack([example.names for example in examples])[:, patches], torch.tensor([example.colour for example in examples]),
+                  patches, *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)))

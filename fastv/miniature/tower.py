@@ -1,0 +1,81 @@
+"""The vision tower, taught first and alone: what covers each patch, where that thing is, and which digit stands there."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import CLIPVisionModel
+
+from fastv.miniature.architecture import tower_config
+from fastv.miniature.feed import batches, normalised, pixels
+from fastv.miniature.loop import Plan, learn
+from fastv.miniature.scenes import GRID, NO_LABEL, PATCH, Scene, patch_labels
+from fastv.miniature.world import CELLS, COLOURS, NAMES
+
+# label -> (number of classes, weight in the loss)
+HEADS = {"name": (1 + len(NAMES), 1.0), "cell": (len(CELLS), 0.3), "centre": (2, 1.0), "digit": (11, 2.0), "colour": (len(COLOURS), 0.2)}
+
+
+class Labeller(torch.nn.Module):
+    """The tower with a linear reading of each label from each patch; the readings are thrown away after training."""
+
+    def __init__(self, tower: CLIPVisionModel):
+        super().__init__()
+        self.tower = tower
+        self.heads = torch.nn.ModuleDict({label: torch.nn.Linear(tower.config.hidden_size, classes) for label, (classes, _) in HEADS.items()})
+
+    def forward(self, pixel_values: torch.Tensor, patches: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Windows of pictures -> label: logits (batch, n, classes).
+
+        pixel_values: (batch, 3, side, side), the pixels of each window. patches: int64 (batch, n), the n = (side / 14)^2 patches
+        of the whole picture the window shows; the whole picture is the window of all 576, and then this is the tower's own forward.
+        """
+        embeddings = self.tower.embeddings
+        seen = embeddings.patch_embedding(pixel_values.to(embeddings.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2)
+        whole = embeddings.class_embedding.expand(len(seen), 1, -1)
+        places = embeddings.position_embedding(torch.cat([torch.zeros_like(patches[:, :1]), 1 + patches], dim=1))
+        hidden = self.tower.pre_layrnorm(torch.cat([whole, seen], dim=1) + places)
+        hidden = self.tower.encoder(inputs_embeds=hidden).last_hidden_state[:, 1:]
+        return {label: head(hidden) for label, head in self.heads.items()}
+
+
+def labelling_loss(labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]) -> tuple[torch.Tensor, dict[str, float]]:
+    """Weighted cross-entropies, and how often the labels that matter are right (names and cells on things, digits on digits)."""
+    windows = [window for scene_windows in batch for window in scene_windows]
+    pixel_values, patches = (torch.stack([window[part] for window in windows]) for part in (0, 1))
+    total, figures = torch.zeros(()), {}
+    for label, logits in labeller(normalised(pixel_values), patches).items():
+        truth = torch.stack([window[2][label] for window in windows])
+        total = total + HEADS[label][1] * cross_entropy(logits.float().flatten(0, 1), truth.flatten(), ignore_index=NO_LABEL)
+        asked = truth > 0 if label in ("name", "centre", "digit") else truth != NO_LABEL
+        figures[label] = (logits.argmax(-1) == truth)[asked].float().mean().item() if asked.any() else 1.0
+    return total, {"loss": total.item(), **figures}
+
+
+def _windows(made: Scene, *, side: int, count: int) -> list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]:
+    """``count`` windows of ``side`` x ``side`` patches, each the fullest of three drawn: pixels, patch numbers, labels."""
+    rng = random.Random(made.seed)
+    whole, labels = pixels(made), {label: torch.from_numpy(values) for label, values in patch_labels(made).items()}
+    numbers = torch.arange(GRID * GRID).view(GRID, GRID)
+    windows = []
+    for _ in range(count):
+        corners = [(rng.randint(0, GRID - side), rng.randint(0, GRID - side)) for _ in range(3)]
+        top, left = max(corners, key=lambda corner: (made.owners[corner[0]:corner[0] + side, corner[1]:corner[1] + side] >= 0).sum())
+        patches = numbers[top:top + side, left:left + side].flatten()
+        seen = whole[:, top * PATCH:(top + side) * PATCH, left * PATCH:(left + side) * PATCH]
+        windows.append((seen, patches, {label: values[patches] for label, values in labels.items()}))
+    return windows
+
+
+def train_tower(windows: Plan, whole: Plan, folder: Path) -> CLIPVisionModel:
+    """Learn from quarter windows of pictures (a sixth of the work), then from whole pictures; resumes where it stopped."""
+    torch.manual_seed(0)
+    labeller = Labeller(CLIPVisionModel(tower_config()))
+    for name, plan, side, count in (("windows", windows, GRID // 2, 2), ("whole", whole, GRID, 1)):
+        example = partial(_windows, side=side, count=count)
+        learn(labeller, partial(labelling_loss, labeller), partial(batches, example, plan.pictures), plan, folder / name)
+    return labeller.tower

@@ -1,0 +1,51 @@
+"""Train a miniature from nothing: the vision tower alone, then a decoder on it, then its checkpoint.
+
+    python -m fastv.miniature.train mini-7 --output assets/models/mini-7
+    python -m fastv.miniature.train mini-13 --tower assets/models/mini-7 --output assets/models/mini-13
+    python -m fastv.miniature.train mini-7 --smoke
+
+An interrupted run goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from fastv.miniature import checkpoint
+from fastv.miniature.architecture import DECODERS
+from fastv.miniature.decoder import train_decoder
+from fastv.miniature.loop import Plan
+from fastv.miniature.tokenizer import build_processor
+from fastv.miniature.tower import train_tower
+
+TOWER = (Plan(1400, pictures=32), Plan(350, learning_rate=5e-4, warmup=20))
+DECODER = (Plan(2900, final=0.25), Plan(650, learning_rate=5e-4, warmup=20))
+_SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("twin", choices=sorted(DECODERS))
+    parser.add_argument("--output", type=Path, help="where the checkpoint goes (default: in the run's folder)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where unfinished work is kept")
+    parser.add_argument("--tower", type=Path, help="take the vision tower of this checkpoint instead of training one")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16: much faster where the processor has AMX")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--smoke", action="store_true", help="two steps of everything, to see that it works")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    tower_plans, decoder_plans = ([_SMOKE if arguments.smoke else replace(plan, half=arguments.half) for plan in plans]
+                                  for plans in (TOWER, DECODER))
+    runs = arguments.runs / ("smoke" if arguments.smoke else "")
+    processor = build_processor()
+    tower = checkpoint.saved_tower(arguments.tower) if arguments.tower else train_tower(*tower_plans, runs / "tower")
+    model = train_decoder(arguments.twin, tower.float(), processor.tokenizer, *decoder_plans, runs / arguments.twin)
+    checkpoint.save(model.float(), processor, arguments.output or runs / arguments.twin / "checkpoint")
+
+
+if __name__ == "__main__":
+    main()

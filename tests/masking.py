@@ -1,0 +1,97 @@
+"""FastV by masking, written apart from the engine: what dropping visual tokens must be equal to.
+
+Layers >= k see every token of the prompt, at its own place, but no query may look at a dropped one. Slow, and simple.
+Also the prompts, models and comparisons that the engine's tests share.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import torch
+from standins import IMAGE_TOKEN, tiny_llava
+
+# Rows of segments for llava_inputs: numbers are text tokens, 0 is a picture of 16 visual tokens.
+PROMPTS = {
+    "one picture": [(5, 0, 7)],
+    "left padding": [(5, 0, 7), (3, 0, 19)],
+    "two pictures": [(5, 0, 3, 0, 7), (2, 0, 0, 8)],
+    "one and two pictures": [(5, 0, 7), (2, 0, 3, 0, 4)],
+    "one and two pictures, no padding": [(5, 0, 20), (2, 0, 3, 0, 4)],
+    "a long row without picture": [(5, 0, 7), (40,)],
+    "a short row without picture": [(5, 0, 7), (2, 0, 3, 0, 4), (9,)],
+}
+# The random weights like to emit the image token and the end of text, which ends a comparison early.
+GREEDY = dict(max_new_tokens=6, do_sample=False, suppress_tokens=[IMAGE_TOKEN, 2], pad_token_id=0,
+              return_dict_in_generate=True, output_logits=True)
+CLOSE = dict(atol=1e-4, rtol=1e-4)
+EXACT = dict(atol=0, rtol=0)
+_MODELS: dict = {}
+
+
+def model_of(attention: str = "sdpa", **shape):
+    """One model of each kind for the whole session: each test leaves it as it was, or another one fails."""
+    key = attention, *sorted(shape.items(), key=str)
+    if key not in _MODELS:
+        _MODELS[key] = tiny_llava(attention=attention, **shape)
+    return _MODELS[key]
+
+
+def dropped_of(trace, input_ids: torch.Tensor) -> torch.Tensor:
+    """The visual tokens that a trace does not list as kept: boolean (batch, n)."""
+    dropped = input_ids == IMAGE_TOKEN
+    for row, kept in zip(dropped, trace.kept):
+        row[kept[kept >= 0]] = False
+    return dropped
+
+
+def assert_same_answer(output, expected, **tolerance) -> None:
+    """Two outputs of generate: logits at each step within the tolerance, and the same tokens."""
+    for step, (ours, theirs) in enumerate(zip(output.logits, expected.logits, strict=True)):
+        torch.testing.assert_close(ours, theirs, msg=lambda text: f"logits of token {step}: {text}", **tolerance)
+    assert torch.equal(output.sequences, expected.sequences)
+
+
+def causal_mask(queries: int, keys: int, dtype: torch.dtype) -> torch.Tensor:
+    """The additive mask (1, 1, queries, keys) of the last ``queries`` positions of a sequence."""
+    seen = torch.arange(keys)[None] <= torch.arange(keys - queries, keys)[:, None]
+    return torch.zeros(1, 1, queries, keys, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+
+
+@contextmanager
+def dropped_by_masking(model, k: int, dropped: torch.Tensor):
+    """dropped: boolean (batch, prompt length). Works for a plain forward and for generate, with or without a cache."""
+    decoder = model.base_model.language_model
+
+    def hook(layer, args, kwargs):
+        hidden, cache, mask = args[0], kwargs.get("past_key_values"), kwargs.get("attention_mask")
+        past = cache.get_seq_length(layer.self_attn.layer_idx) if cache is not None else 0
+        keys = past + hidden.shape[1]
+        if mask is None:
+            mask = causal_mask(hidden.shape[1], keys, hidden.dtype)
+        elif mask.dtype == torch.bool:
+            mask = torch.zeros(mask.shape, dtype=hidden.dtype).masked_fill(~mask, torch.finfo(hidden.dtype).min)
+        hidden_columns = torch.zeros(len(dropped), keys, dtype=torch.bool)
+        hidden_columns[:, :dropped.shape[1]] = dropped
+        mask = mask.masked_fill(hidden_columns[:, None, None, :], torch.finfo(hidden.dtype).min)
+        return args, {**kwargs, "attention_mask": mask}
+
+    handles = [layer.register_forward_pre_hook(hook, with_kwargs=True) for layer in decoder.layers[k:]]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def dropped_by_attention(eager_model, inputs: dict, k: int, r: float) -> torch.Tensor:
+    """Which prompt positions FastV must drop, from the whole attention maps of a model loaded with eager attention."""
+    with torch.no_grad():
+        attention = eager_model(**inputs, output_attentions=True).attentions[k - 1]
+    row = attention.float().mean(dim=1)[:, -1]
+    dropped = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
+    for i, ids in enumerate(inputs["input_ids"]):
+        visual = (ids == IMAGE_TOKEN).nonzero()[:, 0]
+        keep = round(len(visual) * (1 - r))
+        dropped[i, visual[row[i, visual].argsort()[:len(visual) - keep]]] = True
+    return dropped

@@ -1,0 +1,90 @@
+"""Index arithmetic: which columns a pruned prompt has, and how tensors and masks are cut down to them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fastv.selection import Cut, Selection, mark, positions_of
+
+
+def columns(text: str) -> torch.Tensor:
+    """ "x.x x.." -> boolean rows, x = True."""
+    return torch.tensor([[character == "x" for character in row] for row in text.split()])
+
+
+def test_positions_and_marks_are_each_others_inverse():
+    marked = columns("x..xx ..... .x...")
+    positions = positions_of(marked, most=3)
+    assert positions.tolist() == [[0, 3, 4], [-1, -1, -1], [1, -1, -1]]
+    assert torch.equal(mark(positions, 5), marked)
+
+
+def test_a_selection_lists_the_kept_columns_of_each_row():
+    selection = Selection.of(columns("xx..xx xxx..x"), 4, k=2)
+    assert selection.index.tolist() == [[0, 1, 4, 5], [0, 1, 2, 5]]
+    assert (selection.valid, selection.length, selection.pruned_length) == (None, 6, 4)
+
+
+def test_rows_that_keep_more_lose_their_beginning():
+    selection = Selection.of(columns("xxxx.xx x...xxx"), 4, k=2)
+    assert selection.index.tolist() == [[2, 3, 5, 6], [0, 4, 5, 6]]
+
+
+def test_a_row_too_short_is_filled_up_at_its_beginning():
+    selection = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True)
+    assert selection.index[0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert selection.index[1, 3:].tolist() == [0, 4, 5]
+    assert selection.valid.tolist() == [[True] * 6, [False] * 3 + [True] * 3]
+
+
+def test_a_grown_sequence_keeps_all_that_came_later():
+    grown = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True).grown(8)
+    assert grown.index[:, -2:].tolist() == [[6, 7], [6, 7]]
+    assert grown.valid[:, -2:].all() and (grown.length, grown.pruned_length) == (8, 8)
+
+
+@pytest.mark.parametrize("rows", ["x..xx", "x..xx xx..x"])
+@pytest.mark.parametrize("leading", [(), (3,)])
+def test_take_cuts_the_named_dimension_of_each_row(rows, leading):
+    keep = columns(rows)
+    selection = Selection.of(keep, 3, k=2)
+    tensor = torch.randn(*leading, len(keep), 5, 4)
+    cut = selection.take(tensor, -2)
+    for row in range(len(keep)):
+        assert torch.equal(cut[..., row, :, :], tensor[..., row, :, :][..., keep[row], :])
+    assert torch.equal(selection.take(tensor[..., 0], -1), cut[..., 0])
+
+
+def test_take_spreads_what_is_one_for_the_whole_batch():
+    keep = columns("x..xx xx..x")
+    assert Selection.of(keep, 3, k=2).take(torch.arange(5)[None], -1).tolist() == [[0, 3, 4], [0, 1, 4]]
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.bfloat16])
+def test_fillers_are_hidden_from_all_but_themselves(dtype):
+    selection = Selection.of(columns("xxxx x..x"), 4, k=2, fill=True)
+    visible = torch.ones(4, 4, dtype=torch.bool).tril()[None, None].expand(2, 1, -1, -1)
+    lowest = torch.finfo(dtype).min if dtype.is_floating_point else None
+    mask = visible if dtype == torch.bool else torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, lowest)
+    cut = selection.take_mask(mask, rows=True)
+    seen = cut if dtype == torch.bool else cut == 0
+    assert torch.equal(seen[0, 0], visible[0, 0])
+    assert torch.equal(seen[1, 0][:, :2], torch.eye(4, 2, dtype=torch.bool))
+    assert seen[1, 0][2:, 2:].tolist() == [[True, False], [True, True]]
+    assert torch.equal(selection.take_mask(columns("xxxx xxxx").long(), rows=True), selection.valid.long())
+
+
+@pytest.mark.parametrize("flat", [True, False])
+@pytest.mark.parametrize("new", [6, 2, 1])
+def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
+    equal = Selection.of(columns("xx..xx"), 4, k=2)
+    assert Cut(equal, new=new, flat_mask=flat).mask(None) is None
+    unequal = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True)
+    mask = Cut(unequal, new=new, flat_mask=flat).mask(None)
+    if flat:
+        assert torch.equal(mask, unequal.valid)
+    else:
+        assert mask.shape == (2, 1, new, 6)
+        assert torch.equal(mask[:, 0, -1], unequal.valid)
+        assert mask.any(dim=-1).all()
