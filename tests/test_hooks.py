@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import torch
 from masking import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of
-from standins import IMAGE_TOKEN, llava_inputs, tiny_llava
+from standins import llava_inputs, tiny_llava
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import AttentionInterface, LlamaModel
+from transformers import AttentionInterface, DynamicCache, LlamaModel
 
 from fastv import FastV, ranking
 from fastv.errors import InvalidBudgetError, InvalidInputError, NestingError, UnsupportedModelError
@@ -57,16 +57,25 @@ class TestLeavesNothingBehind:
         assert whole_state(model) == before
         assert_same_answer(model.generate(**inputs, **GREEDY), expected, **EXACT)
 
-    def test_a_run_after_a_failed_one_is_right(self):
-        model, inputs = model_of(), llava_inputs()
+    @pytest.mark.parametrize("layer", [1, 3])
+    @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+    def test_a_run_after_a_failed_one_is_right(self, error, layer):
+        def fail(*_):
+            raise error
+
+        model, inputs, text = model_of(), llava_inputs(), llava_inputs([(28,)])
+        plain = model.generate(**text, **GREEDY)
         with FastV(k=2)(model):
             expected = model.generate(**inputs, **GREEDY)
-            handle = model.model.language_model.layers[1].register_forward_hook(lambda *_: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                model.generate(**inputs, **GREEDY)
-            handle.remove()
-            embeds = torch.randn(1, 5, 32)  # the decoder alone: no prompt, nothing to prune
-            assert model.model.language_model(inputs_embeds=embeds).last_hidden_state.shape == embeds.shape
+            for _ in range(2):
+                handle = model.model.language_model.layers[layer].register_forward_hook(fail)
+                with pytest.raises(error):
+                    model.generate(**inputs, **GREEDY)
+                handle.remove()
+                if error is ZeroDivisionError:  # the decoder alone: no prompt, nothing to prune
+                    embeds = torch.randn(1, 5, 32)
+                    assert model.model.language_model(inputs_embeds=embeds).last_hidden_state.shape == embeds.shape
+                assert_same_answer(model.generate(**text, **GREEDY), plain, **EXACT)
             assert_same_answer(model.generate(**inputs, **GREEDY), expected, **EXACT)
 
     @pytest.mark.parametrize("budget", [FastV(k=4), FastV(k=2)], ids=["refused", "nested"])
@@ -76,6 +85,15 @@ class TestLeavesNothingBehind:
         with pytest.raises((InvalidBudgetError, NestingError)), FastV(k=1)(model), budget(model):
             pass
         assert whole_state(model) == before
+
+    @pytest.mark.parametrize("k", [0, 2])
+    def test_on_a_cache_that_is_used_again(self, k):
+        model, text, cache = model_of(), llava_inputs([(5,), (28,)]), DynamicCache()
+        expected = model.generate(**text, **GREEDY)
+        with FastV(k=k)(model):
+            model.generate(**llava_inputs(PROMPTS["left padding"]), **GREEDY, past_key_values=cache)
+            cache.reset()
+            assert_same_answer(model.generate(**text, **GREEDY, past_key_values=cache), expected, **EXACT)
 
     def test_hooks_of_others_stay_and_are_called(self):
         model, inputs, calls = model_of(), llava_inputs(), []
@@ -129,8 +147,10 @@ class TestRefuses:
         monkeypatch.setattr(model.config.text_config, "sliding_window", 32, raising=False)
         with FastV()(model):
             model(**inputs)
-            with pytest.raises(InvalidInputError, match="window"):
+            with pytest.raises(InvalidInputError, match="32 tokens"):
                 model.generate(**inputs, **GREEDY)
+            with pytest.raises(InvalidInputError, match="45 tokens"):
+                model(**llava_inputs([(5, 0, 0, 7)]))
 
     def test_a_static_cache(self):
         model = model_of()
@@ -174,8 +194,9 @@ class TestRefuses:
         with FastV(k=2)(model):
             cache = model.generate(**inputs, **GREEDY).past_key_values
         token = torch.tensor([[7], [8]])
-        with FastV(k=1)(model), pytest.raises(InvalidInputError, match="layer 2"):
-            model(input_ids=token, past_key_values=cache)
+        for k in (0, 1, 3):
+            with FastV(k=k)(model), pytest.raises(InvalidInputError, match="layer 2"):
+                model(input_ids=token, past_key_values=cache)
         with FastV(k=2)(model):
             model(input_ids=token, past_key_values=copy.deepcopy(cache))
             with pytest.raises(InvalidInputError, match="rows"):
@@ -183,6 +204,10 @@ class TestRefuses:
             cache.crop(-20)
             with pytest.raises(InvalidInputError, match="does not fit"):
                 model(input_ids=token, past_key_values=cache)
+        cache.reset()
+        model(**inputs, past_key_values=cache)
+        with FastV(k=2)(model), pytest.raises(InvalidInputError, match="does not fit"):
+            model(input_ids=token, past_key_values=cache)
 
     def test_a_whole_conversation_with_k_0(self):
         model = model_of()

@@ -136,6 +136,9 @@ class TestEqualToMasking:
         with FastV(k=k)(model) as trace:
             output = model.generate(**inputs, **GREEDY)
         monkeypatch.undo()
+        if k:
+            dropped = dropped_by_attention(model_of("eager"), inputs, k, 0.5)
+            assert torch.equal(dropped_of(trace, inputs["input_ids"]), dropped)
         with dropped_by_masking(model, k, dropped_of(trace, inputs["input_ids"])):
             expected = model.generate(**inputs, **GREEDY)
         assert_same_answer(output, expected, **CLOSE)

@@ -65,6 +65,8 @@ def test_scores_are_float32_computed_in_float32(score):
     scores = score(query, key, None, 0.3)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores, score(query.float(), key.float(), None, 0.3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(score(query, key, None, 0.3), scores)
 
 
 def test_a_half_precision_mask_hides_as_well():

@@ -79,12 +79,23 @@ def test_fillers_are_hidden_from_all_but_themselves(dtype):
 @pytest.mark.parametrize("new", [6, 2, 1])
 def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
     equal = Selection.of(columns("xx..xx"), 4, k=2)
-    assert Cut(equal, new=new, flat_mask=flat).mask(None) is None
+    assert Cut(equal, length=6, new=new, flat_mask=flat).mask(None) is None
     unequal = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True)
-    mask = Cut(unequal, new=new, flat_mask=flat).mask(None)
+    mask = Cut(unequal, length=6, new=new, flat_mask=flat).mask(None)
     if flat:
         assert torch.equal(mask, unequal.valid)
     else:
         assert mask.shape == (2, 1, new, 6)
         assert torch.equal(mask[:, 0, -1], unequal.valid)
         assert mask.any(dim=-1).all()
+
+
+def test_each_object_is_cut_once_and_never_taken_for_another():
+    cut = Cut(Selection.of(columns("xx..xx"), 4, k=2), length=6, new=6, flat_mask=False)
+    given = {"position_ids": torch.arange(6)[None], "position_embeddings": (torch.randn(1, 6, 4), torch.randn(1, 6, 4))}
+    first, second = cut.companions(given), cut.companions(given)
+    assert all(first[name] is second[name] for name in given)
+    assert first["position_ids"].tolist() == [[0, 1, 4, 5]]
+    many = torch.arange(50)[:, None].expand(50, 6)
+    for row in range(50):  # objects that live for one call only, and so are likely to get each other's ids
+        assert cut.companions({"position_ids": many[row:row + 1]})["position_ids"].tolist() == [[row] * 4]

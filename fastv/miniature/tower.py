@@ -16,8 +16,9 @@ from fastv.miniature.loop import Plan, learn
 from fastv.miniature.scenes import GRID, NO_LABEL, PATCH, Scene, patch_labels
 from fastv.miniature.world import CELLS, COLOURS, NAMES
 
-# label -> (number of classes, weight in the loss)
-HEADS = {"name": (1 + len(NAMES), 1.0), "cell": (len(CELLS), 0.3), "centre": (2, 1.0), "digit": (11, 2.0), "colour": (len(COLOURS), 0.2)}
+# label -> (number of classes, weight in the loss, weight of class 0 in it: "nothing here" is what most patches say)
+HEADS = {"name": (1 + len(NAMES), 1.0, 0.3), "cell": (len(CELLS), 0.3, 1.0), "centre": (2, 0.5, 0.1), "digit": (11, 0.5, 0.02),
+         "colour": (len(COLOURS), 0.2, 1.0)}
 
 
 class Labeller(torch.nn.Module):
@@ -26,7 +27,7 @@ class Labeller(torch.nn.Module):
     def __init__(self, tower: CLIPVisionModel):
         super().__init__()
         self.tower = tower
-        self.heads = torch.nn.ModuleDict({label: torch.nn.Linear(tower.config.hidden_size, classes) for label, (classes, _) in HEADS.items()})
+        self.heads = torch.nn.ModuleDict({label: torch.nn.Linear(tower.config.hidden_size, classes) for label, (classes, *_) in HEADS.items()})
 
     def forward(self, pixel_values: torch.Tensor, patches: torch.Tensor) -> dict[str, torch.Tensor]:
         """Windows of pictures -> label: logits (batch, n, classes).
@@ -50,7 +51,9 @@ def labelling_loss(labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Ten
     total, figures = torch.zeros(()), {}
     for label, logits in labeller(normalised(pixel_values), patches).items():
         truth = torch.stack([window[2][label] for window in windows])
-        total = total + HEADS[label][1] * cross_entropy(logits.float().flatten(0, 1), truth.flatten(), ignore_index=NO_LABEL)
+        classes, share, nothing = HEADS[label]
+        weights = torch.ones(classes).index_fill(0, torch.tensor(0), nothing)
+        total = total + share * cross_entropy(logits.float().flatten(0, 1), truth.flatten(), weights, ignore_index=NO_LABEL)
         asked = truth > 0 if label in ("name", "centre", "digit") else truth != NO_LABEL
         figures[label] = (logits.argmax(-1) == truth)[asked].float().mean().item() if asked.any() else 1.0
     return total, {"loss": total.item(), **figures}

@@ -37,7 +37,10 @@ def _base(model: nn.Module) -> nn.Module:
 
 
 def _language_model(model: nn.Module) -> nn.Module:
-    return _base(model).language_model
+    decoder = getattr(_base(model), "language_model", None)
+    if decoder is None:
+        raise UnsupportedModelError(f"{type(model).__name__} hides the model's decoder. Pass the model it wraps.")
+    return decoder
 
 
 def _image_tokens(model: nn.Module, input_ids: Tensor) -> Tensor:

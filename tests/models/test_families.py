@@ -53,6 +53,13 @@ def test_the_prompt_holds_one_picture_and_the_question(tmp_path):
     assert processor.tokenizer(prompt)["input_ids"].count(IMAGE_TOKEN) == 1
 
 
+def test_a_wrapper_around_a_model_is_refused(model):
+    wrapper = torch.nn.Sequential(model)
+    wrapper.config = model.config
+    with pytest.raises(UnsupportedModelError, match="Sequential"):
+        family_of(wrapper).decoder(wrapper)
+
+
 def test_others_are_refused_by_name():
     small = tiny_llava().config
     config = LlavaNextConfig(vision_config=small.vision_config, text_config=small.text_config)
