@@ -76,7 +76,7 @@ class Hooks:
         elif cache is None and self._uncached is not None and self._uncached.grew_by_one(input_ids):
             self._uncached.reached += 1
             if self._uncached.selection is not None:
-                self._set_cut(self._uncached.selection, seen=0, new=self._uncached.reached)
+                self._set_cut(self._uncached.selection, self._uncached.reached, self._uncached.reached)
         else:
             self._uncached = _Uncached(input_ids, input_ids.shape[1]) if cache is None else None
             getattr(cache, "__dict__", {}).pop(_NOTE, None)
@@ -119,7 +119,7 @@ class Hooks:
             raise InvalidInputError("With k=0 the cache does not tell how much has been read. Pass the new tokens "
                                     "alone, and the attention_mask of the whole sequence.")
         self._check_window(seen + new)
-        self._set_cut(selection, seen, new)
+        self._set_cut(selection, seen + new, new)
 
     def _check_window(self, length: int) -> None:
         config = self.decoder.config
@@ -136,11 +136,11 @@ class Hooks:
         kwargs = dict(kwargs)
         if kwargs.get("attention_mask") is not None:
             kwargs["attention_mask"] = cut.mask(kwargs["attention_mask"])
-        elif cut.selection.valid is not None:
+        elif cut.chosen.valid is not None:
             kwargs["attention_mask"] = cut.selection.valid
         if kwargs.get("position_ids") is None:
-            length, device = cut.selection.length, kwargs["inputs_embeds"].device
-            kwargs["position_ids"] = torch.arange(length - cut.queries, length, device=device)[None]
+            device = kwargs["inputs_embeds"].device
+            kwargs["position_ids"] = torch.arange(cut.length - cut.new, cut.length, device=device)[None]
         return args, kwargs
 
     # Layer k - 1 shows its queries and keys, layer k makes the choice, layers >= k are given what is kept.
@@ -160,7 +160,7 @@ class Hooks:
             selection, trace = choose(prompt, budget.k, budget.r, budget.rank, budget.seed)
             self._tell(trace)
             if selection is not None:
-                self._set_cut(selection, seen=0, new=selection.length)
+                self._set_cut(selection, selection.length, selection.length)
             if self._uncached is not None:
                 self._uncached.selection = selection
         if self._cut is not None and self._cut.whole:
@@ -177,9 +177,8 @@ class Hooks:
     def _tell(self, trace: Trace) -> None:
         vars(self.trace).update(vars(trace))
 
-    def _set_cut(self, selection: Selection, seen: int, new: int) -> None:
-        flat_mask = "flash" in self.decoder.config._attn_implementation
-        self._cut = Cut(selection.grown(seen + new), new, flat_mask)
+    def _set_cut(self, chosen: Selection, length: int, new: int) -> None:
+        self._cut = Cut(chosen, length, new, flat_mask="flash" in self.decoder.config._attn_implementation)
 
 
 def _length_of(kwargs: dict) -> int | None:

@@ -24,7 +24,8 @@ def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: flo
     batch, heads, rows, width = query.shape
     kv_heads, length = key.shape[1:3]
     grouped = query.float().reshape(batch, kv_heads, -1, width)
-    logits = (grouped @ key.float().transpose(2, 3)).mul_(scaling).view(batch, heads, rows, length)
+    with torch.autocast(query.device.type, enabled=False):
+        logits = (grouped @ key.float().transpose(2, 3)).mul_(scaling).view(batch, heads, rows, length)
     if mask is None or mask.dim() == 2:
         columns = torch.arange(length, device=key.device)
         visible = columns <= columns[start:start + rows, None]

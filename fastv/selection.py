@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -103,15 +104,19 @@ class Selection:
 class Cut:
     """One forward's inputs to the layers >= k, cut down to a selection.
 
-    selection: grown to the sequence's length. new: how many of its columns are queries in this forward, all of them
-    when the sequence is read from its start. flat_mask: whether the kernel takes (batch, n) masks (flash attention).
+    chosen: for the sequence as it was when the choice was made. length: what it has grown to, with the ``new`` columns
+    that are queries in this forward: all of them when the sequence is read from its start. flat_mask: whether the
+    kernel takes (batch, n) masks (flash attention).
     """
 
-    def __init__(self, selection: Selection, new: int, flat_mask: bool) -> None:
-        self.selection, self.flat_mask = selection, flat_mask
-        self.whole = new == selection.length
-        self.queries = selection.pruned_length if self.whole else new
+    def __init__(self, chosen: Selection, length: int, new: int, flat_mask: bool) -> None:
+        self.chosen, self.length, self.new, self.flat_mask = chosen, length, new, flat_mask
+        self.whole = new == length
         self._done: dict[int, tuple[Any, Any]] = {}
+
+    @cached_property
+    def selection(self) -> Selection:
+        return self.chosen.grown(self.length)
 
     def hidden_states(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """A layer's arguments with its hidden states (batch, n, width) cut, positional or not."""
@@ -121,7 +126,10 @@ class Cut:
 
     def companions(self, kwargs: dict) -> dict:
         """A layer's keyword arguments with what goes along with the hidden states cut: mask and positions."""
-        cut = {"attention_mask": self._once(kwargs.get("attention_mask"), self.mask)}
+        mask = kwargs.get("attention_mask")
+        if mask is None and self.chosen.valid is None and not self.whole:
+            return kwargs
+        cut = {"attention_mask": self._once(mask, self.mask)}
         if self.whole:
             for name, shorten in (("position_ids", self._position_ids), ("position_embeddings", self._embeddings)):
                 if kwargs.get(name) is not None:
@@ -132,9 +140,11 @@ class Cut:
         """The mask of the cut sequence, given the mask of the whole one (see ``Selection.take_mask``)."""
         if mask is not None:
             return self.selection.take_mask(mask, rows=self.whole)
-        if self.selection.valid is None:
+        if self.chosen.valid is None:
             return None
-        return self.selection.valid if self.flat_mask else self.selection.new_mask(self.queries)
+        if self.flat_mask:
+            return self.selection.valid
+        return self.selection.new_mask(self.selection.pruned_length if self.whole else self.new)
 
     def _position_ids(self, position_ids: Tensor) -> Tensor | None:
         # Layers rotate by position_embeddings; position_ids go to the kernel alone, and flash attention takes gaps in
