@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from fastv.miniature.architecture import DECODERS, llava_config
@@ -16,10 +16,12 @@ from fastv.miniature.packing import Example, Packed, Questioner, pack
 from fastv.miniature.questions import TASKS
 from fastv.miniature.scenes import GRID
 from fastv.miniature.tokenizer import IMAGE
-from fastv.miniature.world import CATEGORIES, CATEGORY_OF, COLOURS, NAMES, plural
+from fastv.miniature.world import CATEGORIES, CATEGORY_OF, CELLS, COLOURS, NAMES, NUMBERS, plural
 
 QUESTIONS = 16  # about each picture
 _NAMING_WEIGHT = 0.5
+_GROUNDING_WEIGHT = 0.5
+_GROUNDED_AFTER = 3  # decoder layers
 
 
 class Naming(torch.nn.Module):
@@ -54,16 +56,35 @@ class Naming(torch.nn.Module):
         return loss[~background].mean() + 0.3 * loss[background].mean()
 
 
+class Grounding(torch.nn.Module):
+    """Asks, where a question names a thing, how many of it there are and in which cells: what most answers follow from.
+
+    Read from the token that names the thing, a few layers up; so the way from a word to its things in the picture is learnt
+    by itself, before anything has to be concluded from it. Only used in training.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.count, self.cells = torch.nn.Linear(width, len(NUMBERS)), torch.nn.Linear(width, len(CELLS))
+
+    def forward(self, named: torch.Tensor, counts: torch.Tensor, cells: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """named: (w, width), counts: (w,), cells: (w, 9) -> the loss, and how often the count would have been right."""
+        counted = self.count(named).float()
+        placed = binary_cross_entropy_with_logits(self.cells(named).float(), cells)
+        return cross_entropy(counted, counts) + 2 * placed, (counted.argmax(-1) == counts).float().mean().item()
+
+
 class Student(torch.nn.Module):
     """The model with what only training needs."""
 
     def __init__(self, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast):
         super().__init__()
         self.model, self.naming, self.tokenizer = model, Naming(tokenizer), tokenizer
+        self.grounding = Grounding(model.config.text_config.hidden_size)
         self.image_token = tokenizer.convert_tokens_to_ids(IMAGE)
 
-    def forward(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (m, vocabulary) for the m answer tokens, and the naming loss."""
+    def forward(self, packed: Packed) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, float]]:
+        """Logits (m, vocabulary) for the m answer tokens, the naming loss, and what the grounding gives."""
         inner = self.model.model
         with torch.no_grad():
             seen = inner.vision_tower(pixel_values=packed.pixels).last_hidden_state[:, 1:][:, packed.patches]
@@ -72,25 +93,28 @@ class Student(torch.nn.Module):
         at_image = packed.input_ids == self.image_token
         embeds = inner.language_model.embed_tokens(packed.input_ids).masked_scatter(at_image[..., None], projected)
         forbidden = torch.zeros(packed.visible.shape, dtype=words.dtype).masked_fill(~packed.visible, torch.finfo(words.dtype).min)
-        hidden = inner.language_model(inputs_embeds=embeds, attention_mask=forbidden, position_ids=packed.position_ids,
-                                      use_cache=False).last_hidden_state
-        return self.model.lm_head(hidden[packed.rows, packed.columns]), self.naming(projected, words, packed.names, packed.colours)
+        out = inner.language_model(inputs_embeds=embeds, attention_mask=forbidden, position_ids=packed.position_ids,
+                                   use_cache=False, output_hidden_states=True)
+        named = out.hidden_states[_GROUNDED_AFTER][packed.mention_rows, packed.mention_columns]
+        return (self.model.lm_head(out.last_hidden_state[packed.rows, packed.columns]),
+                self.naming(projected, words, packed.names, packed.colours), self.grounding(named, packed.counts, packed.cells))
 
 
 def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss, and for each task the share of questions whose whole answer would have been given greedily."""
     packed = pack(examples, student.tokenizer, _one_in_four() if coarse else torch.arange(GRID * GRID))
-    logits, naming = student(packed)
+    logits, naming, (grounding, counted) = student(packed)
     lengths = torch.bincount(packed.owner).float()
     weight = lengths[packed.owner].rsqrt()  # so that a description counts for more than a yes, but not as its many tokens
     answering = (cross_entropy(logits.float(), packed.targets, reduction="none") * weight).sum() / weight.sum()
     right = torch.ones(len(packed.tasks)).scatter_reduce(0, packed.owner, (logits.argmax(-1) == packed.targets).float(), "amin")
-    figures = {"loss": answering.item(), "naming": naming.item(), "right": right.mean().item()}
+    figures = {"loss": answering.item(), "naming": naming.item(), "grounding": grounding.item(), "counted": counted,
+               "right": right.mean().item()}
     for index, task in enumerate(TASKS):
         asked = packed.tasks == index
         if asked.any():
             figures[task] = right[asked].mean().item()
-    return answering + _NAMING_WEIGHT * naming, figures
+    return answering + _NAMING_WEIGHT * naming + _GROUNDING_WEIGHT * grounding, figures
 
 
 def _one_in_four() -> torch.Tensor:

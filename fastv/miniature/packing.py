@@ -15,17 +15,28 @@ from fastv.miniature.feed import normalised, pixels
 from fastv.miniature.questions import TASKS, questions
 from fastv.miniature.scenes import GRID, Scene, patch_labels
 from fastv.miniature.tokenizer import IMAGE, OPENING, block
+from fastv.miniature.world import CATEGORIES, CELLS, NAMES, plural
 
 VISUAL_TOKENS = GRID * GRID
 
 
 @dataclass(frozen=True)
+class Mention:
+    """A thing or category named in a question: at which of its tokens, how many there are, in which cells (indices)."""
+
+    at: int
+    count: int
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Asked:
-    """A question's token ids, its answer's (with the end token), and its task's index."""
+    """A question's token ids, its answer's (with the end token), its task's index and the things it names."""
 
     prompt: list[int]
     answer: list[int]
     task: int
+    mentions: list[Mention]
 
 
 @dataclass(frozen=True)
@@ -43,14 +54,22 @@ class Questioner:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, number: int):
         self.tokenizer, self.number = tokenizer, number
+        self.nouns = {tokenizer(f" {word}", add_special_tokens=False).input_ids[0]: noun
+                      for noun in (*NAMES, *CATEGORIES) for word in (noun, plural(noun))}
 
     def __call__(self, made: Scene) -> Example:
         labels = patch_labels(made)
         asked = []
         for question in questions(made, self.number, random.Random(f"questions {made.seed}")):
             prompt, answer = (self.tokenizer(text, add_special_tokens=False).input_ids for text in (block(question.text), f" {question.answer}"))
-            asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task)))
+            mentions = [self._mention(made, at, self.nouns[token]) for at, token in enumerate(prompt) if token in self.nouns]
+            asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task), mentions))
         return Example(pixels(made), torch.from_numpy(labels["name"]), int(labels["colour"][0]), asked)
+
+    @staticmethod
+    def _mention(made: Scene, at: int, noun: str) -> Mention:
+        meant = [thing for thing in made.things if noun in (thing.name, thing.category)]
+        return Mention(at, len(meant), tuple({CELLS.index(thing.cell) for thing in meant}))
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,8 @@ class Packed:
     input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32 (batch, 3, 336, 336).
     names: int64 (batch, v), colours: int64 (batch,). patches: int64 (v,), the patches whose tokens are there.
     rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the tokens; owner: int64 (m,), which question
-    each belongs to; tasks: int64 (questions,).
+    each belongs to; tasks: int64 (questions,). mention_rows, mention_columns: int64 (w,), where a thing is named in a question;
+    counts: int64 (w,), how many of it there are; cells: float32 (w, 9), 1 where there is one.
     """
 
     input_ids: torch.Tensor
@@ -75,6 +95,10 @@ class Packed:
     targets: torch.Tensor
     owner: torch.Tensor
     tasks: torch.Tensor
+    mention_rows: torch.Tensor
+    mention_columns: torch.Tensor
+    counts: torch.Tensor
+    cells: torch.Tensor
 
 
 def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: torch.Tensor) -> Packed:
@@ -90,6 +114,7 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
     position_ids = torch.zeros(len(examples), length, dtype=torch.long)
     blocks = torch.full((len(examples), length), -1)
     rows, columns, targets, owner, tasks = [], [], [], [], []
+    mentions: list[tuple[int, int, Mention]] = []
     for row, example in enumerate(examples):
         input_ids[row, :len(prefix_ids)] = torch.tensor(prefix_ids)
         position_ids[row, :len(prefix_ids)] = prefix_positions
@@ -106,9 +131,19 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
             targets += asked.answer
             owner += [len(tasks)] * len(asked.answer)
             tasks.append(asked.task)
+            mentions += [(row, at + mention.at, mention) for mention in asked.mentions]
             at = end
     same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
     visible = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
     return Packed(input_ids, position_ids, visible, normalised(torch.stack([example.pixels for example in examples])),
                   torch.stack([example.names for example in examples])[:, patches], torch.tensor([example.colour for example in examples]),
-                  patches, *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)))
+                  patches, *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)),
+                  *(torch.tensor([mention[part] for mention in mentions], dtype=torch.long) for part in (0, 1)),
+                  torch.tensor([mention.count for *_, mention in mentions], dtype=torch.long), _one_hot(mentions))
+
+
+def _one_hot(mentions: list[tuple[int, int, Mention]]) -> torch.Tensor:
+    cells = torch.zeros(len(mentions), len(CELLS))
+    for index, (*_, mention) in enumerate(mentions):
+        cells[index, list(mention.cells)] = 1
+    return cells

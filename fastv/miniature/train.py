@@ -23,7 +23,7 @@ from fastv.miniature.tokenizer import build_processor
 from fastv.miniature.tower import train_tower
 
 TOWER = (Plan(1000, pictures=32, final=0.286), Plan(450, learning_rate=4e-4, warmup=20))
-DECODER = (Plan(1900, final=0.25), Plan(420, learning_rate=5e-4, warmup=20))
+DECODER = (Plan(1600, final=0.25), Plan(350, learning_rate=5e-4, warmup=20))
 _SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
 
 

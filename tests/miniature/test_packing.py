@@ -13,12 +13,12 @@ def test_questions_packed_together_are_answered_as_if_asked_alone():
     tokenizer = processor.tokenizer
     torch.manual_seed(0)
     tower = CLIPVisionModel(tower_config(width=64, layers=1, heads=1))
-    model = LlavaForConditionalGeneration(llava_config(Decoder(2, 32, 2, 64), tower.config, vocabulary=len(tokenizer),
+    model = LlavaForConditionalGeneration(llava_config(Decoder(3, 32, 2, 64), tower.config, vocabulary=len(tokenizer),
                                                        image_token=3, bos=1, eos=2, pad=0)).eval()
     examples = [Questioner(tokenizer, 3)(scene(seed)) for seed in (1, 2)]
     packed = pack(examples, tokenizer, torch.arange(GRID * GRID))
     with torch.no_grad():
-        together, _ = Student(model, tokenizer)(packed)
+        together, *_ = Student(model, tokenizer)(packed)
         alone = []
         for seed, example in zip((1, 2), examples):
             opening = processor(images=scene(seed).picture, text=OPENING, return_tensors="pt")

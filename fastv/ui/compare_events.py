@@ -1,0 +1,142 @@
+"""What happens on the comparison tab when a picture, a budget or a model is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from random import SystemRandom
+from typing import Any
+
+import gradio as gr
+
+from fastv.errors import FastVError, ModelLoadError
+from fastv.inputs import open_picture
+from fastv.models.loading import LoadedModel
+from fastv.ui import budgets, examples, results
+from fastv.ui.answering import upload_path
+from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
+from fastv.ui.shelf import Shelf
+
+
+def connect_inputs(parts: Parts) -> None:
+    """Pictures, questions that fit them, and budgets."""
+    shown = [parts.picture, parts.question, parts.known, *parts.chips]
+    parts.gallery.select(_pick, [parts.question, parts.known], shown, **INSTANT)
+    parts.new_scene.click(_new_scene, [parts.question, parts.known], shown, **INSTANT)
+    # Not preprocessed: Gradio would open, and decode, whatever was sent before anybody had a look at its size.
+    parts.picture.input(_own_picture, [parts.picture], shown, preprocess=False, concurrency_limit=2, **QUIET)
+    for chip in parts.chips:
+        chip.click(None, [chip], [parts.question], js="text => text", **QUIET)
+
+
+def connect_model(parts: Parts, shelf: Shelf) -> None:
+    """The choice of the model, and the budgets that suit it."""
+    sliders = [parts.k, parts.r]
+
+    def switch(key: str, in_use: str) -> Iterator[tuple]:
+        """Loads the model; one that cannot be loaded leaves the one before in use."""
+        unchanged = [gr.skip()] * 6
+        yield results.status("Loading the model…", 0.0), gr.skip(), gr.skip(), *unchanged
+        try:
+            loaded = shelf.take(key)
+        except ModelLoadError as error:
+            gr.Warning(escape(str(error)))
+            yield results.problem(f"{error} {shelf.entry(in_use).name} stays in use."), in_use, gr.skip(), *unchanged
+        else:
+            yield (
+                results.status(f"{loaded.entry.name} is loaded."),
+                gr.skip(),
+                key,
+                note(loaded),
+                *_budget_controls(loaded),
+            )
+
+    parts.model.input(
+        switch,
+        [parts.model, parts.in_use],
+        [parts.status, parts.model, parts.in_use, parts.note, parts.offered, parts.preset, parts.sentence, *sliders],
+        **ONE_AT_A_TIME,
+        **QUIET,
+    )
+    parts.preset.input(_preset, [parts.preset, parts.offered], [parts.sentence, *sliders], **INSTANT)
+    gr.on([slider.input for slider in sliders], _moved, [*sliders, parts.offered], [parts.preset, parts.sentence],
+          trigger_mode="always_last", **INSTANT)
+
+
+def layers_of(loaded: LoadedModel) -> int:
+    return len(loaded.family.decoder(loaded.model).layers)
+
+
+def note(loaded: LoadedModel) -> str:
+    """What to expect of a model, as HTML."""
+    entry = loaded.entry
+    limits = f" It knows {examples.world_in_words()}; outside that world it may be wrong." if entry.embedded else ""
+    return f'<p class="note"><b>{escape(entry.name)}.</b> {escape(entry.description + limits)}</p>'
+
+
+def slider_step(r_percent: float) -> float:
+    """Whole percents for people; tenths when a preset needs them."""
+    return 1 if float(r_percent).is_integer() else 0.1
+
+
+def _pick(question: str, known: dict, event: gr.SelectData) -> list:
+    return _show(examples.example(examples.GALLERY_SEEDS[event.index]), question, known)
+
+
+def _new_scene(question: str, known: dict) -> list:
+    return _show(examples.example(SystemRandom().randrange(10**6)), question, known)
+
+
+def _show(chosen: examples.Example, question: str, known: dict) -> list:
+    """The picture and its suggestions. A question of one's own stays; one about the last picture goes with it."""
+    of_last_picture = not question.strip() or examples.true_answer(known, question) is not None
+    return [
+        chosen.picture,
+        chosen.suggestions[0] if of_last_picture else gr.skip(),
+        chosen.answers,
+        *_chips(chosen.suggestions),
+    ]
+
+
+def _own_picture(upload: Any) -> list:
+    """A picture of one's own, refused at once if it cannot be used; nobody here knows what is in it."""
+    picture = gr.skip()
+    if upload is not None:
+        try:
+            open_picture(upload_path(upload))
+        except FastVError as error:
+            gr.Warning(escape(str(error)))
+            picture = None
+    return [picture, gr.skip(), {}, *_chips(examples.GENERAL)]
+
+
+def _chips(suggestions: tuple[str, ...]) -> list[gr.Button]:
+    padded = [*suggestions, *[""] * (examples.SUGGESTIONS - len(suggestions))]
+    return [gr.Button(text, visible=bool(text)) for text in padded]
+
+
+def _budget_controls(loaded: LoadedModel) -> tuple:
+    """The budgets for a model, their names, the sentence of the first of them, and both sliders at it."""
+    offered = budgets.choices(loaded)
+    first = offered[0]
+    return (offered, gr.Radio(budgets.names(offered), value=first.name), sentence(offered, first.name),
+            gr.Slider(value=first.k, maximum=layers_of(loaded) - 1), _r_slider(first))
+
+
+def _preset(name: str, offered: list[budgets.Choice]) -> tuple:
+    chosen = next((choice for choice in offered if choice.name == name), None)
+    return sentence(offered, name), *((gr.skip(), gr.skip()) if chosen is None else (chosen.k, _r_slider(chosen)))
+
+
+def _moved(k: int, r_percent: float, offered: list[budgets.Choice]) -> tuple[str, str]:
+    name = budgets.name_of(offered, k, r_percent)
+    return name, sentence(offered, name)
+
+
+def _r_slider(choice: budgets.Choice) -> gr.Slider:
+    return gr.Slider(value=choice.r_percent, step=slider_step(choice.r_percent))
+
+
+def sentence(offered: list[budgets.Choice], name: str) -> str:
+    """What a budget is for, as HTML."""
+    return f"<p>{escape(budgets.sentence_of(offered, name))}</p>"

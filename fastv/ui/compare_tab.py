@@ -1,0 +1,152 @@
+"""The comparison: picture and question on one side, both answers and their cost on the other. Only the layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from fastv.models.loading import LoadedModel
+from fastv.ranking import RANKS
+from fastv.ui import budgets, examples
+from fastv.ui.answering import no_comparison
+from fastv.ui.compare_events import connect_inputs, connect_model, layers_of, note, sentence, slider_step
+from fastv.ui.compare_run import connect_run
+from fastv.ui.parts import Parts
+from fastv.ui.shelf import Shelf
+
+_RANK_NAMES = {"last_token": "Last token (FastV's code)", "mean": "Mean over all tokens", "random": "Random"}
+_LIVE = "element.setAttribute('role', 'status')"
+
+
+def build(shelf: Shelf) -> None:
+    """Lays the tab out in the Blocks that are open, and connects it."""
+    parts = _layout(shelf)
+    connect_inputs(parts)
+    connect_model(parts, shelf)
+    connect_run(parts, shelf)
+
+
+def _layout(shelf: Shelf) -> Parts:
+    loaded = shelf.take(shelf.default)
+    offered, first = budgets.choices(loaded), examples.example(examples.GALLERY_SEEDS[0])
+    blank = no_comparison()
+    made: dict[str, Any] = {
+        "known": gr.State(first.answers),
+        "in_use": gr.State(shelf.default),
+        "offered": gr.State(offered),
+    }
+    made["note"] = _html(note(loaded), "note")
+    with gr.Row(elem_classes="compare"):
+        with gr.Column(elem_classes="ask"):
+            made |= _question_controls(first) | _budget_controls(loaded, offered)
+        with gr.Column(elem_classes="show"):
+            made["answers"] = _html(blank.answers, "answers")
+            made["table"] = _html(blank.table, "costs")
+            with gr.Row(elem_classes="kept-row"):
+                made["kept_picture"] = gr.Image(
+                    None,
+                    label="What FastV kept",
+                    interactive=False,
+                    format="png",
+                    buttons=[],
+                    height=272,
+                    min_width=200,
+                    elem_id="kept",
+                    show_label=False,
+                )
+                made["kept_words"] = _html(blank.kept.words, "kept-words", min_width=200)
+        with gr.Column(elem_classes="settings"):
+            made["model"] = gr.Radio([(entry.name, key) for key, entry in shelf.entries.items()], value=shelf.default,
+                                     label="Model", elem_id="model")
+            made |= _measuring_controls()
+    return Parts(**made)
+
+
+def _question_controls(first: examples.Example) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    with gr.Row(elem_classes="pictures"):
+        with gr.Column(scale=3, min_width=220):
+            made["picture"] = gr.Image(
+                first.picture,
+                label="Picture",
+                type="filepath",
+                format="png",
+                height=250,
+                buttons=[],
+                sources=["upload", "clipboard"],
+                elem_id="picture",
+                alt_text="The picture to ask about",
+            )
+        with gr.Column(scale=3, min_width=220):
+            scenes = [examples.example(seed) for seed in examples.GALLERY_SEEDS]
+            made["gallery"] = gr.Gallery(
+                [(scene.picture, scene.description) for scene in scenes],
+                label="Examples",
+                columns=3,
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+                object_fit="cover",
+                elem_id="examples",
+            )
+            made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene")
+    made["question"] = gr.Textbox(first.suggestions[0], label="Question", lines=1, max_lines=4, elem_id="question",
+                                  placeholder="Ask something about the picture")
+    with gr.Row(elem_classes="chips"):
+        made["chips"] = [gr.Button(text, size="sm", elem_classes="chip", min_width=0) for text in first.suggestions]
+    with gr.Row(elem_classes="actions"):
+        made["run"] = gr.Button("Run both", variant="primary", elem_id="run", scale=3, min_width=120)
+        made["stop"] = gr.Button("Stop", elem_id="stop", interactive=False, scale=1, min_width=80)
+    made["status"] = _html(no_comparison().status, "status", js_on_load=_LIVE)
+    return made
+
+
+def _budget_controls(loaded: LoadedModel, offered: list[budgets.Choice]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    start = offered[0]
+    with gr.Group():
+        made["preset"] = gr.Radio(budgets.names(offered), value=start.name, label="Budget", elem_id="preset")
+        made["sentence"] = _html(sentence(offered, start.name), "sentence", padding=True)
+        with gr.Row(elem_classes="sliders"):
+            made["k"] = gr.Slider(
+                0,
+                layers_of(loaded) - 1,
+                value=start.k,
+                step=1,
+                label="K: drop at layer",
+                elem_id="k",
+                min_width=200,
+                buttons=[],
+            )
+            made["r"] = gr.Slider(
+                0,
+                100,
+                value=start.r_percent,
+                step=slider_step(start.r_percent),
+                label="R: drop, %",
+                elem_id="r",
+                min_width=200,
+                buttons=[],
+            )
+    return made
+
+
+def _measuring_controls() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        made["rank"] = gr.Radio(
+            [(_RANK_NAMES.get(rank, rank), rank) for rank in RANKS],
+            value="last_token",
+            elem_id="rank",
+            label="Keep what gets the most attention from",
+            info="Random ignores attention.",
+        )
+        made["max_new_tokens"] = gr.Slider(1, 256, value=64, step=1, label="Longest answer, tokens", buttons=[])
+        made["repeats"] = gr.Slider(1, 20, value=3, step=1, label="Timed runs of each side", buttons=[])
+    return made
+
+
+def _html(value: str, elem_id: str, **settings: Any) -> gr.HTML:
+    """HTML that style.css alone dresses."""
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, **settings)

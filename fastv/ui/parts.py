@@ -1,0 +1,43 @@
+"""The components of the comparison tab, and how their events run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+# All that touches a model stands in one line: two runs at a time would spoil each other's times.
+ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+INSTANT = QUIET | {"queue": False}
+
+
+@dataclass
+class Parts:
+    """The components of the tab. known: true answers to questions about the picture; in_use: the key of
+    the model in use; offered: the budgets for it."""
+
+    model: gr.Radio
+    note: gr.HTML
+    picture: gr.Image
+    gallery: gr.Gallery
+    new_scene: gr.Button
+    question: gr.Textbox
+    chips: list[gr.Button]
+    preset: gr.Radio
+    sentence: gr.HTML
+    k: gr.Slider
+    r: gr.Slider
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    rank: gr.Radio
+    max_new_tokens: gr.Slider
+    repeats: gr.Slider
+    answers: gr.HTML
+    table: gr.HTML
+    kept_picture: gr.Image
+    kept_words: gr.HTML
+    known: gr.State
+    in_use: gr.State
+    offered: gr.State

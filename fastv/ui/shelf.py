@@ -1,0 +1,47 @@
+"""The models that can be chosen on the page, and those in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastv.errors import ModelLoadError
+from fastv.models.catalogue import CATALOGUE, ModelEntry
+from fastv.models.loading import LoadedModel, free_memory, load
+
+
+class Shelf:
+    """Nobody can have a model loaded that is neither in the catalogue nor the one the app was started with.
+
+    Embedded models stay in memory once used; of the others only the last one does. Not for several threads at once.
+    """
+
+    def __init__(self, started_with: LoadedModel, dtype: str = "auto"):
+        first, listed = started_with.entry, {entry.key: entry for entry in CATALOGUE}
+        # A folder's path is nobody's business on the page, nor in what the API returns.
+        entry = listed.get(first.key) or replace(
+            first, key=first.name if first.name not in listed else f"{first.name} (given)"
+        )
+        self.default, self.dtype = entry.key, dtype
+        self.entries: dict[str, ModelEntry] = {entry.key: entry} | listed
+        self._loaded = {entry.key: replace(started_with, entry=entry)}
+
+    def entry(self, key: str | None) -> ModelEntry:
+        """The entry for a key, the first model's for None. Raises ModelLoadError for what cannot be chosen."""
+        key = self.default if key is None else key
+        if not isinstance(key, str) or key not in self.entries:
+            raise ModelLoadError(f"There is no model “{key}” here: choose one of {', '.join(self.entries)}.")
+        return self.entries[key]
+
+    def is_loaded(self, key: str | None) -> bool:
+        return self.entry(key).key in self._loaded
+
+    def take(self, key: str | None) -> LoadedModel:
+        """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then still there."""
+        entry = self.entry(key)
+        if entry.key not in self._loaded:
+            fresh = replace(load(entry.source, self.dtype), entry=entry)
+            self._loaded = {key: loaded for key, loaded in self._loaded.items() if loaded.entry.embedded} | {
+                entry.key: fresh
+            }
+            free_memory(fresh.device)
+        return self._loaded[entry.key]

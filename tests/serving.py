@@ -1,0 +1,55 @@
+"""The app served for real, from within a test: a model that always has something to say, and files to send it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from standins import save_llava_checkpoint
+
+from fastv.models.loading import LoadedModel, load
+from fastv.ui.page import build, serve
+from fastv.ui.shelf import Shelf
+
+
+@dataclass(frozen=True)
+class Served:
+    """strangers: every address outside this machine that the process turned to while it was served."""
+
+    address: str
+    model: LoadedModel
+    strangers: list
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Served]:
+    """Serves the page with a stand-in that it saves in ``folder``, whose answers run to their longest."""
+    save_llava_checkpoint(folder / "standin", seed=3)
+    model = load(str(folder / "standin"))
+    model.model.generation_config.update(eos_token_id=None, suppress_tokens=model.processor.tokenizer.all_special_ids)
+    strangers, connect = [], socket.socket.connect
+
+    def watched(self, address):
+        if isinstance(address, tuple) and not str(address[0]).startswith(("127.", "::1", "localhost")):
+            strangers.append(address)
+        return connect(self, address)
+
+    socket.socket.connect = watched
+    page = build(Shelf(model))
+    try:
+        yield Served(serve(page, host="127.0.0.1"), model, strangers)
+    finally:
+        page.close(verbose=False)
+        socket.socket.connect = connect
+
+
+def files_to_send(folder: Path) -> dict[str, str]:
+    """A picture, one of 200 megapixels, and a text under a picture's name."""
+    Image.new("RGB", (80, 60), "red").save(folder / "red.png")
+    Image.new("1", (14_143, 14_143)).save(folder / "huge.png")
+    (folder / "words.png").write_text("this is no picture")
+    return {path.stem: str(path) for path in folder.iterdir()}

@@ -1,0 +1,229 @@
+"""The page as a person uses it, in a real browser without a screen. Needs Chromium or Chrome on the machine."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import contextmanager
+
+import pytest
+from serving import files_to_send, served
+
+from fastv.ui.examples import GALLERY_SEEDS, GENERAL, example
+from fastv.ui.page import TITLE
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+QUESTION = "#question textarea, #question input"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("models")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return files_to_send(tmp_path_factory.mktemp("files"))
+
+
+@contextmanager
+def slowly(model):
+    """Every forward of the decoder takes a tenth of a second more."""
+    slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.1))
+    try:
+        yield
+    finally:
+        slow.remove()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, app):
+    """The page, ready; what it must not do is asserted when the test is over."""
+    faults, context = [], browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    ours = (app.address, "data:", "blob:")
+    page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(app.address)
+    page.wait_for_selector("#picture img")
+    yield page
+    context.close()
+    assert faults == []
+
+
+def choose(page, name: str, value: int) -> None:
+    page.locator(f"#{name} input[type=number]").fill(str(value))
+
+
+def quick(page) -> None:
+    page.get_by_text("Advanced").click()
+    for label, value in (("Longest answer", "4"), ("Timed runs", "1")):
+        field = page.get_by_label(f"number input for {label}")
+        field.fill(value)
+        field.press("Tab")
+
+
+def run(page) -> None:
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
+
+
+def test_a_question_gets_two_answers_and_a_filled_table(page, app):
+    assert page.title() == TITLE
+    cells = page.locator("#costs td")
+    assert set(cells.all_inner_texts()) == {"–"}
+    quick(page)
+    page.fill(QUESTION, "how many red in the picture ?")
+    run(page)
+    assert (
+        all(text.strip() for text in page.locator("#answers .text").all_inner_texts())
+        and page.locator("#answers .text").count() == 2
+    )
+    assert cells.count() == 21 and "–" not in cells.all_inner_texts()
+    assert "0.50× the tokens" in page.inner_text("#costs") and "standin in float32" in page.inner_text("#costs")
+    assert "8 of its 16 patches" in page.get_attribute("#kept img", "alt") and "8 of 16" in page.inner_text(
+        "#kept-words"
+    )
+    assert app.strangers == []
+
+
+def test_a_suggestion_is_asked_and_its_true_answer_shown(page):
+    made = example(GALLERY_SEEDS[0])
+    assert page.locator(".chip:visible").all_inner_texts() == list(made.suggestions)
+    quick(page)
+    page.locator(".chip").nth(1).click()
+    page.press(QUESTION, "Enter")
+    page.wait_for_selector("#status:has-text('Done')")
+    assert (
+        page.inner_text("#answers .expected") == f"Expected: {made.answers[made.suggestions[1].lower().rstrip('?.')]}"
+    )
+
+
+def test_pictures_bring_their_questions(page):
+    question = page.locator(QUESTION)
+    page.locator("#examples button.thumbnail-item").nth(3).click()
+    first = example(GALLERY_SEEDS[3]).suggestions
+    page.wait_for_selector(f".chip:has-text('{first[0]}')")
+    assert question.input_value() == first[0]
+    question.fill("a question of my own")
+    before = page.get_attribute("#picture img", "src")
+    page.click("#new-scene")
+    page.wait_for_function("before => document.querySelector('#picture img').src !== before", arg=before)
+    assert question.input_value() == "a question of my own"
+
+
+def test_a_picture_of_ones_own_is_taken_and_bad_ones_are_refused(page, files):
+    page.click("#picture [aria-label='Remove Image']")
+    page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('There is no picture')")
+    for name, piece in (("words", "not a picture"), ("huge", "megapixels")):
+        page.set_input_files("#picture input[type=file]", files[name])
+        page.wait_for_selector(f"[data-testid=toast-body]:has-text('{piece}')")
+        page.wait_for_selector("#picture img", state="detached")
+        page.click("[data-testid=toast-close]")
+        page.wait_for_selector("[data-testid=toast-body]", state="detached")
+    page.set_input_files("#picture input[type=file]", files["red"])
+    page.wait_for_selector("#picture img")
+    quick(page)
+    run(page)
+    assert page.inner_text("#answers .expected") == ""
+
+
+@pytest.mark.parametrize(
+    "question, piece",
+    [("", "question is empty"), ("w" * 20_000, "20,000 characters"), ("is <image> red ?", "special meaning")],
+)
+def test_a_bad_question_gets_a_sentence_and_another_try(page, question, piece):
+    page.fill(QUESTION, question)
+    page.click("#run")
+    page.wait_for_selector(f"#status .problem:has-text('{piece}')")
+    page.wait_for_selector("#run:not([disabled])")
+
+
+def test_budgets_and_sliders_move_each_other(page):
+    page.get_by_label("K=2, R=75%").check()
+    page.wait_for_function("document.querySelector('#r input[type=number]').value === '75'")
+    choose(page, "k", 3)
+    page.locator("#k input[type=number]").press("Tab")
+    page.wait_for_function("document.querySelector('#preset input[value=\"Your own\"]').checked")
+    choose(page, "r", 50)
+    page.locator("#r input[type=number]").press("Tab")
+    page.wait_for_function("document.querySelector('#preset input[value=\"K=3, R=50%\"]').checked")
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(page):
+    page.get_by_label("LLaVA-1.5 7B").check()
+    page.wait_for_selector("#status .problem:has-text('standin stays in use')")
+    page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+
+
+def test_stop_keeps_what_was_there_and_frees_the_model(page, app):
+    with slowly(app.model):
+        page.fill(QUESTION, "how many red ?")
+        page.click("#run")
+        page.wait_for_function("document.querySelector('#answers .baseline .text').innerText.length > 10")
+        page.click("#stop")
+        page.wait_for_selector("#status:has-text('Stopped')")
+        page.wait_for_selector("#run:not([disabled])")
+        assert app.model.lock.acquire(timeout=5)
+        app.model.lock.release()
+        time.sleep(0.5)
+        assert "Stopped" in page.inner_text("#status") and len(page.inner_text("#answers .baseline .text")) > 10
+    quick(page)
+    run(page)
+
+
+def test_a_run_that_waits_in_line_says_so_and_can_be_stopped(page, app):
+    with slowly(app.model):
+        page.click("#run")
+        page.wait_for_selector("#status:has-text('Answering')")
+        other = page.context.new_page()
+        other.goto(app.address)
+        other.click("#run")
+        other.wait_for_selector("#status:has-text('Waiting for its turn')")
+        other.wait_for_selector("#status:has-text('queue: 1/1')")
+        other.click("#stop")
+        other.wait_for_selector("#status:has-text('Stopped')")
+        assert page.locator("#status:has-text('Answering')").count() == 1
+        page.click("#stop")
+        page.wait_for_selector("#status:has-text('Stopped')")
+        other.wait_for_timeout(500)
+        assert "Stopped" in other.inner_text("#status")
+
+
+def test_a_closed_tab_frees_the_model(browser, app):
+    with slowly(app.model):
+        tab = browser.new_page()
+        tab.goto(app.address)
+        tab.click("#run")
+        tab.wait_for_selector("#status:has-text('Answering')")
+        tab.close()
+        assert app.model.lock.acquire(timeout=10)
+        app.model.lock.release()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_phone_width_has_no_sideways_scroll(page, app, theme):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{app.address}?__theme={theme}")
+    page.wait_for_selector("#picture img")
+    quick(page)
+    run(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    parts = "[...document.querySelectorAll('#costs, #answers, #run, #kept')]"
+    assert page.evaluate(f"{parts}.every(part => part.getBoundingClientRect().right <= 390)")
