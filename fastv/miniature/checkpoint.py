@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import CLIPVisionModel, LlavaForConditionalGeneration, LlavaProcessor
+from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 _SHARD = "9MB"  # file hosts want large-file storage from 10 MB on
 
@@ -21,6 +21,6 @@ def save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder
     processor.save_pretrained(folder)
 
 
-def saved_tower(folder: Path) -> CLIPVisionModel:
-    """The vision tower of a saved miniature, in float32."""
-    return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).model.vision_tower
+def saved(folder: Path) -> LlavaForConditionalGeneration:
+    """A saved miniature, in float32."""
+    return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)

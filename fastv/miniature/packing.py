@@ -41,11 +41,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Example:
-    """One scene's learning: its picture, uint8 (3, 336, 336), what covers each patch (576,), the background's colour, questions."""
+    """One scene's learning: its picture, uint8 (3, 336, 336), what is known of each patch (label: int64 (576,)), and questions."""
 
     pixels: torch.Tensor
-    names: torch.Tensor
-    colour: int
+    labels: dict[str, torch.Tensor]
     asked: list[Asked]
 
 
@@ -58,13 +57,12 @@ class Questioner:
                       for noun in (*NAMES, *CATEGORIES) for word in (noun, plural(noun))}
 
     def __call__(self, made: Scene) -> Example:
-        labels = patch_labels(made)
         asked = []
         for question in questions(made, self.number, random.Random(f"questions {made.seed}")):
             prompt, answer = (self.tokenizer(text, add_special_tokens=False).input_ids for text in (block(question.text), f" {question.answer}"))
             mentions = [self._mention(made, at, self.nouns[token]) for at, token in enumerate(prompt) if token in self.nouns]
             asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task), mentions))
-        return Example(pixels(made), torch.from_numpy(labels["name"]), int(labels["colour"][0]), asked)
+        return Example(pixels(made), {label: torch.from_numpy(values) for label, values in patch_labels(made).items()}, asked)
 
     @staticmethod
     def _mention(made: Scene, at: int, noun: str) -> Mention:
@@ -77,7 +75,7 @@ class Packed:
     """A batch of packed sequences of ``n`` tokens.
 
     input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32 (batch, 3, 336, 336).
-    names: int64 (batch, v), colours: int64 (batch,). patches: int64 (v,), the patches whose tokens are there.
+    patches: int64 (v,), the patches whose tokens are there. labels: int64 (batch, v) each, see ``scenes.patch_labels``.
     rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the tokens; owner: int64 (m,), which question
     each belongs to; tasks: int64 (questions,). mention_rows, mention_columns: int64 (w,), where a thing is named in a question;
     counts: int64 (w,), how many of it there are; cells: float32 (w, 9), 1 where there is one.
@@ -87,9 +85,8 @@ class Packed:
     position_ids: torch.Tensor
     visible: torch.Tensor
     pixels: torch.Tensor
-    names: torch.Tensor
-    colours: torch.Tensor
     patches: torch.Tensor
+    labels: dict[str, torch.Tensor]
     rows: torch.Tensor
     columns: torch.Tensor
     targets: torch.Tensor
@@ -136,8 +133,8 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
     same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
     visible = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
     return Packed(input_ids, position_ids, visible, normalised(torch.stack([example.pixels for example in examples])),
-                  torch.stack([example.names for example in examples])[:, patches], torch.tensor([example.colour for example in examples]),
-                  patches, *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)),
+                  patches, {label: torch.stack([example.labels[label][patches] for example in examples]) for label in examples[0].labels},
+                  *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)),
                   *(torch.tensor([mention[part] for mention in mentions], dtype=torch.long) for part in (0, 1)),
                   torch.tensor([mention.count for *_, mention in mentions], dtype=torch.long), _one_hot(mentions))
 

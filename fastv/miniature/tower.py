@@ -44,6 +44,13 @@ class Labeller(torch.nn.Module):
         return {label: head(hidden) for label, head in self.heads.items()}
 
 
+def label_loss(label: str, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """One label's share of the loss: logits (batch, n, classes), truth int64 (batch, n) with NO_LABEL."""
+    classes, share, nothing = HEADS[label]
+    weights = torch.ones(classes).index_fill(0, torch.tensor(0), nothing)
+    return share * cross_entropy(logits.float().flatten(0, 1), truth.flatten(), weights, ignore_index=NO_LABEL)
+
+
 def labelling_loss(labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]) -> tuple[torch.Tensor, dict[str, float]]:
     """Weighted cross-entropies, and how often the labels that matter are right (names and cells on things, digits on digits)."""
     windows = [window for scene_windows in batch for window in scene_windows]
@@ -51,9 +58,7 @@ def labelling_loss(labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Ten
     total, figures = torch.zeros(()), {}
     for label, logits in labeller(normalised(pixel_values), patches).items():
         truth = torch.stack([window[2][label] for window in windows])
-        classes, share, nothing = HEADS[label]
-        weights = torch.ones(classes).index_fill(0, torch.tensor(0), nothing)
-        total = total + share * cross_entropy(logits.float().flatten(0, 1), truth.flatten(), weights, ignore_index=NO_LABEL)
+        total = total + label_loss(label, logits, truth)
         asked = truth > 0 if label in ("name", "centre", "digit") else truth != NO_LABEL
         figures[label] = (logits.argmax(-1) == truth)[asked].float().mean().item() if asked.any() else 1.0
     return total, {"loss": total.item(), **figures}

@@ -2,6 +2,7 @@
 
     python -m fastv.miniature.train mini-7 --output assets/models/mini-7
     python -m fastv.miniature.train mini-13 --tower assets/models/mini-7 --output assets/models/mini-13
+    python -m fastv.miniature.train mini-7 --start assets/models/mini-7 --output assets/models/mini-7
     python -m fastv.miniature.train mini-7 --smoke
 
 An interrupted run goes on where it stopped when the same command is given again.
@@ -17,13 +18,13 @@ import torch
 
 from fastv.miniature import checkpoint
 from fastv.miniature.architecture import DECODERS
-from fastv.miniature.decoder import train_decoder
+from fastv.miniature.decoder import new_model, train_decoder
 from fastv.miniature.loop import Plan
 from fastv.miniature.tokenizer import build_processor
 from fastv.miniature.tower import train_tower
 
 TOWER = (Plan(1000, pictures=32, final=0.286), Plan(450, learning_rate=4e-4, warmup=20))
-DECODER = (Plan(1600, final=0.25), Plan(350, learning_rate=5e-4, warmup=20))
+DECODER = (Plan(600, learning_rate=1.2e-3, final=0.4), Plan(450, learning_rate=5e-4, warmup=20))
 _SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
 
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the checkpoint goes (default: in the run's folder)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where unfinished work is kept")
     parser.add_argument("--tower", type=Path, help="take the vision tower of this checkpoint instead of training one")
+    parser.add_argument("--start", type=Path, help="go on from this checkpoint instead of from nothing")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16: much faster where the processor has AMX")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--smoke", action="store_true", help="two steps of everything, to see that it works")
@@ -42,8 +44,12 @@ def main() -> None:
                                   for plans in (TOWER, DECODER))
     runs = arguments.runs / ("smoke" if arguments.smoke else "")
     processor = build_processor()
-    tower = checkpoint.saved_tower(arguments.tower) if arguments.tower else train_tower(*tower_plans, runs / "tower")
-    model = train_decoder(arguments.twin, tower.float(), processor.tokenizer, *decoder_plans, runs / arguments.twin)
+    if arguments.start:
+        model = checkpoint.saved(arguments.start)
+    else:
+        tower = checkpoint.saved(arguments.tower).model.vision_tower if arguments.tower else train_tower(*tower_plans, runs / "tower")
+        model = new_model(arguments.twin, tower.float(), processor.tokenizer)
+    train_decoder(model, processor.tokenizer, *decoder_plans, runs / arguments.twin)
     checkpoint.save(model.float(), processor, arguments.output or runs / arguments.twin / "checkpoint")
 
 
