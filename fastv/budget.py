@@ -30,17 +30,22 @@ _ROUNDING = 1e-9  # relative; far below one token, far above what floats lose
 
 @dataclass(frozen=True)
 class Workload:
-    """One prompt and its answer, in tokens; ``visual_tokens`` are those of all ``pictures`` together."""
+    """A prompt and its answer, in tokens; ``visual_tokens`` are those of all ``pictures`` together.
+
+    ``batch`` such prompts are read and answered at the same time.
+    """
 
     text_tokens: int = 36
     visual_tokens: int = 576
     answer_tokens: int = 1
     pictures: int = 1
     dtype: str = "float16"
+    batch: int = 1
 
     def cost(self, config: Any, k: int | None, r: float, convention: str) -> Cost:
-        return cost(config, text_tokens=self.text_tokens, visual_tokens=self.visual_tokens, pictures=self.pictures,
-                    answer_tokens=self.answer_tokens, dtype=self.dtype, k=k, r=r, convention=convention)
+        one = cost(config, text_tokens=self.text_tokens, visual_tokens=self.visual_tokens, pictures=self.pictures,
+                   answer_tokens=self.answer_tokens, dtype=self.dtype, k=k, r=r, convention=convention)
+        return one if self.batch == 1 else one.for_batch(self.batch)
 
 
 @dataclass(frozen=True)

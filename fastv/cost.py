@@ -13,7 +13,7 @@ Two conventions, and every figure belongs to one of them:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -54,6 +54,18 @@ class Cost:
     def layer_average_flops(self) -> float:
         """Prefill FLOPs of a decoder layer on average: the quantity of the paper's Table 1."""
         return self.decoder_prefill_flops / len(self.layer_flops)
+
+    def for_batch(self, batch: int) -> Cost:
+        """The same for ``batch`` sequences read and answered together: all but the weights is there once for each.
+
+        ``decode_flops_per_token`` becomes that of one step, a token for every sequence. Raises InvalidBudgetError.
+        """
+        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
+            raise InvalidBudgetError(f"batch must be a whole number, 1 or more, not {batch!r}.")
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        scaled = {name: value * batch for name, value in values.items() if isinstance(value, int | float)}
+        layers = tuple(flops * batch for flops in self.layer_flops)
+        return Cost(**values | scaled | {"layer_flops": layers, "parameter_bytes": self.parameter_bytes})
 
 
 def kept_tokens(visual_tokens: int, r: float) -> int:

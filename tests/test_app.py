@@ -64,7 +64,7 @@ def test_picture_and_question_are_enough(client, files):
 
 def test_nothing_else_is_public(client):
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert list(endpoints["named_endpoints"]) == ["/compare"] and not endpoints["unnamed_endpoints"]
+    assert list(endpoints["named_endpoints"]) == ["/compare", "/cost", "/budget"] and not endpoints["unnamed_endpoints"]
     names = [parameter["parameter_name"] for parameter in endpoints["named_endpoints"]["/compare"]["parameters"]]
     assert names[:5] == ["image", "question", "k", "r", "model"]
 

@@ -24,7 +24,7 @@ from fastv.miniature.tokenizer import build_processor
 from fastv.miniature.tower import train_tower
 
 TOWER = (Plan(1000, pictures=32, final=0.286), Plan(450, learning_rate=4e-4, warmup=20))
-DECODER = (Plan(600, learning_rate=1.2e-3, final=0.4), Plan(450, learning_rate=5e-4, warmup=20))
+DECODER = (Plan(1600, final=0.3), Plan(450, learning_rate=5e-4, warmup=20))
 _SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from gradio_client.utils import is_file_obj_with_meta
 from PIL import Image
 
+from fastv import dimming, outcome
 from fastv.compare import Comparison, Progress, compare
 from fastv.errors import FastVError, InvalidInputError
-from fastv.ui import pictures, results
+from fastv.formats import ratio
+from fastv.ui import results
 from fastv.ui.examples import true_answer
-from fastv.ui.formats import ratio
 from fastv.ui.shelf import Shelf
 
 logger = logging.getLogger(__name__)
@@ -85,9 +86,9 @@ def upload_path(upload: Any) -> str:
 
 def no_comparison() -> View:
     """Before the first run."""
-    kept = Kept(None, "", results.kept_words(None))
+    kept = Kept(None, "", outcome.kept_words(None))
     return View(
-        results.status("Choose a picture, ask about it, and run both."), results.answers("", ""), results.table(), kept
+        results.status("Choose a picture, ask about it, and run both."), outcome.answers("", ""), outcome.table(), kept
     )
 
 
@@ -116,17 +117,17 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
 
 
 def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str]) -> Iterator[View]:
-    budget = results.budget(wanted.k, wanted.r)
+    budget = outcome.budget(wanted.k, wanted.r)
     blank = no_comparison()
     yield View(
-        results.status("Waiting for the model…", 0.0), results.answers("", "", budget=budget), blank.table, blank.kept
+        results.status("Waiting for the model…", 0.0), outcome.answers("", "", budget=budget), blank.table, blank.kept
     )
     for now in running:
         if isinstance(now, Comparison):
             yield _finished(now, budget, true_answer(known, wanted.question))
         elif now.stage in ("baseline", "fastv"):
             yield View(results.status(_stage(now, wanted), now.fraction),
-                       results.answers(now.baseline_text, now.fastv_text, writing=now.stage, budget=budget))
+                       outcome.answers(now.baseline_text, now.fastv_text, writing=now.stage, budget=budget))
         else:  # nothing but the status: a timed pass should have the machine to itself
             yield View(results.status(_stage(now, wanted), now.fraction))
 
@@ -146,16 +147,16 @@ def _stage(now: Progress, wanted: Request) -> str:
 def _finished(comparison: Comparison, budget: str, expected: str | None) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     same = "the same answer" if baseline.answer == fastv.answer else "different answers"
-    if results.overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
+    if outcome.overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
         first_token = "the times to the first token vary too much to tell them apart"
     else:
         first_token = (
             f"with FastV the first token took {ratio(baseline.prefill_seconds, fastv.prefill_seconds, 'time')}"
         )
-    kept = Kept(pictures.dimmed(comparison.seen, comparison.kept), pictures.description(comparison.kept),
-                results.kept_words(comparison))
-    answers = results.answers(baseline.answer, fastv.answer, budget=budget, expected=expected, empty=results.NO_WORDS)
-    return View(results.status(f"Done: {same}; {first_token}."), answers, results.table(comparison), kept)
+    kept = Kept(dimming.dimmed(comparison.seen, comparison.kept), dimming.description(comparison.kept),
+                outcome.kept_words(comparison))
+    answers = outcome.answers(baseline.answer, fastv.answer, budget=budget, expected=expected, empty=outcome.NO_WORDS)
+    return View(results.status(f"Done: {same}; {first_token}."), answers, outcome.table(comparison), kept)
 
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:

@@ -19,12 +19,13 @@ _RANK_NAMES = {"last_token": "Last token (FastV's code)", "mean": "Mean over all
 _LIVE = "element.setAttribute('role', 'status')"
 
 
-def build(shelf: Shelf) -> None:
-    """Lays the tab out in the Blocks that are open, and connects it."""
+def build(shelf: Shelf) -> Parts:
+    """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
     parts = _layout(shelf)
     connect_inputs(parts)
     connect_model(parts, shelf)
     connect_run(parts, shelf)
+    return parts
 
 
 def _layout(shelf: Shelf) -> Parts:

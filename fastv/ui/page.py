@@ -7,7 +7,7 @@ import os
 import gradio as gr
 
 from fastv.inputs import MAX_PICTURE_BYTES
-from fastv.ui import api, compare_tab
+from fastv.ui import api, compare_tab, explorer_api, explorer_events, explorer_tab
 from fastv.ui.shelf import Shelf
 from fastv.ui.theme import STYLE, colour_variables, theme
 
@@ -25,8 +25,11 @@ def build(shelf: Shelf) -> gr.Blocks:
         gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
         with gr.Tabs():
             with gr.Tab("Compare"):
-                compare_tab.build(shelf)
+                parts = compare_tab.build(shelf)
+            with gr.Tab("Explore") as explore:
+                explorer_events.build(shelf, parts, explore)
         api.add(shelf)
+        explorer_api.add()
     return page.queue(max_size=_QUEUE, default_concurrency_limit=1, api_open=False)
 
 
@@ -47,7 +50,7 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         quiet=True,
         theme=theme(),
         css=colour_variables(),
-        css_paths=STYLE,
+        css_paths=[STYLE, explorer_tab.STYLE],
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,

@@ -1,4 +1,4 @@
-"""The look of the whole app: quiet greys, system fonts, and three colours whose meaning never changes."""
+"""The look of the whole app: quiet greys, system fonts, and the colours of ``fastv.colours``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-# What a colour means -> (on light, on dark). From Okabe and Ito's palette, which colour-blind people can tell apart
-# too; darker or lighter where text needs the contrast.
-COLOURS = {"baseline": ("#0072B2", "#56B4E9"), "fastv": ("#B84E00", "#F5924A"), "seven-b": ("#007A5A", "#35C79B")}
+from fastv.colours import variables
 
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Liberation Sans", "Arial", "sans-serif")
 MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
@@ -92,6 +90,5 @@ def theme() -> gr.themes.Base:
 
 
 def colour_variables() -> str:
-    """CSS that makes each meaning a variable, ``--baseline`` and so on, in light and dark."""
-    light, dark = ("".join(f"--{name}: {shades[index]};" for name, shades in COLOURS.items()) for index in (0, 1))
-    return f":root {{{light}}} .dark {{{dark}}}"
+    """The colours' CSS variables, in light and dark."""
+    return f":root {{{variables(0)}}} .dark {{{variables(1)}}}"

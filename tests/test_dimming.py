@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastv.ui.pictures import SHOWN_SIDE, count, description, dimmed
+from fastv.dimming import SHOWN_SIDE, count, description, dimmed
 
 KEPT = ((True, False), (False, False), (True, True))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastv.ui.formats import COUNT, FLOPS, MEMORY, TIME, change, number, percent, ratio, unit_for
+from fastv.formats import COUNT, FLOPS, MEMORY, TIME, change, number, percent, ratio, unit_for
 
 
 @pytest.mark.parametrize(

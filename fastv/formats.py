@@ -1,0 +1,52 @@
+"""Numbers as people read them: milliseconds, mebibytes, GFLOPs, and ratios that say what they are a ratio of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Unit(NamedTuple):
+    """``size`` of one in seconds, bytes, FLOPs or tokens; ``least`` is the smallest amount it is used for."""
+
+    name: str
+    size: float
+    least: float
+
+
+TIME = (Unit("ms", 1e-3, 0), Unit("s", 1, 10))
+MEMORY = (Unit("KiB", 2**10, 0), Unit("MiB", 2**20, 2**20), Unit("GiB", 2**30, 10 * 2**30))
+FLOPS = (Unit("MFLOPs", 1e6, 0), Unit("GFLOPs", 1e9, 1e9), Unit("TFLOPs", 1e12, 1e12))
+COUNT = (Unit("", 1, 0),)
+
+
+def unit_for(amounts: Iterable[float], units: tuple[Unit, ...]) -> Unit:
+    """One unit for all of them, so that they compare at a glance: the largest that suits the largest amount."""
+    most = max(amounts)
+    return [unit for unit in units if most >= unit.least][-1]
+
+
+def number(value: float) -> str:
+    """Three significant digits, more only for what stands before the point: ``0.123``, ``12.3``, ``1,234``."""
+    if isinstance(value, int) or abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    decimals = 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.9995 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def percent(fraction: float) -> str:
+    """``50%``, ``53.7%``."""
+    return f"{100 * fraction:.1f}".removesuffix(".0") + "%"
+
+
+def ratio(baseline: float, fastv: float, noun: str) -> str:
+    """``0.62× the time``: what FastV takes of what the baseline takes."""
+    if not baseline:
+        return "–"
+    return f"the same {noun}" if baseline == fastv else f"{fastv / baseline:.2f}× the {noun}"
+
+
+def change(baseline: float, fastv: float) -> str:
+    """``38% less``, ``3% more``, or nothing where there is no whole percent between them."""
+    share = round(100 * (1 - fastv / baseline)) if baseline else 0
+    return f"{abs(share)}% {'less' if share > 0 else 'more'}" if share else ""

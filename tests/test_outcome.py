@@ -1,0 +1,84 @@
+"""What a comparison shows: every quantity of both sides, spreads, honest ratios, and nobody's markup but our own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from comparisons import HOSTILE, Tags, comparison, run, words
+
+from fastv import outcome
+from fastv.measure import Machine
+
+
+def test_the_table_holds_every_quantity_of_both_sides():
+    text = words(outcome.table(comparison()))
+    for piece in (
+        "First token ms prefill 102 100–104 51.0 50.0–52.0 0.50× the time 50% less",
+        "Total ms 3 tokens 210 200–220 105",
+        "Peak memory MiB weights included 30.0 30.0 the same memory",
+        "KV cache MiB at the end 6.50 3.25",
+        "Visual tokens layers 2 and up 576 288 0.50× the tokens",
+        "Prefill FLOPs GFLOPs computed, exact 8.11 4.05 0.50× the FLOPs",
+    ):
+        assert piece in re.sub(r"\s+", " ", text)
+
+
+def test_spreads_that_overlap_are_called_so():
+    text = re.sub(r"\s+", " ", words(outcome.table(comparison())))
+    assert "Per token ms after the first 5.00 4.00–6.00 5.00 4.00–6.00 the same time the spreads overlap" in text
+    assert "First token" in text and text.count("the spreads overlap") == 1
+
+
+def test_an_answer_of_one_token_has_no_time_per_token_and_lengths_that_differ_are_told():
+    text = re.sub(r"\s+", " ", words(outcome.table(comparison(run(tokens=1), run(0.5, tokens=7, visual=288)))))
+    assert "Per token ms after the first – 5.00 4.00–6.00 –" in text and "1 and 7 tokens" in text
+    assert "Total ms 1 token 2" in re.sub(
+        r"\s+", " ", words(outcome.table(comparison(run(tokens=1), run(0.5, tokens=1))))
+    )
+
+
+def test_the_empty_table_has_the_same_lines():
+    def lines(html):
+        return [tag for tag, _ in Tags(html).tags if tag in ("tr", "th", "td")]
+    assert lines(outcome.table()) == lines(outcome.table(comparison()))
+
+
+def test_how_it_was_measured_is_said():
+    text = words(outcome.table(comparison()))
+    for piece in (
+        "mini-7 in float32 on Some CPU, 2 threads",
+        "medians of 3 runs",
+        "taking turns",
+        "PyTorch 2.13",
+        "2 per multiply-add",
+    ):
+        assert piece in text
+    assert "a single run of each side" in words(outcome.table(comparison(repeats=1)))
+    assert "threads" not in words(outcome.table(comparison(device="cuda:0"))).split("Times")[0]
+
+
+@pytest.mark.parametrize(
+    "k, rank, piece",
+    [
+        (2, "last_token", "layer 1"),
+        (0, "last_token", "chance"),
+        (3, "random", "chance"),
+        (1, "mean", "Layer 0 sees"),
+        (0, "mean", "No layer sees"),
+        (5, "mean", "Layers 0 to 4 see"),
+    ],
+)
+def test_the_words_beside_the_picture_say_what_was_kept_and_why(k, rank, piece):
+    text = words(outcome.kept_words(comparison(k=k, rank=rank)))
+    assert piece in text and "288 of 576" in text
+
+
+def test_foreign_text_is_never_markup():
+    shown = [
+        outcome.answers(HOSTILE, HOSTILE, budget=HOSTILE, expected=HOSTILE),
+        outcome.table(comparison(model=HOSTILE, dtype=HOSTILE, machine=Machine(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE))),
+    ]
+    for html in shown:
+        assert not any(tag == "img" for tag, _ in Tags(html).tags)
+        assert HOSTILE in "".join(Tags(html).words)

@@ -1,0 +1,60 @@
+"""What the README states is what the project's own files say, and what it shows runs."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fastv.miniature.scenes import scene
+from fastv.models.catalogue import find
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def block(start):
+    found, = [text for text in blocks("python") if text.startswith(start)]
+    return found
+
+
+def test_the_scores_are_the_measured_ones():
+    scores = json.loads((Path(find("mini-7").source) / "scores.json").read_text())["scores"]
+    stated = dict(re.findall(r"^\| ([a-z ]+) \| ([\d.]+%) \|", README, re.MULTILINE))
+    assert stated and all(share == f"{scores[task]['share']:.1%}" for task, share in stated.items())
+
+
+def test_the_files_it_names_exist():
+    for path in re.findall(r"(?:\(|`)((?:assets|presets|tests|benchmarks|fastv)/[\w./-]+)", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_costs_are_what_the_lines_give():
+    lines = block("from fastv.cost")
+    names = {}
+    exec(lines, names)
+    for line in lines.splitlines():
+        if "#" in line:
+            expression, stated = line.rsplit("#", 1)
+            assert eval(expression, names) == pytest.approx(float(stated), rel=1e-3)
+
+
+def test_the_script_prints_two_answers(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    exec(block("from fastv.compare"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_few_lines_prune():
+    from fastv.models.loading import load
+
+    loaded = load("mini-7")
+    prompt = loaded.family.prompt(loaded.processor, "How many animals are there?")
+    inputs = loaded.processor(images=scene(72).picture, text=prompt, return_tensors="pt")
+    names = {"model": loaded.model, "inputs": inputs}
+    exec(block("from fastv import FastV"), names)
+    assert names["trace"].kept.shape == (1, 288)
