@@ -1,0 +1,110 @@
+"""A report stands alone, holds the numbers of the page, and lets nobody's text become markup."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from base64 import b64decode
+from html import unescape
+from io import BytesIO, StringIO
+
+import numpy as np
+import pytest
+from comparisons import HOSTILE, Tags, comparison, run, words
+from PIL import Image
+
+from fastv import outcome, report
+from fastv.measure import Machine
+
+LINK = "http://127.0.0.1:7860/?model=mini-7&k=2"
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", words(html))
+
+
+def images(html: str) -> list[Image.Image]:
+    sources = [attributes["src"] for tag, attributes in Tags(html).tags if tag == "img"]
+    return [Image.open(BytesIO(b64decode(source.removeprefix("data:image/png;base64,")))) for source in sources]
+
+
+def test_it_asks_for_nothing_from_outside_and_runs_nothing():
+    html = report.as_html(comparison(), link=LINK)
+    for tag, attributes in Tags(html).tags:
+        assert tag not in ("script", "link", "iframe", "object")
+        assert attributes.get("src", "data:").startswith("data:") and not any(name[:2] == "on" for name in attributes)
+        assert tag == "a" or "href" not in attributes
+    style = html.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style and "@import" not in style and "prefers-color-scheme: dark" in style
+    assert "default-src 'none'" in html
+
+
+def test_it_shows_the_table_of_the_page_and_how_it_was_measured():
+    made = comparison()
+    text = plain(report.as_html(made, expected="three"))
+    assert plain(outcome.table(made)) in text
+    for piece in ("how many ?", "Expected: three", "K=2, R=50%", "288 of 576", "600 tokens, 576 of them visual",
+                  "float32 on Some CPU", "PyTorch 2.13", "convention “exact”", "First token 50%", "Peak memory 100%"):
+        assert piece in text
+    assert text.count("two") >= 2 and "Expected" not in report.as_html(made)
+
+
+def test_both_pictures_are_inside_and_show_what_was_seen_and_kept():
+    seen = Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8))
+    whole, kept = images(report.as_html(comparison(seen=seen)))
+    assert np.array_equal(whole, seen)
+    rows = np.asarray(kept)
+    half = len(rows) // 2
+    assert rows[:half, half:].max() < rows[:half, :half].max() and rows[half:, :half].max() < 120
+
+
+def test_the_bars_have_the_lengths_of_the_shares():
+    html = report.as_html(comparison(run(), run(2.0, visual=288)))
+    widths = [float(width) for width in re.findall(r'class="bar" style="width: ([\d.]+)%', html)]
+    assert max(widths) == 100 and "--whole: 50.0%" in html and widths[0] == 100
+    assert "First token 200%" in plain(html)
+
+
+def test_an_answer_of_one_token_has_no_bar_for_what_it_lacks():
+    html = report.as_html(comparison(run(tokens=1), run(0.5, tokens=1)))
+    assert html.count('class="bar"') == 6
+
+
+def test_foreign_text_is_never_markup():
+    machine = Machine(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE)
+    hostile = run(answer=HOSTILE)
+    html = report.as_html(comparison(hostile, hostile, question=HOSTILE, model=HOSTILE, dtype=HOSTILE, machine=machine),
+                          expected=HOSTILE, link=f"https://x/{HOSTILE}")
+    assert len(images(html)) == 2 and unescape(html).count(HOSTILE) >= 8
+    harmless = report.as_html(comparison(), expected="two", link="https://x/")
+    assert [tag for tag, _ in Tags(html).tags] == [tag for tag, _ in Tags(harmless).tags]
+    assert not any("onerror" in attributes for _, attributes in Tags(html).tags)
+
+
+@pytest.mark.parametrize("link", [None, "", "javascript:alert(1)", "data:text/html,x", "/relative"])
+def test_only_addresses_of_pages_become_links(link):
+    assert not any(tag == "a" for tag, _ in Tags(report.as_html(comparison(), link=link)).tags)
+
+
+def test_the_link_is_kept_as_it_is():
+    tags = Tags(report.as_html(comparison(), link=LINK)).tags
+    (link,) = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert link == LINK
+
+
+def test_the_csv_has_a_line_for_each_side_in_base_units():
+    baseline, fastv = csv.DictReader(StringIO(report.as_csv(comparison())))
+    assert (baseline["side"], baseline["k"], baseline["r"]) == ("baseline", "", "")
+    assert (fastv["side"], fastv["k"], fastv["r"], fastv["model"]) == ("fastv", "2", "0.5", "mini-7")
+    assert float(baseline["prefill_seconds"]) == 0.102 and float(baseline["prefill_seconds_high"]) == 0.104
+    assert int(fastv["visual_tokens"]) == 288 and float(fastv["prefill_flops"]) == 8.11e9 / 2
+    single, _ = csv.DictReader(StringIO(report.as_csv(comparison(run(tokens=1)))))
+    assert single["decode_seconds_per_token"] == single["decode_seconds_per_token_low"] == ""
+
+
+def test_the_json_holds_everything():
+    made = comparison(question=HOSTILE)
+    read = json.loads(report.as_json(made, expected="two", link=LINK))
+    assert read == json.loads(json.dumps({**made.to_dict(), "expected": "two", "link": LINK}))
+    assert read["fastv"]["timing"]["prefill_seconds"]["runs"] == [0.05, 0.052, 0.051]

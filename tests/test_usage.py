@@ -1,0 +1,56 @@
+"""The lines that are shown run as they are, and give the answer that was on the page."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+import pytest
+from PIL import Image
+from standins import save_llava_checkpoint
+
+from fastv.compare import compare
+from fastv.models.catalogue import ModelEntry, find
+from fastv.models.loading import load
+from fastv.usage import script
+
+AWKWARD = ['is it "red" ?', "what's this ?", """both " and ' ?""", "two\nlines\\n {k} {{}}", 'end"""',
+           "\ud800 \u202e ?"]
+
+
+@pytest.mark.parametrize("settings", [{"k": 2, "r": 0.5}, {"k": 0, "r": 0.537, "seed": 7},
+                                      {"k": 3, "r": 0.75, "rank": "mean"}])
+def test_the_lines_print_the_answer_of_the_comparison(settings, tmp_path, monkeypatch, capsys):
+    save_llava_checkpoint(tmp_path / "path" / "to" / "standin", seed=3)
+    pixels = np.random.default_rng(0).integers(0, 256, (56, 84, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    loaded = load(str(tmp_path / "path" / "to" / "standin"))
+    question = "how many red in the picture ?"
+    *_, finished = compare(loaded, "picture.png", question, max_new_tokens=5, repeats=1, **settings)
+    lines = script(loaded.entry, question, dtype=loaded.dtype, max_new_tokens=5, **settings)
+    assert str(tmp_path) not in lines
+    exec(compile(lines, "shown", "exec"), {})
+    assert capsys.readouterr().out.strip() == finished.fastv.answer != ""
+
+
+@pytest.mark.parametrize("question", AWKWARD)
+def test_any_question_survives_as_text(question):
+    lines = script(find("mini-7"), question, dtype="float32", k=2, r=0.5)
+    lines.encode()
+    assert question.strip() in [node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)]
+
+
+def test_models_are_called_what_load_calls_them():
+    def loads(entry):
+        return script(entry, "what ?", dtype="4bit", k=2, r=0.5).split("load(")[1].split(")")[0]
+    assert loads(find("llava-1.5-13b")) == '"llava-1.5-13b", dtype="4bit"'
+    assert loads(find("someone/a-llava")) == '"someone/a-llava", dtype="4bit"'
+    assert loads(ModelEntry("x", "Mine", "/", "")).startswith('"path/to/')
+
+
+def test_what_is_not_said_is_the_default():
+    lines = script(find("mini-7"), "what ?", dtype="float32", k=2, r=0.5)
+    assert "FastV(k=2, r=0.5)(" in lines and "max_new_tokens=64" in lines
+    assert 'FastV(k=3, r=0.9, rank="random", seed=4)(' in script(find("mini-7"), "what ?", dtype="float32", k=3, r=0.9,
+                                                                  rank="random", seed=4)
