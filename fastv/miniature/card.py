@@ -43,7 +43,7 @@ From nothing, on scenes drawn on the fly and never shown twice (`python -m fastv
    projected visual token is drawn towards the word for what it shows, and the token that names a thing in a question must tell, after
    three layers, how many of it there are and where.
 
-No visual token was dropped in the last part of the training.
+No visual token was dropped in the last part of the training. {history}
 
 ## How well it answers
 
@@ -62,6 +62,12 @@ Weights: Apache-2.0. The training pictures are drawn from Noto Color Emoji (SIL 
 """
 
 
+# What the command alone does not tell about the weights that are shipped.
+_HISTORY = {"mini-7": "The shipped weights come from a run that was interrupted while losses were still being added: 1,000 steps of\n"
+                      "the first part were made without asking the visual tokens where their thing is, 600 more with it. The command does\n"
+                      "all of it from the start; it has not yet been run from end to end."}
+
+
 def card(folder: Path) -> str:
     """The card of the checkpoint in ``folder``, which holds its ``scores.json``."""
     config = json.loads((folder / "config.json").read_text())
@@ -71,7 +77,7 @@ def card(folder: Path) -> str:
     rows = [f"| {name} | {score['share']:.1%} | {score['low']:.1%} to {score['high']:.1%} | {score['asked']} |"
             for name, score in record["scores"].items()]
     return _CARD.format(
-        name=folder.name, tower_layers=config["vision_config"]["num_hidden_layers"], tower_width=config["vision_config"]["hidden_size"],
+        name=folder.name, history=_HISTORY.get(folder.name, ""), tower_layers=config["vision_config"]["num_hidden_layers"], tower_width=config["vision_config"]["hidden_size"],
         layers=config["text_config"]["num_hidden_layers"], width=config["text_config"]["hidden_size"], parameters=size / 2e6,
         kinds=len(KINDS), categories=len(CATEGORIES), category_names=", ".join(CATEGORIES), colours=len(COLOURS),
         asked=record["scores"]["all"]["asked"], scenes=record["scenes"], rows="\n".join(rows))
