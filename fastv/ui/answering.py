@@ -68,13 +68,18 @@ class Kept:
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows from now on, as HTML; None where it stays. problem: a plain sentence if there is one."""
+    """What the page shows from now on, as HTML; None where it stays. problem: a plain sentence if there is one.
+
+    finished: the comparison, in the last view of a run that came to its end; expected: the true answer, if it is known.
+    """
 
     status: str
     answers: str | None = None
     table: str | None = None
     kept: Kept | None = None
     problem: str | None = None
+    finished: Comparison | None = None
+    expected: str | None = None
 
 
 def upload_path(upload: Any) -> str:
@@ -156,7 +161,8 @@ def _finished(comparison: Comparison, budget: str, expected: str | None) -> View
     kept = Kept(dimming.dimmed(comparison.seen, comparison.kept), dimming.description(comparison.kept),
                 outcome.kept_words(comparison))
     answers = outcome.answers(baseline.answer, fastv.answer, budget=budget, expected=expected, empty=outcome.NO_WORDS)
-    return View(results.status(f"Done: {same}; {first_token}."), answers, outcome.table(comparison), kept)
+    return View(results.status(f"Done: {same}; {first_token}."), answers, outcome.table(comparison), kept,
+                finished=comparison, expected=expected)
 
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:

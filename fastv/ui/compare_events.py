@@ -20,7 +20,7 @@ from fastv.ui.shelf import Shelf
 
 def connect_inputs(parts: Parts) -> None:
     """Pictures, questions that fit them, and budgets."""
-    shown = [parts.picture, parts.question, parts.known, *parts.chips]
+    shown = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips]
     parts.gallery.select(_pick, [parts.question, parts.known], shown, **INSTANT)
     parts.new_scene.click(_new_scene, [parts.question, parts.known], shown, **INSTANT)
     # Not preprocessed: Gradio would open, and decode, whatever was sent before anybody had a look at its size.
@@ -80,20 +80,25 @@ def slider_step(r_percent: float) -> float:
 
 
 def _pick(question: str, known: dict, event: gr.SelectData) -> list:
-    return _show(examples.example(examples.GALLERY_SEEDS[event.index]), question, known)
+    return show_scene(examples.GALLERY_SEEDS[event.index], question, known)
 
 
 def _new_scene(question: str, known: dict) -> list:
-    return _show(examples.example(SystemRandom().randrange(10**6)), question, known)
+    return show_scene(SystemRandom().randrange(10**6), question, known)
 
 
-def _show(chosen: examples.Example, question: str, known: dict) -> list:
-    """The picture and its suggestions. A question of one's own stays; one about the last picture goes with it."""
+def show_scene(seed: int, question: str, known: dict) -> list:
+    """The picture of a seed and its suggestions.
+
+    A question of one's own stays; one about the last picture goes with it.
+    """
+    chosen = examples.example(seed)
     of_last_picture = not question.strip() or examples.true_answer(known, question) is not None
     return [
         chosen.picture,
         chosen.suggestions[0] if of_last_picture else gr.skip(),
         chosen.answers,
+        seed,
         *_chips(chosen.suggestions),
     ]
 
@@ -107,7 +112,7 @@ def _own_picture(upload: Any) -> list:
         except FastVError as error:
             gr.Warning(escape(str(error)))
             picture = None
-    return [picture, gr.skip(), {}, *_chips(examples.GENERAL)]
+    return [picture, gr.skip(), {}, None, *_chips(examples.GENERAL)]
 
 
 def _chips(suggestions: tuple[str, ...]) -> list[gr.Button]:

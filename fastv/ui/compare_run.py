@@ -8,22 +8,27 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.ui import results
+from fastv.ui import results, taking
 from fastv.ui.answering import Request, View, upload_path, views
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, Parts
+from fastv.ui.share import link_of
 from fastv.ui.shelf import Shelf
 
 
 def connect_run(parts: Parts, shelf: Shelf) -> None:
     """Lets Run, Enter and Stop begin and end comparisons."""
     buttons = [parts.run, parts.stop]
-    shown = [parts.status, parts.answers, parts.table, parts.kept_picture, parts.kept_words]
-    asked = [parts.picture, parts.question, parts.known, parts.in_use]
+    shown = [parts.status, parts.answers, parts.table, parts.kept_picture, parts.kept_words, *parts.taking.downloads]
+    asked = [parts.picture, parts.question, parts.known, parts.scene, parts.in_use]
     settings = [parts.k, parts.r, parts.rank, parts.max_new_tokens, parts.repeats]
 
     def run(
-        upload: Any, question: str, known: dict, model: str, k: int, r_percent: float, rank: str, most: int, rounds: int
+        upload: Any, question: str, known: dict, scene: int | None, model: str, k: int, r_percent: float, rank: str,
+        most: int, rounds: int, sender: gr.Request
     ) -> Iterator[list]:
+        said = {"model": model, "k": k, "r": r_percent, "question": question, "scene": scene, "rank": rank}
+        link = link_of(said).address(sender.headers.get("referer"))
+
         def request() -> Request:
             picture, r = upload_path(upload), r_percent / 100
             return Request(picture, question, model, k, r, rank, max_new_tokens=most, repeats=rounds)
@@ -33,7 +38,7 @@ def connect_run(parts: Parts, shelf: Shelf) -> None:
             for view in steps:
                 if view.problem:
                     gr.Warning(escape(view.problem))
-                yield _updates(view)
+                yield _updates(view) + _files(parts.taking, view, link)
         finally:
             steps.close()
 
@@ -69,6 +74,13 @@ def _updates(view: View) -> list:
     else:
         shown += [None, None]
     return [gr.skip() if part is None else part for part in shown]
+
+
+def _files(made: taking.Taking, view: View, link: str | None) -> list:
+    """The downloads: there when a run is done, gone when the next one clears the table."""
+    if view.table is None:
+        return [gr.skip()] * len(made.downloads)
+    return taking.files(made, view.finished, view.expected, link)
 
 
 def _buttons(running: bool) -> tuple[gr.Button, gr.Button]:

@@ -8,14 +8,16 @@ import gradio as gr
 
 from fastv.models.loading import LoadedModel
 from fastv.ranking import RANKS
-from fastv.ui import budgets, examples
+from fastv.ui import budgets, examples, taking
 from fastv.ui.answering import no_comparison
 from fastv.ui.compare_events import connect_inputs, connect_model, layers_of, note, sentence, slider_step
 from fastv.ui.compare_run import connect_run
 from fastv.ui.parts import Parts
+from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
 
 _RANK_NAMES = {"last_token": "Last token (FastV's code)", "mean": "Mean over all tokens", "random": "Random"}
+_LONGEST_ANSWER = 64  # tokens, to begin with
 _LIVE = "element.setAttribute('role', 'status')"
 
 
@@ -36,6 +38,7 @@ def _layout(shelf: Shelf) -> Parts:
         "known": gr.State(first.answers),
         "in_use": gr.State(shelf.default),
         "offered": gr.State(offered),
+        "scene": gr.State(examples.GALLERY_SEEDS[0]),
     }
     made["note"] = _html(note(loaded), "note")
     with gr.Row(elem_classes="compare"):
@@ -57,6 +60,8 @@ def _layout(shelf: Shelf) -> Parts:
                     show_label=False,
                 )
                 made["kept_words"] = _html(blank.kept.words, "kept-words", min_width=200)
+            begin = Link(shelf.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
+            made["taking"] = taking.layout(shelf, begin, _LONGEST_ANSWER)
         with gr.Column(elem_classes="settings"):
             made["model"] = gr.Radio([(entry.name, key) for key, entry in shelf.entries.items()], value=shelf.default,
                                      label="Model", elem_id="model")
@@ -143,7 +148,8 @@ def _measuring_controls() -> dict[str, Any]:
             label="Keep what gets the most attention from",
             info="Random ignores attention.",
         )
-        made["max_new_tokens"] = gr.Slider(1, 256, value=64, step=1, label="Longest answer, tokens", buttons=[])
+        made["max_new_tokens"] = gr.Slider(1, 256, value=_LONGEST_ANSWER, step=1,
+                                           label="Longest answer, tokens", buttons=[])
         made["repeats"] = gr.Slider(1, 20, value=3, step=1, label="Timed runs of each side", buttons=[])
     return made
 

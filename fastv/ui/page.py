@@ -7,7 +7,7 @@ import os
 import gradio as gr
 
 from fastv.inputs import MAX_PICTURE_BYTES
-from fastv.ui import api, compare_tab, explorer_api, explorer_events, explorer_tab
+from fastv.ui import api, compare_tab, explorer_api, explorer_events, explorer_tab, following
 from fastv.ui.shelf import Shelf
 from fastv.ui.theme import STYLE, colour_variables, theme
 
@@ -23,11 +23,12 @@ def build(shelf: Shelf) -> gr.Blocks:
     """The page for the models of a shelf, the first of which is loaded."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=_FORGET_SECONDS) as page:
         gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
-        with gr.Tabs():
-            with gr.Tab("Compare"):
+        with gr.Tabs() as tabs:
+            with gr.Tab("Compare", id="compare") as compare:
                 parts = compare_tab.build(shelf)
-            with gr.Tab("Explore") as explore:
+            with gr.Tab("Explore", id="explore") as explore:
                 explorer_events.build(shelf, parts, explore)
+        following.connect(page, tabs, {"compare": compare, "explore": explore}, parts, shelf)
         api.add(shelf)
         explorer_api.add()
     return page.queue(max_size=_QUEUE, default_concurrency_limit=1, api_open=False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from fastv.ui.taking import Taking
+
 # All that touches a model stands in one line: two runs at a time would spoil each other's times.
 ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -15,7 +17,8 @@ INSTANT = QUIET | {"queue": False}
 @dataclass
 class Parts:
     """The components of the tab. known: true answers to questions about the picture; in_use: the key of
-    the model in use; offered: the budgets for it."""
+    the model in use; offered: the budgets for it; scene: the seed of the example shown, None for a picture of one's
+    own."""
 
     model: gr.Radio
     note: gr.HTML
@@ -41,3 +44,5 @@ class Parts:
     known: gr.State
     in_use: gr.State
     offered: gr.State
+    scene: gr.State
+    taking: Taking
