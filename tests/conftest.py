@@ -1,5 +1,40 @@
 """Tests run offline, whatever the machine's settings are."""
 
 import os
+import shutil
+
+import pytest
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1,localhost"}
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """The app served with a stand-in model."""
+    from serving import served  # Gradio takes seconds to import, and few tests need it
+
+    with served(tmp_path_factory.mktemp("models")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Files to send to the app: name -> path."""
+    from serving import files_to_send
+
+    return files_to_send(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser without a screen, the one the machine has."""
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

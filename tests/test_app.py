@@ -11,7 +11,6 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from serving import files_to_send, served
 
 import app as command
 from fastv.ui.page import TITLE
@@ -20,17 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RUN_FIELDS = {"answer", "prefill_seconds", "decode_seconds_per_token", "total_seconds", "peak_bytes", "kv_cache_bytes",
               "visual_tokens", "prefill_flops"}
 QUICK = {"max_new_tokens": 3, "repeats": 1}
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("models")) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return files_to_send(tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture(scope="module")

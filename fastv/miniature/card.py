@@ -39,11 +39,13 @@ From nothing, on scenes drawn on the fly and never shown twice (`python -m fastv
 1. The vision tower alone, on what covers each patch, where that thing's centre lies, and which digit stands there;
    on quarter windows of pictures first, then on whole ones.
 2. Projector and decoder on the frozen tower, sixteen questions a picture; first with one visual token in four (drawn at
-   random from each square of four, at its own position), then with all 576. Two more losses help and are thrown away afterwards: each
-   projected visual token is drawn towards the word for what it shows, and the token that names a thing in a question must tell, after
-   three layers, how many of it there are and where.
+   random from each square of four, at its own position), then with all 576. Three more losses help and are thrown away
+   afterwards: each projected visual token is drawn towards the word for what it shows; it must still tell where its thing is
+   and which digit stands there; and the token that names a thing in a question must tell, after three layers, how many of it
+   there are and where.
 
-No visual token was dropped in the last part of the training. {history}
+No visual token was dropped in the last part of the training.
+{history}
 
 ## How well it answers
 

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import contextmanager
 
 import pytest
-from serving import files_to_send, served
 
 from fastv.ui.examples import GALLERY_SEEDS, GENERAL, example
 from fastv.ui.page import TITLE
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 QUESTION = "#question textarea, #question input"
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("models")) as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return files_to_send(tmp_path_factory.mktemp("files"))
 
 
 @contextmanager
@@ -36,17 +21,6 @@ def slowly(model):
         yield
     finally:
         slow.remove()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
