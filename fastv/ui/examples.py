@@ -58,8 +58,8 @@ def true_answer(answers: Mapping[str, str], question: str) -> str | None:
 
 def world_in_words() -> str:
     """What the miniatures know, in one sentence."""
-    return (f"{len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background colours, "
-            "places, numbers on signs")
+    return (f"{len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background colours "
+            "and where things are; it cannot read the numbers on signs yet")
 
 
 def _plain(question: str) -> str:
