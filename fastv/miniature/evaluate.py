@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from fastv import FastV
-from fastv.miniature.questions import TASKS, Question, ask
+from fastv.miniature.phrasings import TASKS
+from fastv.miniature.questions import Question, ask
 from fastv.miniature.scenes import Scene, scene
 from fastv.models.loading import LoadedModel, load
 

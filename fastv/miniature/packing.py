@@ -12,31 +12,26 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from fastv.miniature.feed import normalised, pixels
-from fastv.miniature.questions import TASKS, questions
+from fastv.miniature.mentions import Facts, Mention, Place, Reader, facts
+from fastv.miniature.phrasings import TASKS
+from fastv.miniature.questions import questions
 from fastv.miniature.scenes import GRID, Scene, patch_labels
 from fastv.miniature.tokenizer import IMAGE, OPENING, block
-from fastv.miniature.world import CATEGORIES, CELLS, NAMES, plural
 
 VISUAL_TOKENS = GRID * GRID
-
-
-@dataclass(frozen=True)
-class Mention:
-    """A thing or category named in a question: at which of its tokens, how many there are, in which cells (indices)."""
-
-    at: int
-    count: int
-    cells: tuple[int, ...]
+# What is learnt late is asked more often, what is soon known less.
+_EMPHASIS = {"relation": 2.0, "what at": 1.5, "describe": 1.5, "compare": 1.5, "sign": 1.5, "choice": 1.5, "colour": 0.5}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question's token ids, its answer's (with the end token), its task's index and the things it names."""
+    """A question's token ids, its answer's (with the end token), its task's index, and the things and places it names."""
 
     prompt: list[int]
     answer: list[int]
     task: int
     mentions: list[Mention]
+    places: list[Place]
 
 
 @dataclass(frozen=True)
@@ -52,22 +47,15 @@ class Questioner:
     """Turns scenes into examples; picklable, so that it can work in the feeding process."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, number: int):
-        self.tokenizer, self.number = tokenizer, number
-        self.nouns = {tokenizer(f" {word}", add_special_tokens=False).input_ids[0]: noun
-                      for noun in (*NAMES, *CATEGORIES) for word in (noun, plural(noun))}
+        self.tokenizer, self.number, self.reader = tokenizer, number, Reader(tokenizer)
 
     def __call__(self, made: Scene) -> Example:
         asked = []
-        for question in questions(made, self.number, random.Random(f"questions {made.seed}")):
+        for question in questions(made, self.number, random.Random(f"questions {made.seed}"), emphasis=_EMPHASIS):
             prompt, answer = (self.tokenizer(text, add_special_tokens=False).input_ids for text in (block(question.text), f" {question.answer}"))
-            mentions = [self._mention(made, at, self.nouns[token]) for at, token in enumerate(prompt) if token in self.nouns]
-            asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task), mentions))
+            asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task),
+                               self.reader.mentions(made, prompt), self.reader.places(made, prompt)))
         return Example(pixels(made), {label: torch.from_numpy(values) for label, values in patch_labels(made).items()}, asked)
-
-    @staticmethod
-    def _mention(made: Scene, at: int, noun: str) -> Mention:
-        meant = [thing for thing in made.things if noun in (thing.name, thing.category)]
-        return Mention(at, len(meant), tuple({CELLS.index(thing.cell) for thing in meant}))
 
 
 @dataclass(frozen=True)
@@ -77,8 +65,7 @@ class Packed:
     input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32 (batch, 3, 336, 336).
     patches: int64 (v,), the patches whose tokens are there. labels: int64 (batch, v) each, see ``scenes.patch_labels``.
     rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the tokens; owner: int64 (m,), which question
-    each belongs to; tasks: int64 (questions,). mention_rows, mention_columns: int64 (w,), where a thing is named in a question;
-    counts: int64 (w,), how many of it there are; cells: float32 (w, 9), 1 where there is one.
+    each belongs to; tasks: int64 (questions,). facts: what is true of the things and places the questions name.
     """
 
     input_ids: torch.Tensor
@@ -92,10 +79,7 @@ class Packed:
     targets: torch.Tensor
     owner: torch.Tensor
     tasks: torch.Tensor
-    mention_rows: torch.Tensor
-    mention_columns: torch.Tensor
-    counts: torch.Tensor
-    cells: torch.Tensor
+    facts: Facts
 
 
 def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: torch.Tensor) -> Packed:
@@ -112,6 +96,7 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
     blocks = torch.full((len(examples), length), -1)
     rows, columns, targets, owner, tasks = [], [], [], [], []
     mentions: list[tuple[int, int, Mention]] = []
+    places: list[tuple[int, int, Place]] = []
     for row, example in enumerate(examples):
         input_ids[row, :len(prefix_ids)] = torch.tensor(prefix_ids)
         position_ids[row, :len(prefix_ids)] = prefix_positions
@@ -129,18 +114,11 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
             owner += [len(tasks)] * len(asked.answer)
             tasks.append(asked.task)
             mentions += [(row, at + mention.at, mention) for mention in asked.mentions]
+            places += [(row, at + place.at, place) for place in asked.places]
             at = end
     same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
     visible = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
     return Packed(input_ids, position_ids, visible, normalised(torch.stack([example.pixels for example in examples])),
                   patches, {label: torch.stack([example.labels[label][patches] for example in examples]) for label in examples[0].labels},
                   *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)),
-                  *(torch.tensor([mention[part] for mention in mentions], dtype=torch.long) for part in (0, 1)),
-                  torch.tensor([mention.count for *_, mention in mentions], dtype=torch.long), _one_hot(mentions))
-
-
-def _one_hot(mentions: list[tuple[int, int, Mention]]) -> torch.Tensor:
-    cells = torch.zeros(len(mentions), len(CELLS))
-    for index, (*_, mention) in enumerate(mentions):
-        cells[index, list(mention.cells)] = 1
-    return cells
+                  facts(mentions, places))

@@ -1,4 +1,4 @@
-"""Questions whose answers follow from the scene: twelve tasks, several phrasings each, some kept from training."""
+"""Questions whose answers follow from the scene, of twelve tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastv.miniature.phrasings import PHRASINGS, TASKS
 from fastv.miniature.scenes import Scene, Thing
 from fastv.miniature.world import CATEGORIES, CATEGORY_OF, CELLS, COLOURS, KINDS, NUMBERS, SIGN, counted, plural, with_article
 
@@ -23,35 +24,6 @@ class Question:
     seen: bool
 
 
-# task -> (phrasings training sees, phrasings it does not)
-PHRASINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "exists": (("Is there {a} in the picture?", "Is there {a}?", "Do you see {a}?", "Does the picture show {a}?",
-                "Can you find {a} here?"), ("Do you see {a} in the picture?", "Can you see {a} here?")),
-    "count": (("How many {many} are there?", "How many {many} are in the picture?", "How many {many} do you see?",
-               "Count the {many}.", "What is the number of {many}?"), ("How many {many} can you see?", "Count the {many} in the picture.")),
-    "where": (("Where is the {one}?", "Where in the picture is the {one}?", "In which part of the picture is the {one}?",
-               "Where do you see the {one}?"), ("Where can you see the {one}?", "In which part is the {one}?")),
-    "what at": (("What is in the {cell}?", "What do you see in the {cell}?", "Which thing is in the {cell}?",
-                 "Name the thing in the {cell}."), ("What can you see in the {cell}?", "What is in the {cell} of the picture?")),
-    "relation": (("Is the {one} {side} the {other}?", "Do you see the {one} {side} the {other}?", "In the picture, is the {one} {side} the {other}?"),
-                 ("Can you see the {one} {side} the {other}?", "Is the {one} {side} the {other} in the picture?")),
-    "count category": (("How many {many} are there?", "How many {many} are in the picture?", "How many {many} do you see?",
-                        "Count the {many}.", "What is the number of {many}?"), ("How many {many} can you see?", "Count the {many} in the picture.")),
-    "category": (("What kind of thing is in the {cell}?", "Which kind of thing do you see in the {cell}?",
-                  "Is the thing in the {cell} an animal, a fruit, a vehicle, a ball, a plant or a tool?"),
-                 ("What kind of thing do you see in the {cell}?", "What kind of thing is in the {cell} of the picture?")),
-    "colour": (("What colour is the background?", "Which colour is the background?", "Name the colour of the background.",
-                "What is the colour of the background?"), ("Which colour do you see in the background?", "What colour is the background of the picture?")),
-    "sign": (("What number is on the sign?", "Which number is on the sign?", "What does the sign say?", "Read the sign."),
-             ("Which number do you see on the sign?", "Read the number on the sign.")),
-    "compare": (("Are there more {many} than {others}?", "Do you see more {many} than {others}?", "Does the picture show more {many} than {others}?"),
-                ("Can you see more {many} than {others}?", "Are there more {many} than {others} in the picture?")),
-    "describe": (("Describe the picture.", "What is in the picture?", "What do you see?", "What does the picture show?"),
-                 ("What can you see in the picture?", "Describe what you see.")),
-    "choice": (("{question}\nA. {0}\nB. {1}\nC. {2}\nD. {3}\nAnswer with the letter.", "{question} Choose: A. {0} B. {1} C. {2} D. {3}"),
-               ("{question}\nA. {0}\nB. {1}\nC. {2}\nD. {3}\nChoose the letter.",)),
-}
-TASKS = tuple(PHRASINGS)
 _SIDES = {"left of": (0, 1), "right of": (0, -1), "above": (1, 1), "below": (1, -1)}  # side -> axis, sign
 
 
@@ -64,11 +36,15 @@ def ask(made: Scene, task: str, rng: random.Random, *, seen: bool = True) -> Que
     return Question(rng.choice(PHRASINGS[task][0 if seen else 1]).format(*slots.pop("options", ()), **slots), answer, task, seen)
 
 
-def questions(made: Scene, number: int, rng: random.Random, *, seen: bool = True) -> list[Question]:
-    """So many different questions about a scene, of tasks drawn evenly among those it gives occasion for."""
+def questions(made: Scene, number: int, rng: random.Random, *, seen: bool = True, emphasis: dict[str, float] | None = None) -> list[Question]:
+    """So many different questions about a scene, of tasks drawn among those it gives occasion for.
+
+    emphasis: task -> how much more often than the others (1.0) it is drawn.
+    """
     asked: dict[str, Question] = {}
-    for _ in range(8 * number):
-        question = ask(made, rng.choice(TASKS), rng, seen=seen)
+    shares = [(emphasis or {}).get(task, 1.0) for task in TASKS]
+    for task in rng.choices(TASKS, shares, k=8 * number):
+        question = ask(made, task, rng, seen=seen)
         if question is not None:
             asked.setdefault(question.text, question)
         if len(asked) == number:

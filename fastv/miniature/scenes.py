@@ -7,6 +7,7 @@ a label that can be learnt.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ MOST_THINGS = 6
 _CELL = SIDE / 3
 _CLEAR = 9  # pixels a centre stays away from the border between two cells, so that "top left" is never a matter of taste
 _HELD_OUT_LAYOUTS = 0.15  # share of the sets of occupied cells that training never sees
+_DIGIT_REACH = (10.0, 13.0)  # pixels from a digit's middle, across and down, within which the middles of its patches lie
 NO_LABEL = -100
 
 
@@ -63,14 +65,15 @@ class Scene:
     owners: np.ndarray
 
 
-def scene(seed: int, *, held_out: bool | None = None) -> Scene:
+def scene(seed: int, *, held_out: bool | None = None, names: Sequence[str] | None = None) -> Scene:
     """The scene of a seed.
 
     held_out: False draws only layouts that training may see, True only those it may not, None any.
+    names: what is in it (at most ``MOST_THINGS``), instead of what the seed draws.
     """
     rng = random.Random(f"scene {seed}")
     while True:
-        placed = _place(rng)
+        placed = _place(names or _names(rng), rng)
         if placed is not None and (held_out is None or held_out == _is_held_out(placed)):
             return _draw(seed, rng, placed)
 
@@ -79,23 +82,35 @@ def patch_labels(made: Scene) -> dict[str, np.ndarray]:
     """What can be known of each patch, int64 arrays of (576,), ``NO_LABEL`` where a label says nothing.
 
     name: 0 for the background, else 1 + the index in NAMES. cell: the ninth in which the covering thing's centre lies.
-    centre: 1 in the patch at a thing's centre, else 0. digit: 0, or 1 + the digit whose middle lies here. colour: the background's.
+    centre: 1 in the patch at a thing's centre, else 0. colour: the background's. digit: 1 + the digit that stands here, and place:
+    whether it is the first, second or third of its number, both 0 where there is none.
     """
     owners = made.owners.reshape(-1)
     name, cell = np.zeros(GRID * GRID, np.int64), np.full(GRID * GRID, NO_LABEL, np.int64)
-    centre, digit = np.zeros(GRID * GRID, np.int64), np.zeros(GRID * GRID, np.int64)
+    centre, digit, place = (np.zeros(GRID * GRID, np.int64) for _ in range(3))
     for index, thing in enumerate(made.things):
         name[owners == index] = 1 + NAMES.index(thing.name)
         cell[owners == index] = CELLS.index(thing.cell)
         centre[_patch_at(*thing.centre)] = 1
-        for value, spot in zip(thing.number or "", thing.digit_centres):
-            digit[_patch_at(*spot)] = 1 + int(value)
-    return {"name": name, "cell": cell, "centre": centre, "digit": digit,
+        for patch, index in _digit_patches(thing.digit_centres):
+            digit[patch], place[patch] = 1 + int(thing.number[index]), 1 + index
+    return {"name": name, "cell": cell, "centre": centre, "digit": digit, "place": place,
             "colour": np.full(GRID * GRID, list(COLOURS).index(made.colour), np.int64)}
 
 
 def _patch_at(x: float, y: float) -> int:
     return min(GRID - 1, int(y // PATCH)) * GRID + min(GRID - 1, int(x // PATCH))
+
+
+def _digit_patches(centres: tuple[tuple[float, float], ...]) -> Iterator[tuple[int, int]]:
+    """(patch, index of the digit) for the patches a digit fills most of: those whose middle is near its own, and nearest to it."""
+    if centres:
+        across, down = np.array(centres).T
+        middles = (np.arange(GRID) + 0.5) * PATCH
+        nearest = np.abs(middles[:, None] - across).argmin(1)
+        columns = np.flatnonzero(np.abs(middles - across[nearest]) <= _DIGIT_REACH[0])
+        rows = np.flatnonzero(np.abs(middles - down[0]) <= _DIGIT_REACH[1])
+        yield from ((int(row * GRID + column), int(nearest[column])) for row in rows for column in columns)
 
 
 @dataclass(frozen=True)
@@ -106,9 +121,8 @@ class _Placement:
     size: float
 
 
-def _place(rng: random.Random) -> list[_Placement] | None:
-    """Names, centres and sizes (pixels of the longer side) of a scene's things, or None if they found no room."""
-    names = _names(rng)
+def _place(names: Sequence[str], rng: random.Random) -> list[_Placement] | None:
+    """Centres and sizes (pixels of the longer side) of a scene's things, or None if they found no room."""
     placed: list[_Placement] = []
     most = 132 if len(names) <= 2 else 112 if len(names) <= 4 else 92
     for name in names:

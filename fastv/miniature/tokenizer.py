@@ -11,7 +11,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import LlavaProcessor, PreTrainedTokenizerFast
 
 from fastv.miniature.architecture import image_processor
-from fastv.miniature.questions import PHRASINGS, TASKS, ask
+from fastv.miniature.phrasings import PHRASINGS, TASKS
+from fastv.miniature.questions import ask
 from fastv.miniature.scenes import PATCH, scene
 from fastv.miniature.world import CATEGORIES, CELLS, COLOURS, NAMES, NUMBERS, plural
 

@@ -13,12 +13,12 @@ from transformers import CLIPVisionModel
 from fastv.miniature.architecture import tower_config
 from fastv.miniature.feed import batches, normalised, pixels
 from fastv.miniature.loop import Plan, learn
-from fastv.miniature.scenes import GRID, NO_LABEL, PATCH, Scene, patch_labels
-from fastv.miniature.world import CELLS, COLOURS, NAMES
+from fastv.miniature.scenes import GRID, MOST_THINGS, NO_LABEL, PATCH, Scene, patch_labels, scene
+from fastv.miniature.world import CELLS, COLOURS, NAMES, SIGN
 
 # label -> (number of classes, weight in the loss, weight of class 0 in it: "nothing here" is what most patches say)
-HEADS = {"name": (1 + len(NAMES), 1.0, 0.3), "cell": (len(CELLS), 0.3, 1.0), "centre": (2, 0.5, 0.1), "digit": (11, 0.5, 0.02),
-         "colour": (len(COLOURS), 0.2, 1.0)}
+HEADS = {"name": (1 + len(NAMES), 1.0, 0.3), "cell": (len(CELLS), 0.3, 1.0), "centre": (2, 0.5, 0.1), "digit": (11, 1.0, 0.02),
+         "place": (4, 0.5, 0.02), "colour": (len(COLOURS), 0.2, 1.0)}
 
 
 class Labeller(torch.nn.Module):
@@ -59,14 +59,19 @@ def labelling_loss(labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Ten
     for label, logits in labeller(normalised(pixel_values), patches).items():
         truth = torch.stack([window[2][label] for window in windows])
         total = total + label_loss(label, logits, truth)
-        asked = truth > 0 if label in ("name", "centre", "digit") else truth != NO_LABEL
+        asked = truth > 0 if label in ("name", "centre", "digit", "place") else truth != NO_LABEL
         figures[label] = (logits.argmax(-1) == truth)[asked].float().mean().item() if asked.any() else 1.0
     return total, {"loss": total.item(), **figures}
 
 
 def _windows(made: Scene, *, side: int, count: int) -> list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]:
-    """``count`` windows of ``side`` x ``side`` patches, each the fullest of three drawn: pixels, patch numbers, labels."""
+    """``count`` windows of ``side`` x ``side`` patches, each the fullest of three drawn: pixels, patch numbers, labels.
+
+    In place of every third scene another with the same seed is taken that is full of signs: digits are small, and rare.
+    """
     rng = random.Random(made.seed)
+    if made.seed % 3 == 0:
+        made = scene(made.seed, held_out=False, names=[SIGN] * rng.randint(3, MOST_THINGS))
     whole, labels = pixels(made), {label: torch.from_numpy(values) for label, values in patch_labels(made).items()}
     numbers = torch.arange(GRID * GRID).view(GRID, GRID)
     windows = []

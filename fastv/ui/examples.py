@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from fastv.miniature.questions import TASKS, ask, description, questions
+from fastv.miniature.phrasings import TASKS
+from fastv.miniature.questions import ask, description, questions
 from fastv.miniature.scenes import MOST_THINGS, scene
 from fastv.miniature.world import COLOURS, KINDS
 

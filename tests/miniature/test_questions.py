@@ -3,7 +3,8 @@ from collections import Counter
 
 import pytest
 
-from fastv.miniature.questions import PHRASINGS, TASKS, ask, questions
+from fastv.miniature.phrasings import PHRASINGS, TASKS
+from fastv.miniature.questions import ask, questions
 from fastv.miniature.scenes import scene
 from fastv.miniature.world import CATEGORIES, CATEGORY_OF, CELLS, COLOURS, KINDS, NUMBERS, plural
 

@@ -54,4 +54,20 @@ def test_patch_labels_name_what_is_drawn_there(seed):
         assert CELLS[cells[row, column]] in {thing.cell for thing in around}
     assert (cells[names == 0] == NO_LABEL).all()
     assert labels["centre"].sum() == len(made.things)
-    assert sorted(labels["digit"][labels["digit"] > 0] - 1) == sorted(int(digit) for thing in made.things for digit in thing.number or "")
+    assert ((labels["digit"] > 0) == (labels["place"] > 0)).all()
+
+
+def test_the_patches_of_a_sign_tell_its_number_in_order():
+    for seed in range(40):
+        made = scene(seed, names=["sign", "dog"])
+        sign, = (thing for thing in made.things if thing.number)
+        labels = patch_labels(made)
+        read = {int(place): int(digit) - 1 for place, digit in zip(labels["place"], labels["digit"]) if place}
+        assert all(sign.number[place - 1] == str(digit) for place, digit in read.items())
+        assert len(read) >= len(sign.number) - 1  # two narrow digits may share a patch
+        assert {labels["name"][patch] for patch in np.flatnonzero(labels["digit"])} <= {0, 1 + NAMES.index("sign")}
+
+
+def test_a_scene_can_be_told_what_to_show():
+    made = scene(3, names=["cat", "cat", "sign"])
+    assert sorted(thing.name for thing in made.things) == ["cat", "cat", "sign"]
