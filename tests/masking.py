@@ -37,9 +37,14 @@ def model_of(attention: str = "sdpa", **shape):
     return _MODELS[key]
 
 
-def dropped_of(trace, input_ids: torch.Tensor) -> torch.Tensor:
+def visual_of(input_ids: torch.Tensor, *tokens: int) -> torch.Tensor:
+    """Where one of these tokens stands, by default the image token: boolean (batch, n)."""
+    return torch.isin(input_ids, torch.tensor(tokens or (IMAGE_TOKEN,)))
+
+
+def dropped_of(trace, input_ids: torch.Tensor, *tokens: int) -> torch.Tensor:
     """The visual tokens that a trace does not list as kept: boolean (batch, n)."""
-    dropped = input_ids == IMAGE_TOKEN
+    dropped = visual_of(input_ids, *tokens)
     for row, kept in zip(dropped, trace.kept):
         row[kept[kept >= 0]] = False
     return dropped
@@ -84,14 +89,14 @@ def dropped_by_masking(model, k: int, dropped: torch.Tensor):
             handle.remove()
 
 
-def dropped_by_attention(eager_model, inputs: dict, k: int, r: float) -> torch.Tensor:
+def dropped_by_attention(eager_model, inputs: dict, k: int, r: float, *tokens: int) -> torch.Tensor:
     """Which prompt positions FastV must drop, from the whole attention maps of a model loaded with eager attention."""
     with torch.no_grad():
         attention = eager_model(**inputs, output_attentions=True).attentions[k - 1]
     row = attention.float().mean(dim=1)[:, -1]
     dropped = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
     for i, ids in enumerate(inputs["input_ids"]):
-        visual = (ids == IMAGE_TOKEN).nonzero()[:, 0]
+        visual = visual_of(ids, *tokens).nonzero()[:, 0]
         keep = round(len(visual) * (1 - r))
         dropped[i, visual[row[i, visual].argsort()[:len(visual) - keep]]] = True
     return dropped
