@@ -21,7 +21,7 @@ FRAMES = 3  # of a Video-LLaVA clip
 QWEN_PATCH, QWEN_CHANNELS = 2, 3 * 2 * 2 * 2  # pixels of a patch side; numbers in a patch of two frames
 QWEN_GRIDS = {PICTURE: (1, 4, 6), WIDE: (1, 4, 10), VIDEO: (2, 6, 4)}  # in patches; four make a visual token
 
-PROMPTS = {
+ROWS = {
     "picture": [(5, PICTURE, 7)],
     "three rows": [(5, PICTURE, 7), (2, WIDE, 3, PICTURE, 4), (9,)],
     "video": [(5, VIDEO, 7)],
@@ -45,7 +45,7 @@ class StandIn:
 
     @property
     def prompts(self) -> dict[str, list[tuple]]:
-        return {name: rows for name, rows in PROMPTS.items() if self.video or "video" not in name}
+        return {name: rows for name, rows in ROWS.items() if self.video or "video" not in name}
 
     def model(self, attention: str = "sdpa", dtype: torch.dtype = torch.float32, **shape) -> torch.nn.Module:
         """In eval mode, with weights spread so wide that attention is far from uniform."""
@@ -60,17 +60,19 @@ class StandIn:
         return model.to(dtype).eval()
 
     def inputs(self, rows: list[tuple], *, seed: int = 0, dtype: torch.dtype = torch.float32) -> dict:
-        """What the processor makes of such prompts, left-padded to one length."""
-        generator = torch.Generator().manual_seed(seed)
-        built = [torch.cat([torch.tensor([1]), *(self._tokens(part, generator) for part in row)]) for row in rows]
+        """What the processor makes of such prompts, left-padded to one length. Row i alone has the seed ``seed + i``."""
+        built, pixels = [], {}
+        for number, row in enumerate(rows):
+            generator = torch.Generator().manual_seed(seed + number)
+            built.append(torch.cat([torch.tensor([1]), *(self._tokens(part, generator) for part in row)]))
+            for name, value in self.pixels([part for part in row if isinstance(part, str)], generator).items():
+                pixels.setdefault(name, []).append(value.to(dtype) if value.is_floating_point() else value)
         longest = max(map(len, built))
         ids = torch.stack([torch.cat([torch.zeros(longest - len(row), dtype=torch.long), row]) for row in built])
         inputs = {"input_ids": ids, "attention_mask": (ids != 0).long()}
         if self.marked:
             inputs["mm_token_type_ids"] = (ids == IMAGE_TOKEN).int() + 2 * (ids == VIDEO_TOKEN).int()
-        pixels = self.pixels([part for row in rows for part in row if isinstance(part, str)], generator)
-        return inputs | {name: value.to(dtype) if value.is_floating_point() else value
-                         for name, value in pixels.items()}
+        return inputs | {name: torch.cat(parts) for name, parts in pixels.items()}
 
     def _tokens(self, part: int | str, generator: torch.Generator) -> torch.Tensor:
         if isinstance(part, int):
