@@ -19,7 +19,7 @@ PICTURE, WIDE, VIDEO = "picture", "wide", "video"
 START, END, VIDEO_TOKEN = 95, 96, 97  # beside IMAGE_TOKEN; tokens below are text
 FRAMES = 3  # of a Video-LLaVA clip
 QWEN_PATCH, QWEN_CHANNELS = 2, 3 * 2 * 2 * 2  # pixels of a patch side; numbers in a patch of two frames
-QWEN_GRIDS = {PICTURE: (1, 4, 6), WIDE: (1, 4, 10), VIDEO: (2, 6, 4)}  # in patches; four make a visual token
+QWEN_GRIDS = {PICTURE: (1, 4, 6), WIDE: (1, 4, 8), VIDEO: (2, 6, 4)}  # in patches; four make a visual token
 
 ROWS = {
     "picture": [(5, PICTURE, 7)],
