@@ -12,13 +12,14 @@ from pathlib import Path
 
 import psutil
 import torch
-from transformers import (AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, PreTrainedConfig,
+from transformers import (AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig,
                           PreTrainedModel, ProcessorMixin)
 
 from fastv.errors import ModelLoadError
 from fastv.footprint import parameter_bytes
 from fastv.models.catalogue import ModelEntry, find
 from fastv.models.families import FAMILIES, Family, family_for, family_of
+from fastv.models.processors import read_processor
 from fastv.shapes import read_shape
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def _load(entry: ModelEntry, dtype: str, device: torch.device) -> LoadedModel:
         raise ModelLoadError(f"{entry.name} is a model of type “{config.model_type}”, which FastV does not know: "
                              f"choose one of type {', '.join(known)}.")
     _check_room(entry, config, dtype, device)
-    processor = _processor(entry)
+    processor = _processor(entry, config.model_type)
     model, found = AutoModelForImageTextToText.from_pretrained(
         entry.source, config=config, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True,
         trust_remote_code=False, **_precision(dtype, device, family.unquantized))
@@ -116,11 +117,11 @@ def _check_room(entry: ModelEntry, config: PreTrainedConfig, dtype: str, device:
                              f"are free: choose {_smaller(dtype)}.")
 
 
-def _processor(entry: ModelEntry) -> ProcessorMixin:
+def _processor(entry: ModelEntry, model_type: str) -> ProcessorMixin:
     advice = (f"The processor of {entry.name} cannot be loaded: the model folder needs its tokenizer and processor "
               "files too.")
     try:
-        processor = AutoProcessor.from_pretrained(entry.source, backend="pil", trust_remote_code=False)
+        processor = read_processor(entry.source, model_type)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelLoadError(f"{advice} ({_first_line(error)})") from error
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
