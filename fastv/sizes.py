@@ -95,11 +95,21 @@ class Shape:
         """Whether the visual tokens of a picture depend on its size."""
         return isinstance(self.vision, FlexibleVisionShape)
 
-    def picture_tokens(self, height: int, width: int) -> int:
-        """Visual tokens of a picture of so many pixels, as the model's processor scales it by default."""
+    def picture_tokens(self, height: int, width: int, min_pixels: int = MIN_PIXELS,
+                       max_pixels: int = MAX_PIXELS) -> int:
+        """Visual tokens of a picture of so many pixels; where they depend on it, the processor scales it between both
+        bounds.
+        """
         if not isinstance(self.vision, FlexibleVisionShape):
             return self.projector.tokens if self.projector else 0
-        rows, columns = _blocks(height, width, self.vision.patch_size * self.vision.merge)
+        side = self.vision.patch_size * self.vision.merge
+        rows, columns = round(height / side), round(width / side)
+        if rows * columns * side**2 > max_pixels:
+            shrink = sqrt(max_pixels / (height * width))
+            return max(1, floor(height * shrink / side)) * max(1, floor(width * shrink / side))
+        if rows * columns * side**2 < min_pixels:
+            grow = sqrt(min_pixels / (height * width))
+            return ceil(height * grow / side) * ceil(width * grow / side)
         return rows * columns
 
     def video_tokens(self, frames: int, height: int, width: int) -> int:
@@ -108,15 +118,3 @@ class Shape:
             side = self.vision.patch_size * self.vision.merge
             return ceil(frames / self.vision.patch_frames) * (height // side) * (width // side)
         return frames * self.projector.frame_tokens if self.projector else 0
-
-
-def _blocks(height: int, width: int, side: int) -> tuple[int, int]:
-    """Rows and columns of square blocks after scaling to whole blocks, within the least and most pixels."""
-    rows, columns, area = round(height / side), round(width / side), side * side
-    if rows * columns * area > MAX_PIXELS:
-        shrink = sqrt(MAX_PIXELS / (height * width))
-        return max(1, floor(height * shrink / side)), max(1, floor(width * shrink / side))
-    if rows * columns * area < MIN_PIXELS:
-        grow = sqrt(MIN_PIXELS / (height * width))
-        return ceil(height * grow / side), ceil(width * grow / side)
-    return rows, columns

@@ -60,7 +60,7 @@ class StandIn:
         return model.to(dtype).eval()
 
     def inputs(self, rows: list[tuple], *, seed: int = 0, dtype: torch.dtype = torch.float32) -> dict:
-        """What the processor makes of such prompts, left-padded to one length. Row i alone has the seed ``seed + i``."""
+        """What the processor makes of such prompts, left-padded to one length. Row i alone has ``seed + i``."""
         built, pixels = [], {}
         for number, row in enumerate(rows):
             generator = torch.Generator().manual_seed(seed + number)

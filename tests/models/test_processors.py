@@ -112,9 +112,10 @@ def test_as_the_libraries_prepare_videos_with_torchvision(key, folders):
     pytest.importorskip("torchvision")
     from transformers import Qwen2VLVideoProcessor, VideoLlavaVideoProcessor
 
-    processor, video = read_processor(folders[key], key), np.stack([np.asarray(noise(seed, 24, 16)) for seed in range(3)])
-    if key == "video_llava":  # of the size that is taken, so that the ways to scale do not matter
-        video = np.stack([np.asarray(noise(seed, 56, 56)) for seed in range(3)])
+    processor = read_processor(folders[key], key)
+    size = (56, 56) if key == "video_llava" else (24, 16)  # as it is taken, so that the ways to scale do not matter
+    video = np.stack([np.asarray(noise(seed, *size)) for seed in range(3)])
+    if key == "video_llava":
         theirs = VideoLlavaVideoProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
     else:
         theirs = Qwen2VLVideoProcessor(patch_size=2, merge_size=2, temporal_patch_size=2, min_pixels=64,
