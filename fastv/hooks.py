@@ -132,7 +132,9 @@ class Hooks:
             return None
         if positions.dim() == 3:  # multimodal rotary: of four rows the first counts tokens, else all run deltas ahead
             deltas = getattr(getattr(self.model, "base_model", self.model), "rope_deltas", None)
-            positions = positions[0] if len(positions) == 4 or deltas is None else positions[0] - deltas
+            if len(positions) < 4 and deltas is not None:
+                positions = positions - deltas.repeat_interleave(positions.shape[1] // len(deltas), dim=0)
+            positions = positions[0]
         return int(positions.max()) + 1
 
     def _check_window(self, length: int) -> None:

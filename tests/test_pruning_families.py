@@ -11,7 +11,7 @@ from standins_families import END, PICTURE, ROWS, STANDINS, START, VIDEO_TOKEN, 
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from fastv import FastV
-from fastv.errors import InvalidInputError, UnsupportedModelError
+from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
 from fastv.models.families import family_of
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
@@ -130,6 +130,39 @@ def test_nothing_is_left_behind(key):
 
 
 @pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("k", [0, 2])
+def test_layers_from_k_on_cache_what_was_kept_and_no_more(key, k):
+    model, inputs = model_of(key), STANDINS[key].inputs(ROWS[list(STANDINS[key].prompts)[-1]])
+    with FastV(k=k, r=0.75)(model) as trace:
+        cache = model.generate(**inputs, **OPTIONS).past_key_values
+    fed = OPTIONS["max_new_tokens"] - 1
+    expected = [(trace.prompt_length if layer < k else trace.pruned_length) + fed for layer in range(4)]
+    assert [cache.get_seq_length(layer) for layer in range(4)] == expected
+    assert trace.pruned_length < trace.prompt_length
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_a_k_the_model_does_not_have_is_refused(key):
+    with FastV(k=3)(model_of(key)):
+        pass
+    with pytest.raises(InvalidBudgetError, match="0 to 3"), FastV(k=4)(model_of(key)):
+        pass
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_half_precision(key):
+    model = model_of(key, dtype=torch.bfloat16)
+    inputs = STANDINS[key].inputs(ROWS["three rows"], dtype=torch.bfloat16)
+    with FastV(k=2)(model) as trace:
+        output = model.generate(**inputs, **OPTIONS)
+    assert trace.scores.dtype == torch.float32
+    step = torch.finfo(torch.bfloat16).eps
+    # The first token's alone: where two tokens are all but equal, rounding may choose, and then the texts differ.
+    expected = masked_answer(model, inputs, 2, trace, max_new_tokens=1)
+    torch.testing.assert_close(output.logits[0], expected.logits[0], atol=8 * step, rtol=8 * step)
+
+
+@pytest.mark.parametrize("key", STANDINS)
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
 def test_quantized(key, bits, tmp_path):
     pytest.importorskip("bitsandbytes")
@@ -229,9 +262,11 @@ class TestMultimodalPositions:
             first = model.generate(**inputs, **OPTIONS)
             whole = torch.cat([first.sequences, first.sequences[:, -3:]], dim=1)
             added = torch.ones(len(rows), whole.shape[1] - inputs["input_ids"].shape[1], dtype=torch.long)
-            with pytest.raises(InvalidInputError, match="new tokens alone"):
-                model.generate(input_ids=whole, attention_mask=torch.cat([inputs["attention_mask"], added], dim=1),
-                               past_key_values=first.past_key_values, **OPTIONS)
+            mask = torch.cat([inputs["attention_mask"], added], dim=1)
+            for mode in ({}, {"num_return_sequences": 2, "do_sample": True}) if len(rows) == 1 else ({},):
+                with pytest.raises(InvalidInputError, match="new tokens alone|does not fit"):
+                    model.generate(input_ids=whole, attention_mask=mask, past_key_values=first.past_key_values,
+                                   **OPTIONS | mode)
 
     def test_a_decoder_that_slides_in_some_layers_is_refused(self):
         windows = dict(use_sliding_window=True, sliding_window=8, max_window_layers=2)

@@ -10,6 +10,7 @@ from standins import QUESTION_WORDS
 from standins_families import STANDINS
 from standins_files import save_checkpoint
 
+from fastv import FastV
 from fastv.models.families import family_for
 from fastv.models.processors import read_processor
 from fastv.shapes import read_shape
@@ -68,8 +69,10 @@ def test_a_video_and_a_question_become_inputs(key, frames, folders):
     found = family.frames(model.config, inputs)
     assert visual.sum() == sum(frame.tokens for frame in found)
     assert visual.sum() == read_shape(model.config).video_tokens(frames, 16, 24)
-    with torch.no_grad():
-        assert model(**inputs).logits.shape[:2] == inputs["input_ids"].shape
+    with FastV(k=2)(model) as trace:
+        output = model.generate(**inputs, max_new_tokens=2, min_new_tokens=2)
+    assert output.shape[1] == inputs["input_ids"].shape[1] + 2
+    assert trace.kept.shape == (1, round(int(visual.sum()) / 2))
 
 
 @pytest.mark.parametrize("key", QWEN)
