@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from standins import IMAGE_TOKEN, PATCH, SIDE, VOCABULARY, llava_config, tiny_llava
-from transformers import (CLIPVisionConfig, LlamaConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration,
-                          Qwen2VLConfig, Qwen2VLForConditionalGeneration, VideoLlavaConfig,
-                          VideoLlavaForConditionalGeneration)
+from transformers import (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2VLConfig,
+                          Qwen2VLForConditionalGeneration, VideoLlavaConfig, VideoLlavaForConditionalGeneration)
 
 PICTURE, WIDE, VIDEO = "picture", "wide", "video"
 START, END, VIDEO_TOKEN = 95, 96, 97  # beside IMAGE_TOKEN; tokens below are text

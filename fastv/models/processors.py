@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import (AutoImageProcessor, AutoProcessor, AutoTokenizer, ProcessorMixin, Qwen2_5_VLProcessor,
                           Qwen2VLProcessor, VideoLlavaProcessor)
+from transformers.video_processing_utils import VideoProcessorMixin
 
 from fastv.models.videos import ClipVideos, PairedVideos
 
@@ -45,7 +46,16 @@ def read_processor(source: str | Path, model_type: str) -> ProcessorMixin:
         return AutoProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
     kind = WITH_VIDEOS[model_type]
     pictures = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
-    parts = {"image_processor": pictures, "video_processor": kind.videos(pictures),
+    parts = {"image_processor": pictures, "video_processor": kind.videos(pictures, _video_size(source)),
              "tokenizer": AutoTokenizer.from_pretrained(source, trust_remote_code=False)}
     settings, _ = kind.get_processor_dict(source)
     return kind.from_args_and_dict([parts[name] for name in kind.get_attributes()], settings)
+
+
+def _video_size(source: str | Path) -> dict[str, int] | None:
+    """The size of a video's frames where a checkpoint says it, as it may with settings of their own."""
+    try:
+        settings, _ = VideoProcessorMixin.get_video_processor_dict(source)
+    except OSError:  # there are settings of pictures alone
+        return None
+    return settings.get("size")

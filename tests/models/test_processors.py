@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +129,20 @@ def test_as_the_libraries_prepare_videos_with_torchvision(key, folders):
     ours = processor.video_processor(videos=[video], return_tensors="pt")
     for name in expected:
         torch.testing.assert_close(ours[name], expected[name], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("key", QWEN)
+def test_frames_may_be_smaller_than_pictures(key, tmp_path):
+    save_checkpoint(key, tmp_path)
+    size = {"shortest_edge": 16, "longest_edge": 100}
+    (tmp_path / "video_preprocessor_config.json").write_text(json.dumps({"size": size}))
+    processor, video = read_processor(tmp_path, key), [noise(0, 24, 16)] * 2
+    assert processor.image_processor(images=video[0])["image_grid_thw"].tolist() == [[1, 8, 12]]
+    assert processor.video_processor(videos=[video])["video_grid_thw"].tolist() == [[1, 4, 6]]
+    larger = {"shortest_edge": 16, "longest_edge": 1000}
+    text = family_for(key).prompt(processor, QUESTION, "video")
+    inputs = processor(videos=[video], text=text, return_tensors="pt", videos_kwargs={"size": larger})
+    assert inputs["video_grid_thw"].tolist() == [[1, 8, 12]]
 
 
 def test_seconds_between_frames_reach_the_model(folders):
