@@ -33,8 +33,19 @@ class Row:
         return _middle(self.baseline), _middle(self.fastv)
 
 
-def titles_of(comparison: Comparison | None) -> tuple[Title, Title]:
-    return titles(comparison.baseline.setup, comparison.fastv.setup) if comparison else USUAL
+def titles_of(comparison: Comparison) -> tuple[Title, Title]:
+    return titles(comparison.baseline.setup, comparison.fastv.setup)
+
+
+def verdict(comparison: Comparison) -> str:
+    """In a sentence: whether the answers differ, and which side was sooner at its first token."""
+    baseline, fastv = comparison.baseline, comparison.fastv
+    same = "the same answer" if baseline.answer == fastv.answer else "different answers"
+    if overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
+        return f"{same}; the times to the first token vary too much to tell them apart."
+    first, second = titles_of(comparison)
+    times = ratio(baseline.prefill_seconds, fastv.prefill_seconds, "time")
+    return f"{same}; to the first token, {second.subject} took {times} that {first.subject} took."
 
 
 def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, writing: str | None = None,
@@ -53,10 +64,13 @@ def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, wr
     return f'<div class="answers">{html}</div><p class="expected">{truth}</p>'
 
 
-def table(comparison: Comparison | None = None) -> str:
-    """Both sides and their ratio, line by line; without a comparison the same table with its cells empty."""
+def table(comparison: Comparison | None = None, names: tuple[Title, Title] = USUAL) -> str:
+    """Both sides and their ratio, line by line; without a comparison the same table with its cells empty.
+
+    names: the sides' titles as long as there is no comparison.
+    """
     rows = "".join(_row(row) for row in rows_of(comparison))
-    baseline, fastv = titles_of(comparison)
+    baseline, fastv = titles_of(comparison) if comparison else names
     usual = (baseline.text, fastv.short) == (USUAL[0].text, USUAL[1].short)  # there it goes without saying
     of = "" if usual else f"<small>of what {escape(baseline.short)} takes</small>"
     return (
@@ -147,8 +161,8 @@ def _measured(comparison: Comparison | None) -> str:
     )
     words = (
         f"{models} on {machine.device}{threads}. Times: {times}; {comparison.warmup} "
-        f"untimed before. Peak memory: taken in an untimed run{weights}. FLOPs: by arithmetic, 2 per multiply-add, with vision "
-        f"tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
+        f"untimed before. Peak memory: taken in an untimed run{weights}. FLOPs: by arithmetic, 2 per multiply-add, "
+        f"with vision tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
         f"Python {machine.python}."
     )
     return f'<p class="measured">{escape(words)}</p>'

@@ -68,8 +68,8 @@ def _of_settings(side: Setup, other: Setup) -> Title:
 
 
 def _again(title: Title) -> Title:
-    return Title(f"{title.text}, again", title.note, f"{title.how}, again", f"{title.subject}, again,", "the second run",
-                 title.place)
+    return Title(f"{title.text}, again", title.note, f"{title.how}, again", f"{title.subject}, again,",
+                 "the second run", title.place)
 
 
 def _budget(side: Setup, other: Setup) -> str:

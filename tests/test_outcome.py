@@ -103,3 +103,14 @@ def test_a_duel_names_each_side_and_says_what_is_compared_with_what():
 def test_the_layers_that_see_fewer_tokens_are_those_of_the_sides(ks, note):
     sides = [run() if k is None else pruned(setup=replace(PRUNED, k=k)) for k in ks]
     assert f"Visual tokens {note}" in re.sub(r"\s+", " ", words(outcome.table(comparison(*sides))))
+
+
+@pytest.mark.parametrize("made, said", [
+    (comparison(), "the same answer; to the first token, FastV took 0.50× the time that the model without FastV took."),
+    (comparison(fastv=pruned(3.0, answer="six")),
+     "different answers; to the first token, FastV took 3.00× the time that the model without FastV took."),
+    (duel(), "different answers; to the first token, Mini 13 with FastV took 1.20× the time that Mini 7 took."),
+    (comparison(fastv=pruned(1.01)), "the same answer; the times to the first token vary too much to tell them apart."),
+])
+def test_the_end_says_plainly_who_was_sooner(made, said):
+    assert outcome.verdict(made) == said
