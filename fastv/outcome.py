@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -60,8 +61,20 @@ def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, wr
         f'<p class="text{" writing" if writing == side else ""}" tabindex="0">{escape(text) or empty}</p></section>'
         for side, title, text in zip(("baseline", "fastv"), names, (baseline, fastv))
     )
-    truth = f"Expected: <b>{escape(expected)}</b>" if expected is not None else ""
+    truth = _expected(expected, names, (baseline, fastv)) if expected is not None else ""
     return f'<div class="answers">{html}</div><p class="expected">{truth}</p>'
+
+
+def _expected(expected: str, names: tuple[Title, Title], texts: tuple[str, str]) -> str:
+    """The true answer, and which side gave it."""
+    right = [title.text for title, text in zip(names, texts) if _parts(text) == _parts(expected)]
+    who = ("Neither says so", f"Only “{escape(''.join(right))}” says so", "Both say so")[len(right)]
+    return f"Expected: <b>{escape(expected)}</b>. {who}."
+
+
+def _parts(answer: str) -> list[str]:
+    """What an answer says, in any case, and things that it lists in any order."""
+    return sorted(re.split(r",? and |, | on ", answer.strip().rstrip(".").lower()))
 
 
 def table(comparison: Comparison | None = None, names: tuple[Title, Title] = USUAL) -> str:
@@ -174,8 +187,8 @@ NOTHING_KEPT = (
 )
 
 
-def kept_words(run: RunResult, title: Title) -> str:
-    """What the picture beside it shows: what FastV kept on this side, as HTML."""
+def kept_words(run: RunResult, title: Title, side: str) -> str:
+    """What the picture beside it shows: what FastV kept on this side, "baseline" or "fastv", as HTML."""
     some, all_ = count(run.kept)
     k, rank = run.setup.k, run.setup.rank
     how = {
@@ -186,6 +199,6 @@ def kept_words(run: RunResult, title: Title) -> str:
     where = f"in layer {k - 1}" if k and rank != "random" else "whatever they show"
     before = {0: "No layer sees", 1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(k, f"Layers 0 to {k - 1} see")
     return (
-        f'<div class="kept"><h3>What FastV kept{escape(title.place)}</h3><p><b>{some} of {all_}</b> visual tokens: '
+        f'<div class="kept {side}"><h3>What FastV kept{escape(title.place)}</h3><p><b>{some} of {all_}</b> visual tokens: '
         f"those {how} {where}. {before} the whole picture, the later ones only what is clear here.</p></div>"
     )

@@ -102,10 +102,11 @@ def _numbers(comparison: Comparison, side: str) -> dict[str, Any]:
 def _pictures(comparison: Comparison, names: tuple[Title, Title]) -> str:
     """What the candidate saw, and beside it what each side with FastV kept."""
     shown = [("As the model saw it", "The picture as the model saw it.", comparison.fastv.seen, "")]
-    for run, title in zip((comparison.fastv, comparison.baseline), reversed(names)):
+    for title, side in reversed(list(zip(names, SIDES))):
+        run: RunResult = getattr(comparison, side)
         if run.setup.k is not None:
             shown.append((f"What FastV kept{title.place}", description(run.kept), dimmed(run.seen, run.kept),
-                          outcome.kept_words(run, title)))
+                          outcome.kept_words(run, title, side)))
     return '<div class="pictures">' + "".join(
         f'<figure><img src="{_inline(picture)}" alt="{escape(alt)}"><figcaption>{escape(title)}</figcaption>'
         f"</figure>{words}" for title, alt, picture, words in shown) + "</div>"

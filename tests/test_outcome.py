@@ -72,7 +72,7 @@ def test_how_it_was_measured_is_said():
     ],
 )
 def test_the_words_beside_the_picture_say_what_was_kept_and_why(k, rank, piece):
-    text = words(outcome.kept_words(pruned(setup=replace(PRUNED, k=k, rank=rank)), USUAL[1]))
+    text = words(outcome.kept_words(pruned(setup=replace(PRUNED, k=k, rank=rank)), USUAL[1], "fastv"))
     assert piece in text and "2 of 4" in text and "What FastV kept" in text
 
 
@@ -84,7 +84,7 @@ def test_foreign_text_is_never_markup():
     shown = [
         outcome.answers(HOSTILE, HOSTILE, titles, expected=HOSTILE),
         outcome.table(made),
-        outcome.kept_words(made.fastv, titles[1]),
+        outcome.kept_words(made.fastv, titles[1], "fastv"),
     ]
     for html in shown:
         assert not any(tag == "img" for tag, _ in Tags(html).tags)
@@ -114,3 +114,22 @@ def test_the_layers_that_see_fewer_tokens_are_those_of_the_sides(ks, note):
 ])
 def test_the_end_says_plainly_who_was_sooner(made, said):
     assert outcome.verdict(made) == said
+
+
+@pytest.mark.parametrize("one, other, who", [
+    ("Two.", "two", "Both say so."),
+    ("two", "three", "Only “Mini 7” says so."),
+    ("", "two", "Only “Mini 13 with FastV” says so."),
+    ("twenty", "", "Neither says so."),
+])
+def test_who_gave_the_expected_answer_is_said_whichever_side_it_is(one, other, who):
+    text = words(outcome.answers(one, other, outcome.titles_of(duel()), expected="two"))
+    assert re.sub(r"\s+", " ", text).endswith(f"Expected: two . {who}")
+
+
+@pytest.mark.parametrize("said, right", [
+    ("a rose, two pigs and a dog on red", True), ("two pigs, a dog and a rose on red", True),
+    ("two dogs, a pig and a rose on red", False), ("two pigs and a rose on red", False)])
+def test_things_may_be_listed_in_any_order(said, right):
+    expected = "two pigs, a rose and a dog on red"
+    assert ("Both say so" in outcome.answers(said, expected, expected=expected)) == right

@@ -12,7 +12,7 @@ from gradio_client.utils import is_file_obj_with_meta
 from PIL import Image
 
 from fastv import dimming, outcome
-from fastv.compare import Comparison, Progress, RunResult, Side, compare
+from fastv.compare import Comparison, Progress, Side, compare
 from fastv.errors import FastVError, InvalidInputError
 from fastv.titles import Title, titles
 from fastv.ui import results
@@ -176,9 +176,9 @@ def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str 
 
 def _kept(comparison: Comparison, names: tuple[Title, Title]) -> tuple[Kept, ...]:
     """The pictures of the sides with FastV, the candidate first."""
-    runs: list[tuple[RunResult, Title]] = [(comparison.fastv, names[1]), (comparison.baseline, names[0])]
-    found = tuple(Kept(dimming.dimmed(run.seen, run.kept), dimming.description(run.kept), outcome.kept_words(run, name))
-                  for run, name in runs if run.setup.k is not None)
+    runs = ((comparison.fastv, names[1], "fastv"), (comparison.baseline, names[0], "baseline"))
+    found = tuple(Kept(dimming.dimmed(run.seen, run.kept), dimming.description(run.kept),
+                       outcome.kept_words(run, name, side)) for run, name, side in runs if run.setup.k is not None)
     return found or (NO_KEPT,)
 
 
