@@ -75,8 +75,7 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> None:
 
     def switch(key: str, in_use: str, offered: list[budgets.Choice], *chosen: Any) -> Iterator[list]:
         """Loads the model; one that cannot be loaded leaves the one before in use."""
-        name = "the same model" if key == SAME else shelf.entry(key).name
-        yield [results.status(f"Loading {name}…", 0.0), *[gr.skip()] * 7]
+        yield [results.status("Loading the model…", 0.0), *[gr.skip()] * 7]
         model, k, r, _, other_k, other_r = chosen
         try:
             _, loaded = shelf.both(model, key or model)
@@ -85,6 +84,7 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> None:
             words = results.problem(f"{error} What it is compared with stays as it was.")
             yield [words, gr.skip(), in_use, *[gr.skip()] * 5]
         else:
+            name = "the same model" if key == SAME else loaded.entry.name
             yield [results.status(f"The other side is {name}."),
                    *compare_with.updates(shelf, loaded, key, other_k, other_r),
                    *moved(model, k, r, key, other_k, other_r, offered)]

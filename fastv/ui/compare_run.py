@@ -82,8 +82,8 @@ def connect_headings(parts: Parts, shelf: Shelf) -> None:
             return [gr.skip(), gr.skip()]
         return [outcome.answers("", "", names), outcome.table(names=names)]
 
-    baseline = parts.baseline
-    gr.on([control.change for control in (parts.model, parts.k, parts.r, baseline.model, baseline.k, baseline.r)],
+    # The models too: a State tells of no change that skips the queue, as a link's does.
+    gr.on([control.change for control in (*parts.chosen, parts.model, parts.baseline.model)],
           headings, [parts.fresh, *parts.chosen], [parts.answers, parts.table], trigger_mode="always_last", **INSTANT)
 
 
