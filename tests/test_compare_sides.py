@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -118,6 +119,30 @@ def test_both_models_are_held_while_the_sides_run(loaded, larger, picture):
     assert loaded.lock.locked() and larger.lock.locked()
     running.close()
     assert not loaded.lock.locked() and not larger.lock.locked()
+
+
+class Noted:
+    """A lock that notes when it is taken."""
+
+    def __init__(self, taken: list):
+        self.taken, self.lock = taken, threading.Lock()
+
+    def acquire(self, timeout: float) -> bool:
+        got = self.lock.acquire(timeout=timeout)
+        if got:
+            self.taken.append(self)
+        return got
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def test_the_models_are_taken_in_the_same_order_whichever_side_they_are(loaded, larger, picture):
+    taken = []
+    one, other = (replace(model, lock=Noted(taken)) for model in (loaded, larger))
+    for candidate, baseline in ((one, other), (other, one), (one, one)):
+        list(compare(candidate, picture, QUESTION, baseline=Side(baseline), max_new_tokens=1, repeats=1))
+    assert taken[:2] == taken[2:4] and set(taken[:2]) == {one.lock, other.lock} and taken[4:] == [one.lock]
 
 
 def test_two_duels_the_other_way_round_do_not_wait_for_each_other(loaded, larger, picture):
