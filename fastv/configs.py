@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastv.errors import FastVError, InvalidInputError
-from fastv.models.catalogue import CATALOGUE
+from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.shapes import REFERENCE_CONFIGS, Shape, read_shape
 
 LONGEST_CONFIG = 64 * 1024  # characters of a config somebody pastes or sends; real ones have a few thousand
@@ -20,11 +20,15 @@ _LARGEST_SIZE = 10**7
 def known() -> dict[str, Shape]:
     """The sizes of every model whose config is at hand: catalogue key -> shape."""
     found = {key: read_shape(config) for key, config in REFERENCE_CONFIGS.items()}
-    for entry in CATALOGUE:
-        path = Path(entry.source) / "config.json"
-        if entry.embedded and path.is_file():
-            found[entry.key] = read_shape(json.loads(path.read_text(encoding="utf-8")))
-    return found
+    return found | {entry.key: shape for entry in CATALOGUE if (shape := shape_at(entry)) is not None}
+
+
+def shape_at(entry: ModelEntry) -> Shape | None:
+    """The sizes of an embedded model or of one of the paper's two; None where its config is not at hand."""
+    path = Path(entry.source) / "config.json"
+    if entry.embedded and path.is_file():
+        return read_shape(json.loads(path.read_text(encoding="utf-8")))
+    return read_shape(REFERENCE_CONFIGS[entry.key]) if entry.key in REFERENCE_CONFIGS else None
 
 
 def shape_of(key: str) -> Shape:

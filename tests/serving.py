@@ -31,6 +31,13 @@ def served(folder: Path) -> Iterator[Served]:
     save_llava_checkpoint(folder / "standin", seed=3)
     model = load(str(folder / "standin"))
     model.model.generation_config.update(eos_token_id=None, suppress_tokens=model.processor.tokenizer.all_special_ids)
+    with serving(Shelf(model)) as app:
+        yield app
+
+
+@contextmanager
+def serving(shelf: Shelf) -> Iterator[Served]:
+    """Serves the page for a shelf."""
     strangers, connect = [], socket.socket.connect
 
     def watched(self, address):
@@ -39,9 +46,9 @@ def served(folder: Path) -> Iterator[Served]:
         return connect(self, address)
 
     socket.socket.connect = watched
-    page = build(Shelf(model))
+    page = build(shelf)
     try:
-        yield Served(serve(page, host="127.0.0.1"), model, strangers)
+        yield Served(serve(page, host="127.0.0.1"), shelf.take(None), strangers)
     finally:
         page.close(verbose=False)
         socket.socket.connect = connect

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.models.loading import LoadedModel, free_memory, load
@@ -12,16 +14,17 @@ from fastv.models.loading import LoadedModel, free_memory, load
 class Shelf:
     """Nobody can have a model loaded that is neither in the catalogue nor the one the app was started with.
 
-    Embedded models stay in memory once used; of the others only the last one does. Not for several threads at once.
+    Embedded models stay in memory once used; of the others only the last one does, and the one it is compared with.
+    Not for several threads at once.
     """
 
-    def __init__(self, started_with: LoadedModel, dtype: str = "auto"):
-        first, listed = started_with.entry, {entry.key: entry for entry in CATALOGUE}
+    def __init__(self, started_with: LoadedModel, dtype: str = "auto", catalogue: tuple[ModelEntry, ...] = CATALOGUE):
+        first, listed = started_with.entry, {entry.key: entry for entry in catalogue}
         # A folder's path is nobody's business on the page, nor in what the API returns.
         entry = listed.get(first.key) or replace(
             first, key=first.name if first.name not in listed else f"{first.name} (given)"
         )
-        self.default, self.dtype = entry.key, dtype
+        self.default, self.dtype, self.device = entry.key, dtype, started_with.device
         self.entries: dict[str, ModelEntry] = {entry.key: entry} | listed
         self._loaded = {entry.key: replace(started_with, entry=entry)}
 
@@ -35,13 +38,25 @@ class Shelf:
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._loaded
 
-    def take(self, key: str | None) -> LoadedModel:
-        """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then still there."""
+    def take(self, key: str | None, *, beside: str | None = None) -> LoadedModel:
+        """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then still there.
+
+        beside: a model that is wanted at the same time, and stays in memory if it is there.
+        """
         entry = self.entry(key)
         if entry.key not in self._loaded:
             fresh = replace(load(entry.source, self.dtype), entry=entry)
-            self._loaded = {key: loaded for key, loaded in self._loaded.items() if loaded.entry.embedded} | {
-                entry.key: fresh
-            }
+            self._loaded = {key: loaded for key, loaded in self._loaded.items()
+                            if loaded.entry.embedded or key == beside} | {entry.key: fresh}
             free_memory(fresh.device)
         return self._loaded[entry.key]
+
+    def both(self, key: str | None, other: str | None) -> tuple[LoadedModel, LoadedModel]:
+        """Two models in memory at the same time. Raises ModelLoadError; those in memory are then still there."""
+        names = self.entry(key).key, self.entry(other).key
+        return self.take(names[0], beside=names[1]), self.take(names[1], beside=names[0])
+
+    @property
+    def gpu_bytes(self) -> int:
+        """The memory of the GPU that models run on, 0 where they run on a CPU."""
+        return torch.cuda.mem_get_info(self.device)[1] if self.device.type == "cuda" else 0
