@@ -94,7 +94,8 @@ class Exam:
         return [Answer(text.strip(), int(count)) for text, count in zip(texts, counts)]
 
 
-def answers(loaded: LoadedModel, items: Sequence[Item], budget: FastV | None = None, *, batch: int = BATCH) -> list[str]:
+def answers(loaded: LoadedModel, items: Sequence[Item], budget: FastV | None = None, *,
+            batch: int = BATCH) -> list[str]:
     """Greedy answers, one per item, in order; ``budget`` prunes."""
     return [answer.text for answer in Exam(loaded, items, batch=batch).answers(budget)]
 

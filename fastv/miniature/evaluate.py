@@ -1,4 +1,4 @@
-"""How well a miniature answers, with and without FastV: the same fixed scenes every time, scores per task with intervals.
+"""How well a miniature answers, with and without FastV: the same fixed scenes every time, scores with intervals.
 
     python -m fastv.miniature.evaluate mini-7
     python -m fastv.miniature.evaluate mini-7 -k 2 -r 0.5 --scenes 300
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--grid", action="store_true", help="measure the whole grid")
     parser.add_argument("--like", help="also, for each K, where it costs what this smaller model costs without FastV")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each point of the grid")
-    parser.add_argument("--json", type=Path, help="also write the scores to this file; for a grid, in place of the usual one")
+    parser.add_argument("--json", type=Path, help="also write the scores to this file; for a grid, in place of its own")
     arguments = parser.parse_args()
     loaded = load(arguments.model)
     (_grid if arguments.grid else _single)(loaded, arguments)
@@ -50,7 +50,8 @@ def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     marks = [is_right(item.question, answer) for item, answer in zip(items, answers(loaded, items, budget))]
     found = scores(items, marks)
     for name, score in found.items():
-        print(f"{name:16} {100 * score.share:5.1f}%  ({100 * score.low:.1f} to {100 * score.high:.1f}, n={score.asked})")
+        between = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
+        print(f"{name:16} {100 * score.share:5.1f}%  ({between}, n={score.asked})")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         settings = {"model": arguments.model, "k": arguments.k, "r": arguments.r if budget else 0.0,

@@ -1,6 +1,7 @@
 """A miniature over a grid of (K, R, ranking): which questions it answers right, what that costs, how long it takes.
 
-The record is written after each point, so that a sweep that was ended goes on where it was. ``fastv.measured`` reads it.
+The record is written after each point, so that a sweep that was ended goes on where it was. ``fastv.measured`` reads
+it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from fastv.measured import fingerprint, packed
 from fastv.miniature.answering import Answer, Exam
 from fastv.miniature.phrasings import TASKS
 from fastv.miniature.scoring import is_right
-from fastv.models.loading import LoadedModel
 from fastv.prompting import prompt_of
 from fastv.ranking import RANKS
 
@@ -109,7 +109,7 @@ def _measured(exam: Exam, budget: FastV | None, repeats: int) -> dict[str, Any]:
     answers = exam.answers(budget)
     marks = [is_right(item.question, answer.text) for item, answer in zip(exam.items, answers)]
     k, r, rank = _key(budget)
-    seconds, unpruned = _first_token(exam.loaded, exam, budget, repeats)
+    seconds, unpruned = _first_token(exam, budget, repeats)
     return {"k": k, "r": r, "rank": rank, "answer_tokens": round(fmean(answer.tokens for answer in answers), 3),
             **_flops(exam, answers, k, r), "seconds": seconds, "unpruned_seconds": unpruned, "right": packed(marks)}
 
@@ -126,9 +126,9 @@ def _flops(exam: Exam, answers: Sequence[Answer], k: int | None, r: float) -> di
     return found
 
 
-def _first_token(loaded: LoadedModel, exam: Exam, budget: FastV | None, repeats: int) -> tuple[list[float], list[float]]:
+def _first_token(exam: Exam, budget: FastV | None, repeats: int) -> tuple[list[float], list[float]]:
     """Seconds to the first token of a prompt of middling length, with the budget and, in turn, without."""
-    lengths = exam.prompt_lengths
+    loaded, lengths = exam.loaded, exam.prompt_lengths
     middle = exam.items[sorted(range(len(lengths)), key=lengths.__getitem__)[len(lengths) // 2]]
     prompt = prompt_of(loaded, middle.scene.picture, middle.question.text, answer_tokens=1)
     plain = partial(generate, loaded.model, prompt.inputs, max_new_tokens=1)

@@ -71,7 +71,8 @@ def test_an_ended_sweep_goes_on_without_doing_anything_twice(exam, swept, tmp_pa
     begun = {**whole, "points": whole["points"][:2]}
     path.write_text(json.dumps(begun))
     told = []
-    found = sweep(exam, POINTS, path, command="this test", repeats=2, tell=lambda record: told.append(len(record["points"])))
+    found = sweep(exam, POINTS, path, command="this test", repeats=2,
+                  tell=lambda record: told.append(len(record["points"])))
     assert told == [3] and found == json.loads(path.read_text())
     assert found["points"][:2] == whole["points"][:2] and found["points"][2]["right"] == whole["points"][2]["right"]
 
@@ -102,7 +103,8 @@ def test_parity_costs_what_the_smaller_model_costs_to_a_token(exam):
     text = round(fmean(exam.prompt_lengths)) - 576
 
     def flops(shape, k, r):
-        return cost(shape, text_tokens=text, visual_tokens=576, answer_tokens=1, k=k, r=r, convention="paper").prefill_flops
+        return cost(shape, text_tokens=text, visual_tokens=576, answer_tokens=1, k=k, r=r,
+                    convention="paper").prefill_flops
 
     limit = flops(small, None, 0.0)
     assert [one.k for one in found] == [0, 1, 2] and found[0].rank == "random" and found[1].rank == "last_token"
