@@ -1,5 +1,5 @@
-"""What the measurements say, in sentences written from them: each with its interval, and with "cannot be told" where the
-interval holds zero.
+"""What the measurements say, in sentences written from them: each with its interval, and with "cannot be told" where
+the interval holds zero.
 
 All intervals are 95%, each on its own: of twenty comparisons without any difference, one would look like one. No torch.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastv.formats import percent
+from fastv.formats import percent, points
 from fastv.intervals import Change
 from fastv.measured import Measured, MeasuredPoint, all_measured
 
@@ -53,10 +53,10 @@ def _usual_costs(one: Measured) -> Finding | None:
 def _duel(small: Measured, big: Measured) -> Finding | None:
     """The paper's boldest sentence, at total cost."""
     limit = small.unpruned.paper_prefill_flops * _SAME_COST
-    points = [point for k in sorted({point.k for point in big.pruned}) if (point := _dearest(big, k, limit))]
-    if not points:
+    fitting = [point for k in sorted({point.k for point in big.pruned}) if (point := _dearest(big, k, limit))]
+    if not fitting:
         return None
-    main = next((point for point in points if point.k == USUAL[0]), points[0])
+    main = next((point for point in fitting if point.k == USUAL[0]), fitting[0])
     change = big.change(main, since=small.unpruned)
     if change.low > 0:
         told = f"There {big.model} still answers better"
@@ -65,7 +65,7 @@ def _duel(small: Measured, big: Measured) -> Finding | None:
     else:
         told = "Which of the two answers better there cannot be told from these questions"
     ahead = big.change(big.unpruned, since=small.unpruned)
-    others = [(point, big.change(point, since=small.unpruned)) for point in points if point is not main]
+    others = [(point, big.change(point, since=small.unpruned)) for point in fitting if point is not main]
     rest = "; ".join(f"{_name(point)}: {_said(other, p=False)}" for point, other in others)
     return Finding(
         f"At which (K, R) does {big.model} cost what {small.model} costs, and who answers better there?",
@@ -111,8 +111,4 @@ def _name(point: MeasuredPoint) -> str:
 def _said(change: Change, p: bool = True) -> str:
     """``−1.2 points (−2.5 to +0.1, p=0.08)``"""
     test = f", p={change.p:.2g}" if p else ""
-    return f"{_points(change.share)} points ({_points(change.low)} to {_points(change.high)}{test})"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return f"{points(change.share)} points ({points(change.low)} to {points(change.high)}{test})"

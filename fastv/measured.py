@@ -52,7 +52,7 @@ class MeasuredPoint:
 class Measured:
     """All points of one model. tasks: of each question. machine: where it was timed, see ``measure.Machine``.
 
-    weights: the ``fingerprint`` of what was measured. text_tokens: of a prompt, on average.
+    weights: the ``fingerprint`` of what was measured. text_tokens: of a prompt, on average. layers: of the decoder.
     """
 
     model: str
@@ -63,6 +63,8 @@ class Measured:
     visual_tokens: int
     text_tokens: float
     repeats: int
+    layers: int
+    dtype: str
     points: tuple[MeasuredPoint, ...]
 
     @property
@@ -78,6 +80,10 @@ class Measured:
         wanted = (k, None if k is None else "random" if k == 0 else rank)
         found = (point for point in self.points if (point.k, point.rank) == wanted and abs(point.r - r) < 1e-6)
         return next(found, None)
+
+    def seconds(self, point: MeasuredPoint) -> float:
+        """To the first token, as if all points had been timed in the minute of the one without FastV."""
+        return point.time_ratio * self.unpruned.first_token_seconds
 
     def score(self, point: MeasuredPoint, task: str | None = None) -> Score:
         return Score.of(self._of(task, point.marks))
@@ -117,7 +123,7 @@ def parsed(data: Mapping[str, Any]) -> Measured:
     points = tuple(_point(point, len(tasks)) for point in data["points"])
     return Measured(model=data["model"], command=data["command"], weights=data["weights"], machine=data["machine"],
                     tasks=tasks, visual_tokens=data["visual_tokens"], text_tokens=data["text_tokens"],
-                    repeats=data["repeats"], points=points)
+                    repeats=data["repeats"], layers=data["layers"], dtype=data["dtype"], points=points)
 
 
 def _point(data: Mapping[str, Any], questions: int) -> MeasuredPoint:

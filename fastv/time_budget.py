@@ -62,11 +62,10 @@ def solve_time(found: Measured | None, seconds: float, k: int, *, rank: str = "l
 
 
 def _curve(found: Measured, k: int, rank: str) -> list[tuple[float, float]]:
-    """(R, seconds) by R, no FastV first. Seconds: the ratio of runs that took turns, of the time without FastV."""
+    """(R, seconds) by R, no FastV first."""
     wanted = rank if k else "random"
-    whole = found.unpruned.first_token_seconds
-    return [(0.0, whole)] + sorted((point.r, point.time_ratio * whole) for point in found.pruned
-                                   if (point.k, point.rank) == (k, wanted))
+    points = [found.unpruned] + [point for point in found.pruned if (point.k, point.rank) == (k, wanted)]
+    return sorted((point.r, found.seconds(point)) for point in points)
 
 
 def _crossing(curve: list[tuple[float, float]], seconds: float, k: int, visual: int, where: str) -> TimeSolution:

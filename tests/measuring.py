@@ -23,7 +23,7 @@ def record(model: str, *, questions: int = 200, right: float = 0.8, lost: dict[t
                 marks = [mark and index % 100 >= 100 * share for index, mark in enumerate(unpruned)]
                 points.append(_point(k, r, rank, marks, layers))
     return {"model": model, "command": "made up", "weights": "none", "machine": {"device": device, "threads": 1},
-            "dtype": "float32", "task_names": list(TASKS),
+            "dtype": "float32", "layers": layers, "task_names": list(TASKS),
             "tasks": "".join(str(index % len(TASKS)) for index in range(questions)), "visual_tokens": 576,
             "text_tokens": 24.0, "repeats": 3, "points": points}
 

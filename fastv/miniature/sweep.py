@@ -82,7 +82,7 @@ def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
     letters = "0123456789abcdefghijklmnopqrstuvwxyz"
     return {"model": Path(loaded.entry.key).name, "command": command,
             "weights": fingerprint(Path(loaded.entry.source)), "machine": asdict(Machine.here(loaded.device)),
-            "dtype": loaded.dtype, "task_names": list(TASKS),
+            "dtype": loaded.dtype, "layers": len(loaded.family.decoder(loaded.model).layers), "task_names": list(TASKS),
             "tasks": "".join(letters[TASKS.index(item.question.task)] for item in exam.items),
             "visual_tokens": exam.visual_tokens,
             "text_tokens": round(fmean(exam.prompt_lengths) - exam.visual_tokens, 3), "repeats": repeats}
