@@ -23,7 +23,10 @@ FILE = Path(__file__).resolve().parent.parent / "assets" / "devices.json"
 
 @dataclass(frozen=True)
 class Device:
-    """What a vendor states. ``peak_flops``: FLOP/s by number type (float32, float16, bfloat16, int8), dense."""
+    """What a vendor states. ``peak_flops``: FLOP/s by number type (float32, float16, bfloat16, int8), dense.
+
+    ``url``: a page with these figures; None where they are arithmetic alone.
+    """
 
     key: str
     name: str
@@ -31,6 +34,7 @@ class Device:
     bandwidth_bytes_per_second: float
     memory_bytes: float
     source: str
+    url: str | None = None
 
     def peak(self, dtype: str) -> float:
         """FLOP/s for weights held in ``dtype``, one of ``footprint.DTYPES``; 4-bit ones are computed with in 16."""

@@ -181,7 +181,12 @@ def device_pane(chosen: Settings, key: str) -> str:
     return (f'<div class="pane"><h3>On {escape(device.name)}, an estimate</h3><table class="figures"><caption>Least '
             "times from peak rates: real runs take longer.</caption><thead><tr><th scope=\"col\">What</th>"
             '<th scope="col" class="baseline">Without</th><th scope="col" class="fastv">With FastV</th></tr></thead>'
-            f"<tbody>{body}</tbody></table><p class=\"note\">Peaks: {escape(device.source)}.</p></div>")
+            f"<tbody>{body}</tbody></table><p class=\"note\">Peaks: {escape(device.source)}"
+            f"{_link(device.url)}.</p></div>")
+
+
+def _link(url: str | None) -> str:
+    return "" if url is None else f'; <a href="{escape(url)}" rel="noreferrer">stated here</a>'
 
 
 def _yes(fits: bool) -> str:
