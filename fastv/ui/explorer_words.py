@@ -182,11 +182,12 @@ def device_pane(chosen: Settings, key: str) -> str:
             "times from peak rates: real runs take longer.</caption><thead><tr><th scope=\"col\">What</th>"
             '<th scope="col" class="baseline">Without</th><th scope="col" class="fastv">With FastV</th></tr></thead>'
             f"<tbody>{body}</tbody></table><p class=\"note\">Peaks: {escape(device.source)}"
-            f"{_link(device.url)}.</p></div>")
+            f"{_links(device.urls)}.</p></div>")
 
 
-def _link(url: str | None) -> str:
-    return "" if url is None else f'; <a href="{escape(url)}" rel="noreferrer">stated here</a>'
+def _links(urls: tuple[str, ...]) -> str:
+    links = ", ".join(f'<a href="{escape(url)}" rel="noreferrer">{escape(url.split("/")[2])}</a>' for url in urls)
+    return links and f"; stated by {links}"
 
 
 def _yes(fits: bool) -> str:
