@@ -5,7 +5,8 @@
     python -m fastv.miniature.evaluate mini-13 --grid --like mini-7
 
 With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and ranking is measured, answers, FLOPs and time to the first
-token, into assets/measured/<model>.json. The same command goes on where it was ended.
+token, into assets/measured/<model>.json. The same command goes on where it was ended; with --times in place of --grid
+only the times are taken anew, for which the machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fastv.miniature.answering import Exam, answers
 from fastv.miniature.benchmark import QUESTIONS_A_SCENE, SCENES, benchmark
 from fastv.miniature.phrasings import TASKS
 from fastv.miniature.scoring import is_right, scores
-from fastv.miniature.sweep import grid, parity, sweep
+from fastv.miniature.sweep import grid, parity, retime, sweep
 from fastv.models.loading import LoadedModel, load
 
 
@@ -37,11 +38,12 @@ def main() -> None:
     parser.add_argument("--questions", type=int, help=f"about each scene (default: {QUESTIONS_A_SCENE}; 1 for a grid)")
     parser.add_argument("--grid", action="store_true", help="measure the whole grid")
     parser.add_argument("--like", help="also, for each K, where it costs what this smaller model costs without FastV")
+    parser.add_argument("--times", action="store_true", help="of a grid that is there, take the times anew, no answers")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each point of the grid")
     parser.add_argument("--json", type=Path, help="also write the scores to this file; for a grid, in place of its own")
     arguments = parser.parse_args()
     loaded = load(arguments.model)
-    (_grid if arguments.grid else _single)(loaded, arguments)
+    (_grid if arguments.grid or arguments.times else _single)(loaded, arguments)
 
 
 def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
@@ -75,8 +77,11 @@ def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     def tell(record: dict[str, Any]) -> None:
         print(_line(parsed(record)), flush=True)
 
-    found = parsed(sweep(exam, points, arguments.json or FOLDER / f"{name}.json", command=command,
-                         repeats=arguments.repeats, tell=tell))
+    path, settings = arguments.json or FOLDER / f"{name}.json", {"repeats": arguments.repeats, "tell": tell}
+    if arguments.times:
+        retime(exam, path, **settings)
+        return
+    found = parsed(sweep(exam, points, path, command=command, **settings))
     print("\n" + _by_task(found))
 
 

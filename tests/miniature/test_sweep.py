@@ -12,7 +12,7 @@ from fastv.measured import parsed
 from fastv.miniature.answering import Exam
 from fastv.miniature.benchmark import benchmark
 from fastv.miniature.scoring import is_right
-from fastv.miniature.sweep import grid, parity, sweep
+from fastv.miniature.sweep import grid, parity, retime, sweep
 from fastv.models.loading import load
 from fastv.shapes import DecoderShape, Shape
 
@@ -75,6 +75,18 @@ def test_an_ended_sweep_goes_on_without_doing_anything_twice(exam, swept, tmp_pa
                   tell=lambda record: told.append(len(record["points"])))
     assert told == [3] and found == json.loads(path.read_text())
     assert found["points"][:2] == whole["points"][:2] and found["points"][2]["right"] == whole["points"][2]["right"]
+
+
+def test_times_can_be_taken_anew(exam, swept, tmp_path):
+    path, whole = tmp_path / "mini-7.json", json.loads(swept.read_text())
+    path.write_text(json.dumps({**whole, "machine": {"device": "a busy one"}}))
+    found = retime(exam, path, repeats=3)
+    assert found == json.loads(path.read_text()) and found["machine"] == whole["machine"] and found["repeats"] == 3
+    for before, after in zip(whole["points"], found["points"], strict=True):
+        assert len(after["seconds"]) == 3 and {**before, "seconds": 0, "unpruned_seconds": 0} == {
+            **after, "seconds": 0, "unpruned_seconds": 0}
+    with pytest.raises(InvalidInputError, match="no sweep"):
+        retime(exam, tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("field, value", [("weights", "0"), ("tasks", "00"), ("repeats", 9), ("machine", {})])
