@@ -97,10 +97,11 @@ def _against_random(one: Measured) -> Finding | None:
         for told, some in (("better", better), ("worse", worse)) if some]
     rest = len(changes) - len(better) - len(worse)
     if rest:
-        parts.append(f"and at {'all' if rest == len(changes) else 'the other'} {rest} no difference can be told")
+        which = f"all {rest} (K, R)" if rest == len(changes) else f"the other {rest}"
+        parts.append(f"at {which} no difference can be told")
     return Finding(
         f"Where does attention choose better than chance on {one.model}?",
-        f"On {one.model}, dropping what the last token ignores answers, compared with dropping as many at random, "
+        f"{one.model}, dropping what its last token ignores, answers, compared with dropping as many at random: "
         f"{'; '.join(parts)}.")
 
 
