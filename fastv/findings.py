@@ -94,14 +94,14 @@ def _against_random(one: Measured) -> Finding | None:
     worse = [(point, change) for point, change in changes if change.high < 0]
     parts = [f"{told} at {len(some)} of {len(changes)} (K, R): " + "; ".join(
         f"{_name(point)} {_said(change, p=False)}" for point, change in some)
-        for told, some in (("better", better), ("worse", worse)) if some]
+        for told, some in (("is better", better), ("is worse", worse)) if some]
     rest = len(changes) - len(better) - len(worse)
     if rest:
         which = f"all {rest} (K, R)" if rest == len(changes) else f"the other {rest}"
-        parts.append(f"at {which} no difference can be told")
+        parts.append(f"makes no difference that can be told at {which}")
     return Finding(
         f"Where does attention choose better than chance on {one.model}?",
-        f"{one.model}, dropping what its last token ignores, answers, compared with dropping as many at random: "
+        f"On {one.model}, dropping what the last token looks at least, rather than as many at random, "
         f"{'; '.join(parts)}.")
 
 

@@ -49,8 +49,8 @@ def test_where_attention_beats_chance():
     lost = {(1, 0.9, "random"): 0.3, (2, 0.9, "last_token"): 0.3}
     last = said({"lost": lost})[-1]
     assert "better at 1 of 4 (K, R): K=1, R=90% +" in last and "worse at 1 of 4 (K, R): K=2, R=90% −" in last
-    assert "; at the other 2 no difference can be told" in last
-    assert "at all 4 (K, R) no difference can be told" in said()[-1]
+    assert "; makes no difference that can be told at the other 2." in last
+    assert "at random, makes no difference that can be told at all 4 (K, R)." in said()[-1]
 
 
 def test_there_are_as_many_findings_as_the_data_allow():

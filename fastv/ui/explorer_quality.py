@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from html import escape
 
 from fastv import frontier
+from fastv.cost import kept_tokens
 from fastv.formats import percent, points
 from fastv.landscape import Grid, measured_grid, quality_grid
-from fastv.measured import Measured, measured
+from fastv.measured import Measured, MeasuredPoint, measured
 from fastv.published import TABLE1_BENCHMARKS
 from fastv.ui.explorer_settings import Settings
 from fastv.ui.plots import heat_map
@@ -28,27 +29,47 @@ def quality_map(chosen: Settings, benchmark: str) -> str:
 def _measured_map(chosen: Settings, found: Measured) -> str:
     grid, whole = measured_grid(found), found.score(found.unpruned)
     texts = [["" if value is None else f"{100 * value:.1f}" for value in row] for row in grid.values]
-    notes = {}
-    for point in found.pruned:
-        if point.rank in ("last_token", "random" if point.k == 0 else None):
-            score, change = found.score(point), found.change(point)
-            notes[point.k, point.r] = (
-                f"95% interval {percent(score.low)} to {percent(score.high)}, {points(change.share)} "
-                f"({points(change.low)} to {points(change.high)}) points since no FastV")
-    at = next((note for place, note in notes.items() if place == (chosen.k, round(chosen.r, 4))), None)
-    said = (f'<p class="readout" role="status"><b class="point">K={chosen.k}, R={percent(chosen.r)}</b> '
-            f"{_value(grid, chosen)}%: {escape(at)}.</p>") if at and _value(grid, chosen) else ""
-    return _pane("Questions answered right", f"Measured on {whole.asked:,} questions about drawn scenes, in percent; "
-                 f"{escape(chosen.name)} without FastV <b>{percent(whole.share)}</b> ({percent(whole.low)} to "
-                 f"{percent(whole.high)}). Ranked by the last token's attention.{_RANDOM if 0 in grid.rows else ''}",
-                 _plane(grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen,
-                        notes) + said)
+    notes = {(point.k, point.r): _note(found, point) for point in _ranked(found)}
+    note = (f"Measured on {whole.asked:,} questions about drawn scenes, in percent; {escape(chosen.name)} without "
+            f"FastV <b>{percent(whole.share)}</b> ({percent(whole.low)} to {percent(whole.high)}). Ranked by the last "
+            f"token's attention.{_RANDOM if 0 in grid.rows else ''}")
+    plane = _plane(grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen, notes)
+    return _pane("Questions answered right", note, plane + _chosen(chosen, found))
 
 
-def _value(grid: Grid, chosen: Settings) -> str:
-    cells = {(k, r): value for k, row in zip(grid.rows, grid.values) for r, value in zip(grid.columns, row)}
-    value = cells.get((chosen.k, round(chosen.r, 4)))
-    return "" if value is None else f"{100 * value:.1f}"
+def _ranked(found: Measured) -> list[MeasuredPoint]:
+    """The points with the usual ranking, one for each K and R."""
+    return [point for point in found.pruned if point is found.point(point.k, point.r)]
+
+
+def _note(found: Measured, point: MeasuredPoint) -> str:
+    score, change = found.score(point), found.change(point)
+    return (f"95% interval {percent(score.low)} to {percent(score.high)}, {points(change.share)} "
+            f"({points(change.low)} to {points(change.high)}) points since no FastV")
+
+
+def _chosen(chosen: Settings, found: Measured) -> str:
+    """What was measured at the chosen point, said aloud when it changes, and there per task."""
+    name = f"K={chosen.k}, R={percent(chosen.r)}"
+    kept = kept_tokens(found.visual_tokens, chosen.r)
+    point = next((one for one in _ranked(found) if one.k == chosen.k
+                  and kept_tokens(found.visual_tokens, one.r) == kept), None)
+    if point is None:
+        return f'<p class="readout" role="status"><b class="point">{name}</b> was not measured: choose a cell.</p>'
+    rows = "".join(_task_row(found, point, task) for task in dict.fromkeys(sorted(found.tasks)))
+    return (f'<p class="readout" role="status"><b class="point">{name}</b> {percent(found.score(point).share)}: '
+            f"{_note(found, point)}.</p><details><summary>Per task at {name}</summary><table class=\"figures\">"
+            "<caption>Percent of the questions answered right; the change in points with its 95% interval, question by "
+            'question.</caption><thead><tr><th scope="col">Task</th><th scope="col">Questions</th><th scope="col" '
+            'class="baseline">Without</th><th scope="col" class="fastv">With FastV</th><th scope="col">Change</th></tr>'
+            f"</thead><tbody>{rows}</tbody></table></details>")
+
+
+def _task_row(found: Measured, point: MeasuredPoint, task: str) -> str:
+    before, after, change = found.score(found.unpruned, task), found.score(point, task), found.change(point, task)
+    return (f'<tr><th scope="row">{escape(task)}</th><td>{before.asked:,}</td><td class="baseline">'
+            f'{100 * before.share:.1f}</td><td class="fastv">{100 * after.share:.1f}</td><td>{points(change.share)}'
+            f"<small>{points(change.low)} to {points(change.high)}</small></td></tr>")
 
 
 def _published_map(chosen: Settings, benchmark: str) -> str:

@@ -59,6 +59,21 @@ def test_the_map_shows_measured_shares_with_their_intervals(data):
     assert len(re.findall("<button", html)) == 6  # three K and two R
 
 
+def test_a_point_that_is_no_cell_is_found_by_the_tokens_it_keeps(data):
+    assert "K=2, R=50.3% was not measured" in words(shown(r=50.3)["map"])
+    one = data["mini-7"]
+    share = f"{100 * one.score(one.point(2, 0.9)).share:.1f}".removesuffix(".0")
+    assert f"K=2, R=89.9% {share}%" in words(shown(r=89.9)["map"])  # as at 90%, 58 of 576 are kept
+
+
+def test_the_chosen_point_is_shown_per_task(data):
+    one = data["mini-7"]
+    point, said = one.point(2, 0.5), words(shown()["map"])
+    for task in ("exists", "where", "count"):
+        before, after = (100 * one.score(at, task).share for at in (one.unpruned, point))
+        assert f"{task} {one.score(point, task).asked} {before:.1f} {after:.1f}" in said
+
+
 def test_a_model_with_published_scores_keeps_them(data):
     assert "Table 1" in words(shown(model="llava-1.5-13b", benchmark="average")["map"])
 
