@@ -34,7 +34,7 @@ class Score:
         share = right / asked
         centre = (share + _Z * _Z / (2 * asked)) / (1 + _Z * _Z / asked)
         reach = _Z / (1 + _Z * _Z / asked) * sqrt(share * (1 - share) / asked + _Z * _Z / (4 * asked * asked))
-        return cls(right, asked, share, centre - reach, centre + reach)
+        return cls(right, asked, share, max(centre - reach, 0.0), min(centre + reach, 1.0))
 
 
 @dataclass(frozen=True)
