@@ -15,6 +15,7 @@ from fastv.measured import Measured, MeasuredPoint, all_measured
 
 PAIR = ("mini-7", "mini-13")  # the twins, the smaller one first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
+_LISTED = 3  # comparisons that a sentence lists one by one
 _SAME_COST = 1.005  # R is exact to a token and prompts differ by a few: within half a percent is the same
 
 
@@ -86,23 +87,36 @@ def _dearest(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
 
 
 def _against_random(one: Measured) -> Finding | None:
-    pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.rank == "last_token"]
-    changes = [(point, one.change(point, since=random)) for point, random in pairs if random]
-    if not changes:
+    sentences = [f"dropping what {whom} to least, rather than as many at random, {told}." for rank, whom in
+                 (("last_token", "the last token attends"), ("mean", "all tokens together attend"))
+                 if (told := _told_apart(one, rank))]
+    if not sentences:
         return None
+    return Finding(f"Where does attention choose better than chance on {one.model}?",
+                   f"On {one.model}, " + " And ".join(sentences))
+
+
+def _told_apart(one: Measured, rank: str) -> str:
+    """Where a ranking is better than dropping at random, where worse, and where neither; empty if not measured."""
+    pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.rank == rank]
+    changes = [(point, one.change(point, since=random)) for point, random in pairs if random]
     better = [(point, change) for point, change in changes if change.low > 0]
     worse = [(point, change) for point, change in changes if change.high < 0]
-    parts = [f"{told} at {len(some)} of {len(changes)} (K, R): " + "; ".join(
-        f"{_name(point)} {_said(change, p=False)}" for point, change in some)
-        for told, some in (("is better", better), ("is worse", worse)) if some]
+    parts = [f"is {told} at {len(some)} of {len(changes)} (K, R){_listed(some)}"
+             for told, some in (("better", better), ("worse", worse)) if some]
     rest = len(changes) - len(better) - len(worse)
     if rest:
         which = f"all {rest} (K, R)" if rest == len(changes) else f"the other {rest}"
         parts.append(f"makes no difference that can be told at {which}")
-    return Finding(
-        f"Where does attention choose better than chance on {one.model}?",
-        f"On {one.model}, dropping what the last token looks at least, rather than as many at random, "
-        f"{'; '.join(parts)}.")
+    return "; ".join(parts)
+
+
+def _listed(some: list[tuple[MeasuredPoint, Change]]) -> str:
+    """Each of a few; of many, the one that differs most."""
+    if len(some) > _LISTED:
+        some = [max(some, key=lambda one: abs(one[1].share))]
+        return f", most at {_name(some[0][0])}: {_said(some[0][1], p=False)}"
+    return ": " + "; ".join(f"{_name(point)} {_said(change, p=False)}" for point, change in some)
 
 
 def _name(point: MeasuredPoint) -> str:

@@ -48,9 +48,18 @@ def test_the_least_pruned_point_within_the_cost_is_compared():
 def test_where_attention_beats_chance():
     lost = {(1, 0.9, "random"): 0.3, (2, 0.9, "last_token"): 0.3}
     last = said({"lost": lost})[-1]
-    assert "better at 1 of 4 (K, R): K=1, R=90% +" in last and "worse at 1 of 4 (K, R): K=2, R=90% −" in last
-    assert "; makes no difference that can be told at the other 2." in last
-    assert "at random, makes no difference that can be told at all 4 (K, R)." in said()[-1]
+    of_last_token, of_mean = last.split(" And ")
+    assert "is better at 1 of 4 (K, R): K=1, R=90% +" in of_last_token
+    assert "is worse at 1 of 4 (K, R): K=2, R=90% −" in of_last_token
+    assert of_last_token.endswith("makes no difference that can be told at the other 2.")
+    assert "is better at 1 of 4 (K, R): K=1, R=90% +" in of_mean and "worse" not in of_mean
+    assert said()[-1].count("at random, makes no difference that can be told at all 4 (K, R).") == 2
+
+
+def test_of_many_differences_the_largest_is_named():
+    lost = {(k, r, "mean"): 0.4 if (k, r) == (2, 0.5) else 0.2 for k in (1, 2) for r in (0.5, 0.9)}
+    of_mean = said({"lost": lost})[-1].split(" And ")[1]
+    assert "is worse at 4 of 4 (K, R), most at K=2, R=50%: −" in of_mean and of_mean.count("K=") == 1
 
 
 def test_there_are_as_many_findings_as_the_data_allow():
