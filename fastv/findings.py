@@ -74,8 +74,8 @@ def _duel(small: Measured, big: Measured) -> Finding | None:
         f"{_name(main)}, {percent(main.paper_prefill_flops / small.unpruned.paper_prefill_flops)} of it; with vision "
         f"tower and answer, exact count, {percent(main.total_flops / small.unpruned.total_flops)}. {told}: "
         f"{percent(big.score(main).share)} against {percent(small.score(small.unpruned).share)}, {_said(change)}. "
-        f"Without FastV {big.model} changes {small.model}'s score by {_said(ahead, p=False)}; pruning that far then "
-        f"changes its own by {_said(big.change(main), p=False)}."
+        f"Without FastV {big.model}'s score less {small.model}'s is {_said(ahead, p=False)}; pruning that far changes "
+        f"{big.model}'s by {_said(big.change(main), p=False)}."
         + (f" The same for other K: {rest}." if rest else ""))
 
 
