@@ -12,20 +12,19 @@ from pathlib import Path
 
 import psutil
 import torch
-from transformers import (AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, PreTrainedConfig,
+from transformers import (AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedConfig,
                           PreTrainedModel, ProcessorMixin)
 
 from fastv.errors import ModelLoadError
 from fastv.footprint import parameter_bytes
 from fastv.models.catalogue import ModelEntry, find
-from fastv.models.families import FAMILIES, Family, family_of
+from fastv.models.families import FAMILIES, Family, family_for, family_of
+from fastv.models.processors import read_processor
 from fastv.shapes import read_shape
 
 logger = logging.getLogger(__name__)
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "8bit", "4bit")
-# Left at 16 bits: pictures suffer first. A list of one's own also replaces the automatic exception for lm_head.
-UNQUANTIZED = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,16 @@ def _load(entry: ModelEntry, dtype: str, device: torch.device) -> LoadedModel:
     if Path(entry.source).is_dir() and not Path(entry.source, "config.json").is_file():
         raise ModelLoadError(f"The folder {entry.source} holds no model: it has no config.json.")
     config = AutoConfig.from_pretrained(entry.source, trust_remote_code=False)
-    known = [kind for family in FAMILIES for kind in family.model_types]
-    if config.model_type not in known:
+    family = family_for(config.model_type)
+    if family is None:
+        known = [kind for one in FAMILIES for kind in one.model_types]
         raise ModelLoadError(f"{entry.name} is a model of type “{config.model_type}”, which FastV does not know: "
                              f"choose one of type {', '.join(known)}.")
     _check_room(entry, config, dtype, device)
-    processor = _processor(entry)
+    processor = _processor(entry, config.model_type)
     model, found = AutoModelForImageTextToText.from_pretrained(
         entry.source, config=config, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True,
-        trust_remote_code=False, **_precision(dtype, device))
+        trust_remote_code=False, **_precision(dtype, device, family.unquantized))
     if found["missing_keys"]:
         names = sorted(found["missing_keys"])
         raise ModelLoadError(f"The checkpoint of {entry.name} lacks {len(names)} weights, {names[0]} for one: fetch it "
@@ -117,11 +117,11 @@ def _check_room(entry: ModelEntry, config: PreTrainedConfig, dtype: str, device:
                              f"are free: choose {_smaller(dtype)}.")
 
 
-def _processor(entry: ModelEntry) -> ProcessorMixin:
+def _processor(entry: ModelEntry, model_type: str) -> ProcessorMixin:
     advice = (f"The processor of {entry.name} cannot be loaded: the model folder needs its tokenizer and processor "
               "files too.")
     try:
-        processor = AutoProcessor.from_pretrained(entry.source, backend="pil", trust_remote_code=False)
+        processor = read_processor(entry.source, model_type)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelLoadError(f"{advice} ({_first_line(error)})") from error
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
@@ -129,7 +129,7 @@ def _processor(entry: ModelEntry) -> ProcessorMixin:
     return processor
 
 
-def _precision(dtype: str, device: torch.device) -> dict:
+def _precision(dtype: str, device: torch.device, unquantized: tuple[str, ...]) -> dict:
     """The keywords of ``from_pretrained`` that say in which precision, and where."""
     if dtype not in ("8bit", "4bit"):
         where = {} if device.type == "cpu" else {"device_map": {"": device}}
@@ -140,7 +140,7 @@ def _precision(dtype: str, device: torch.device) -> dict:
                              "auto.")
     quantization = BitsAndBytesConfig(load_in_8bit=dtype == "8bit", load_in_4bit=dtype == "4bit",
                                       bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float16,
-                                      llm_int8_skip_modules=UNQUANTIZED)
+                                      llm_int8_skip_modules=list(unquantized))
     return {"dtype": torch.float16, "quantization_config": quantization, "device_map": {"": device}}
 
 
