@@ -12,6 +12,9 @@ from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.shapes import REFERENCE_CONFIGS, Shape, read_shape
 
 LONGEST_CONFIG = 64 * 1024  # characters of a config somebody pastes or sends; real ones have a few thousand
+PICTURE_TOKENS = 576  # taken where a config is of a decoder alone: what LLaVA-1.5 makes of a picture
+#: Visual tokens of what is asked about, where that is no picture: Video-LLaVA's 8 frames of 256, as in the paper.
+VISUAL_TOKENS = {"video-llava-7b": 2048}
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 10**7
 
@@ -41,6 +44,13 @@ def shape_of(key: str) -> Shape:
 def small_twin(key: str | None) -> str:
     """The model that a model is put beside where the paper says "the 7B": its own kind's smaller one."""
     return "mini-7" if key in ("mini-7", "mini-13") and "mini-7" in known() else "llava-1.5-7b"
+
+
+def intake(shape: Shape, key: str | None = None) -> tuple[int, int]:
+    """What one picture, or one clip, is to a model: its visual tokens, and how often the vision tower runs for it."""
+    frame = shape.projector.tokens if shape.projector else PICTURE_TOKENS
+    tokens = VISUAL_TOKENS.get(key, frame)
+    return tokens, max(1, round(tokens / frame))
 
 
 def parse(text: str | None) -> Shape:
