@@ -16,12 +16,13 @@ from typing import Any
 
 from PIL import Image
 
-from fastv.background import Stopped, reports_of
+from fastv.background import Stopped, never, reports_of
 from fastv.cost import check_budget, cost
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs import check_question, open_picture
-from fastv.measure import Machine, Pass, Timing, generate, interleaved, peak_memory
+from fastv.measure import Machine, Pass, Timing, generate, interleaved, now, peak_memory
 from fastv.models.loading import LoadedModel, free_memory, is_out_of_memory
+from fastv.neighbours import watched
 from fastv.prompting import answer_text, prompt_of
 from fastv.pruning import FastV
 
@@ -116,12 +117,15 @@ class Comparison:
 
 def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int = 2, r: float = 0.5, rank: str = "last_token",
             seed: int = 0, max_new_tokens: int = 64, repeats: int = 3,
-            warmup: int = 1) -> Iterator[Progress | Comparison]:
+            warmup: int = 1, seconds: float | None = None,
+            unwanted: Callable[[], bool] = never) -> Iterator[Progress | Comparison]:
     """Answers a question about a picture on both sides; yields ``Progress`` all along and a ``Comparison`` at the end.
 
     picture: what ``inputs.open_picture`` takes. k, r, rank, seed: see ``FastV``. max_new_tokens: the longest answer.
     repeats: timed passes of each side. warmup: untimed ones before, of which the first is the one that streams, so at
-    least 1.
+    least 1. seconds: how long it should take at most, from when the model is free; the timed passes then become fewer,
+    which shows in ``Comparison.repeats``, but both sides are always measured at least once. unwanted: asked after every
+    token whether nobody waits for it any more; the iterator then ends without a ``Comparison``.
 
     Bad arguments raise at once: InvalidInputError, InvalidBudgetError. Closing the iterator stops after the token
     being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out
@@ -135,8 +139,8 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int = 2, r: 
             raise InvalidInputError(f"{name} is a whole number from 1 to {most:,}, not {value!r}.")
     question = check_question(question, loaded.processor.tokenizer)
     picture = open_picture(picture)
-    duel = _Duel(loaded, budget, max_new_tokens, repeats, warmup)
-    return reports_of(partial(duel.run, picture, question))
+    duel = _Duel(loaded, budget, max_new_tokens, repeats, warmup, seconds)
+    return reports_of(partial(duel.run, picture, question), unwanted)
 
 
 Report = Callable[[Progress | Comparison], None]
@@ -158,8 +162,9 @@ def _held(lock: threading.Lock, stopped: Callable[[], bool]) -> Iterator[None]:
 class _Duel:
     """One comparison in the thread that runs it: FastV is entered, and the model called, in this thread alone."""
 
-    def __init__(self, loaded: LoadedModel, budget: FastV, max_new_tokens: int, repeats: int, warmup: int):
-        self.loaded, self.budget = loaded, budget
+    def __init__(self, loaded: LoadedModel, budget: FastV, max_new_tokens: int, repeats: int, warmup: int,
+                 seconds: float | None):
+        self.loaded, self.budget, self.seconds = loaded, budget, seconds
         self.max_new_tokens, self.repeats, self.warmup = max_new_tokens, repeats, warmup
         self.texts = {"baseline": "", "fastv": ""}
         self.passes_done = 0
@@ -181,19 +186,21 @@ class _Duel:
                          "model.")
 
     def _comparison(self, picture: Image.Image, question: str) -> Comparison:
-        loaded, budget = self.loaded, self.budget
+        loaded, budget, begun = self.loaded, self.budget, now(self.loaded.device)
         self.prompt = prompt_of(loaded, picture, question, answer_tokens=self.max_new_tokens)
         peaks = [self._first_pass(side) for side in ("baseline", "fastv")]
-        baseline, fastv = interleaved([self._plain_pass, self._fastv_pass], repeats=self.repeats,
-                                      warmup=self.warmup - 1)
+        with watched() as others:
+            left = None if self.seconds is None else self.seconds - (now(loaded.device) - begun)
+            baseline, fastv = interleaved([self._plain_pass, self._fastv_pass], repeats=self.repeats,
+                                          warmup=self.warmup - 1, seconds=left)
         kept = self.prompt.on_grid(self.kept)
         return Comparison(
             baseline=self._result(baseline, peaks[0], self.prompt.visual_tokens, k=None, r=0.0),
             fastv=self._result(fastv, peaks[1], sum(map(sum, kept)), k=budget.k, r=budget.r),
             kept=kept, seen=self.prompt.seen, question=question, model=loaded.entry.key, dtype=loaded.dtype,
             device=str(loaded.device), k=budget.k, r=budget.r, rank=budget.rank, seed=budget.seed,
-            max_new_tokens=self.max_new_tokens, repeats=self.repeats, warmup=self.warmup,
-            machine=Machine.here(loaded.device))
+            max_new_tokens=self.max_new_tokens, repeats=len(baseline), warmup=self.warmup,
+            machine=Machine.here(loaded.device, others))
 
     def _first_pass(self, side: str) -> int:
         """Streams the side's text; returns its peak bytes."""
