@@ -17,10 +17,12 @@ from fastv.errors import FastVError, InvalidInputError
 from fastv.formats import ratio
 from fastv.ui import results
 from fastv.ui.examples import true_answer
+from fastv.ui.hosting import Cut
 from fastv.ui.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
+_NOT_YET = '<span class="no-words">not reached</span>'
 BROKEN = "Something went wrong here, and it was not your doing: the log of the app has the details. Please try again."
 
 
@@ -28,10 +30,10 @@ BROKEN = "Something went wrong here, and it was not your doing: the log of the a
 class Request:
     """One comparison as it was asked for.
 
-    picture: the path of an uploaded file. model: a key of the shelf, None for its first. The rest as in ``compare``.
+    picture: the path of an uploaded file, or the picture once it is opened. model: a key of the shelf, None for its first. The rest as in ``compare``.
     """
 
-    picture: str
+    picture: str | Image.Image
     question: str
     model: str | None = None
     k: int = 2
@@ -42,7 +44,12 @@ class Request:
     repeats: int = 3
     warmup: int = 1
 
-    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison]:
+    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison | Cut]:
+        """Through all that a served run goes through. Raises FastVError at once when it may not be."""
+        return shelf.hosting.run(self, lambda checked, **limits: checked.begin(shelf, **limits))
+
+    def begin(self, shelf: Shelf, **limits: Any) -> Iterator[Progress | Comparison]:
+        """limits: ``seconds`` and ``unwanted`` of ``compare``."""
         return compare(
             shelf.take(self.model),
             self.picture,
@@ -54,6 +61,7 @@ class Request:
             max_new_tokens=self.max_new_tokens,
             repeats=self.repeats,
             warmup=self.warmup,
+            **limits,
         )
 
 
@@ -115,10 +123,16 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
             Thread(target=running.close, name="fastv-closing", daemon=True).start()
         raise
     except FastVError as error:
-        yield View(results.problem(str(error)), problem=str(error))
+        yield _failed(str(error), running is not None)
     except Exception:
         logger.exception("a comparison failed")
-        yield View(results.problem(BROKEN), problem=BROKEN)
+        yield _failed(BROKEN, running is not None)
+
+
+def _failed(problem: str, begun: bool) -> View:
+    """A run that fails on its way takes what it showed with it: half a pair would pass for a result."""
+    failed = outcome.answers("", "", empty='<span class="no-words">failed</span>') if begun else None
+    return View(results.problem(problem), failed, problem=problem)
 
 
 def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str]) -> Iterator[View]:
@@ -128,8 +142,11 @@ def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Map
         results.status("Waiting for the model…", 0.0), outcome.answers("", "", budget=budget), blank.table, blank.kept
     )
     for now in running:
-        if isinstance(now, Comparison):
-            yield _finished(now, budget, true_answer(known, wanted.question))
+        if isinstance(now, Cut):
+            texts = outcome.answers(now.baseline_text, now.fastv_text, budget=f"{budget}, cut short", empty=_NOT_YET)
+            yield View(results.problem(now.words), texts)
+        elif isinstance(now, Comparison):
+            yield _finished(now, budget, true_answer(known, wanted.question), wanted.repeats)
         elif now.stage in ("baseline", "fastv"):
             yield View(results.status(_stage(now, wanted), now.fraction),
                        outcome.answers(now.baseline_text, now.fastv_text, writing=now.stage, budget=budget))
@@ -149,7 +166,7 @@ def _stage(now: Progress, wanted: Request) -> str:
     return f"Timing pass {timed + 1} of {2 * wanted.repeats}…" if timed >= 0 else "Warming up…"
 
 
-def _finished(comparison: Comparison, budget: str, expected: str | None) -> View:
+def _finished(comparison: Comparison, budget: str, expected: str | None, repeats: int) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     same = "the same answer" if baseline.answer == fastv.answer else "different answers"
     if outcome.overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
@@ -161,11 +178,16 @@ def _finished(comparison: Comparison, budget: str, expected: str | None) -> View
     kept = Kept(dimming.dimmed(comparison.seen, comparison.kept), dimming.description(comparison.kept),
                 outcome.kept_words(comparison))
     answers = outcome.answers(baseline.answer, fastv.answer, budget=budget, expected=expected, empty=outcome.NO_WORDS)
-    return View(results.status(f"Done: {same}; {first_token}."), answers, outcome.table(comparison), kept,
+    fewer = f" Time was up after {comparison.repeats} of {repeats} timed runs." if comparison.repeats < repeats else ""
+    return View(results.status(f"Done: {same}; {first_token}.{fewer}"), answers, outcome.table(comparison), kept,
                 finished=comparison, expected=expected)
 
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:
     """The comparison as JSON's types. Raises FastVError."""
-    *_, comparison = request.start(shelf)
-    return {**comparison.to_dict(), "model": shelf.entry(request.model).key}
+    last = None
+    for last in request.start(shelf):
+        pass
+    if not isinstance(last, Comparison):
+        raise FastVError(last.words if isinstance(last, Cut) else "The run was stopped.")
+    return {**last.to_dict(), "model": shelf.entry(request.model).key}

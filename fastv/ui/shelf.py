@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.models.loading import LoadedModel, free_memory, load
+from fastv.ui.hosting import Hosting
 
 
 class Shelf:
     """Nobody can have a model loaded that is neither in the catalogue nor the one the app was started with.
 
     Embedded models stay in memory once used; of the others only the last one does. Not for several threads at once.
+    hosting: what runs on these models go through. refused: why a model cannot be had here, by key.
     """
 
-    def __init__(self, started_with: LoadedModel, dtype: str = "auto"):
+    def __init__(self, started_with: LoadedModel, dtype: str = "auto", hosting: Hosting | None = None,
+                 refused: Mapping[str, str] | None = None):
+        self.hosting, self.refused = hosting or Hosting(), dict(refused or {})
         first, listed = started_with.entry, {entry.key: entry for entry in CATALOGUE}
         # A folder's path is nobody's business on the page, nor in what the API returns.
         entry = listed.get(first.key) or replace(
@@ -38,6 +43,8 @@ class Shelf:
     def take(self, key: str | None) -> LoadedModel:
         """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then still there."""
         entry = self.entry(key)
+        if entry.key in self.refused:
+            raise ModelLoadError(self.refused[entry.key])
         if entry.key not in self._loaded:
             fresh = replace(load(entry.source, self.dtype), entry=entry)
             self._loaded = {key: loaded for key, loaded in self._loaded.items() if loaded.entry.embedded} | {
