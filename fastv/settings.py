@@ -74,8 +74,9 @@ class Settings:
     runs_per_minute_of_address: int = _setting(
         120, _whole(0, 100_000), "the same for all visitors of one address together, such as a classroom's")
     uploads_per_minute: int = _setting(60, _whole(0, 100_000), "files one address may send in any minute")
-    trust_proxy: int = _setting(0, _whole(0, 10), "how many reverse proxies of yours stand before the app and add to "
-                                "X-Forwarded-For; 0: the header is not believed")
+    trust_proxy: int | None = _setting(None, _whole(0, 10), "how many reverse proxies of yours stand before the app and "
+                                       "add to X-Forwarded-For; 0: the header is not believed (default: 0, on a Space "
+                                       "1)")
     forget_seconds: int = _setting(3_600, _whole(10, 3_600), "how old a visitor's files may get on this disk")
     log: str = _setting("-", str, "a file for one line of JSON per run; -: standard error, none: nowhere")
     log_text: bool = _setting(False, _switch, "put questions and answers into that log; pictures never are")

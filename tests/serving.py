@@ -12,6 +12,7 @@ from PIL import Image
 from standins import save_llava_checkpoint
 
 from fastv.models.loading import LoadedModel, load
+from fastv.ui.hosting import Hosting
 from fastv.ui.page import build, serve
 from fastv.ui.shelf import Shelf
 
@@ -26,7 +27,7 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, hosting: Hosting | None = None) -> Iterator[Served]:
     """Serves the page with a stand-in that it saves in ``folder``, whose answers run to their longest."""
     save_llava_checkpoint(folder / "standin", seed=3)
     model = load(str(folder / "standin"))
@@ -39,7 +40,7 @@ def served(folder: Path) -> Iterator[Served]:
         return connect(self, address)
 
     socket.socket.connect = watched
-    page = build(Shelf(model))
+    page = build(Shelf(model, hosting=hosting))
     try:
         yield Served(serve(page, host="127.0.0.1"), model, strangers)
     finally:

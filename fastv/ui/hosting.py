@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Cut:
     """The last step of a run whose time was up before both sides were timed: the texts so far, and no numbers.
 
-    seconds: what it was allowed.
+    seconds: how long it took until then.
     """
 
     baseline_text: str
@@ -33,8 +33,8 @@ class Cut:
 
     @property
     def words(self) -> str:
-        return (f"Time is up: a run may take {self.seconds:g} s here. The answers are as far as they came, and nothing "
-                "was timed; ask for a shorter answer or fewer timed runs.")
+        return (f"Time was up after {self.seconds:g} s, the most a run may take here. The answers are as far as they came, "
+                "and no times were kept; ask for a shorter answer or fewer timed runs.")
 
 
 Steps = Iterator[Progress | Comparison]
@@ -62,7 +62,7 @@ class Hosting:
         peer = getattr(getattr(request, "client", None), "host", None)
         headers = getattr(request, "headers", None) or {}
         visitor = Visitor(getattr(request, "session_hash", None),
-                          address_of(peer, headers, self.settings.trust_proxy))
+                          address_of(peer, headers, self.settings.trust_proxy or 0))
         run = _Run(self, wanted, self.fair.name_of(visitor))
         try:
             if request is not None:
@@ -112,9 +112,9 @@ class _Run:
                 else:
                     last = step
                 yield step
-            if outcome != "done" and self.time_is_up() and not self.left():
-                outcome, last = "time was up", Cut(last.baseline_text, last.fastv_text,
-                                                   self.hosting.settings.run_seconds)
+            if outcome != "done" and last is not None and not self.left():
+                outcome = "time was up"
+                last = Cut(last.baseline_text, last.fastv_text, round(time.monotonic() - (self.begun or self.asked)))
                 yield last
         except GeneratorExit:
             steps.close()

@@ -37,6 +37,10 @@ class Shelf:
             raise ModelLoadError(f"There is no model “{key}” here: choose one of {', '.join(self.entries)}.")
         return self.entries[key]
 
+    def title(self, key: str) -> str:
+        """A model's name in a list; it says so where the model cannot be had here."""
+        return f"{self.entries[key].name} (needs a GPU)" if key in self.refused else self.entries[key].name
+
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._loaded
 
