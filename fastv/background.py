@@ -14,6 +14,10 @@ class Stopped(Exception):
     """Raised by work that noticed it is no longer wanted; ends it without further words."""
 
 
+class OutOfTime(Stopped):
+    """Raised by work that has had all the time it was given."""
+
+
 def never() -> bool:
     """Work that stays wanted."""
     return False

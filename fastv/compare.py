@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from fastv.background import Stopped, never, reports_of
+from fastv.background import OutOfTime, Stopped, never, reports_of
 from fastv.cost import check_budget, cost
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs import check_question, open_picture
@@ -123,9 +123,9 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int = 2, r: 
 
     picture: what ``inputs.open_picture`` takes. k, r, rank, seed: see ``FastV``. max_new_tokens: the longest answer.
     repeats: timed passes of each side. warmup: untimed ones before, of which the first is the one that streams, so at
-    least 1. seconds: how long it should take at most, from when the model is free; the timed passes then become fewer,
-    which shows in ``Comparison.repeats``, but both sides are always measured at least once. unwanted: asked after every
-    token whether nobody waits for it any more; the iterator then ends without a ``Comparison``.
+    least 1. seconds: how long it may take from when the model is free. When they are over it ends at the next token: with
+    the rounds that were timed until then, see ``Comparison.repeats``, or, before the first is, without a ``Comparison``.
+    unwanted: asked after every token whether nobody waits for it any more; it then ends without one too.
 
     Bad arguments raise at once: InvalidInputError, InvalidBudgetError. Closing the iterator stops after the token
     being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out
@@ -186,13 +186,12 @@ class _Duel:
                          "model.")
 
     def _comparison(self, picture: Image.Image, question: str) -> Comparison:
-        loaded, budget, begun = self.loaded, self.budget, now(self.loaded.device)
+        loaded, budget, self.begun = self.loaded, self.budget, now(self.loaded.device)
         self.prompt = prompt_of(loaded, picture, question, answer_tokens=self.max_new_tokens)
         peaks = [self._first_pass(side) for side in ("baseline", "fastv")]
         with watched() as others:
-            left = None if self.seconds is None else self.seconds - (now(loaded.device) - begun)
             baseline, fastv = interleaved([self._plain_pass, self._fastv_pass], repeats=self.repeats,
-                                          warmup=self.warmup - 1, seconds=left)
+                                          warmup=self.warmup - 1)
         kept = self.prompt.on_grid(self.kept)
         return Comparison(
             baseline=self._result(baseline, peaks[0], self.prompt.visual_tokens, k=None, r=0.0),
@@ -217,11 +216,16 @@ class _Duel:
         if on_token is None:
             self._tell("measuring")
         answer = generate(self.loaded.model, self.prompt.inputs, max_new_tokens=self.max_new_tokens, on_token=on_token,
-                          stopped=self.stopped)
+                          stopped=lambda: self.stopped() or self._is_late())
         if self.stopped():
             raise Stopped
+        if self._is_late():
+            raise OutOfTime
         self.passes_done += 1
         return answer
+
+    def _is_late(self) -> bool:
+        return self.seconds is not None and now(self.loaded.device) - self.begun > self.seconds
 
     def _fastv_pass(self, on_token: OnToken | None = None) -> Pass:
         with self.budget(self.loaded.model) as trace:

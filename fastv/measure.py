@@ -34,6 +34,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import StoppingCriteria, StoppingCriteriaList
 
+from fastv.background import OutOfTime
 from fastv.neighbours import Neighbours, cores_given
 
 Result = TypeVar("Result")
@@ -168,23 +169,23 @@ class _Steps(StoppingCriteria):
         return torch.full((input_ids.shape[0],), self.stopped(), dtype=torch.bool, device=input_ids.device)
 
 
-def interleaved(sides: Sequence[Callable[[], Result]], *, repeats: int, warmup: int = 0,
-                seconds: float | None = None) -> list[list[Result]]:
+def interleaved(sides: Sequence[Callable[[], Result]], *, repeats: int, warmup: int = 0) -> list[list[Result]]:
     """Run the sides in turn, A B A B, so that a machine that slows down slows all of them.
 
-    Returns for each side the results of its ``repeats`` runs; those of the ``warmup`` rounds before are dropped.
-    seconds: how long it may take. With one whole round done, none is begun that would end later, if it takes as long
-    as the last one did; each side then has fewer results, and all sides equally many.
+    Returns for each side the results of its ``repeats`` runs; those of the ``warmup`` rounds before are dropped. A side
+    that raises OutOfTime ends it: with the whole rounds that are there, equally many of each side, else by passing the
+    error on.
     """
     results: list[list[Result]] = [[] for _ in sides]
-    begun = last = time.perf_counter()
     for turn in range(warmup + repeats):
-        before, last = last, time.perf_counter()
-        if seconds is not None and turn > warmup and last - begun + last - before > seconds:
+        try:
+            fresh = [side() for side in sides]
+        except OutOfTime:
+            if not results[0]:
+                raise
             break
-        for kept, side in zip(results, sides):
-            result = side()
-            if turn >= warmup:
+        if turn >= warmup:
+            for kept, result in zip(results, fresh):
                 kept.append(result)
     return results
 

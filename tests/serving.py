@@ -24,6 +24,7 @@ class Served:
     address: str
     model: LoadedModel
     strangers: list
+    hosting: Hosting
 
 
 @contextmanager
@@ -40,9 +41,10 @@ def served(folder: Path, hosting: Hosting | None = None) -> Iterator[Served]:
         return connect(self, address)
 
     socket.socket.connect = watched
+    hosting = hosting or Hosting()
     page = build(Shelf(model, hosting=hosting))
     try:
-        yield Served(serve(page, host="127.0.0.1"), model, strangers)
+        yield Served(serve(page, host="127.0.0.1"), model, strangers, hosting)
     finally:
         page.close(verbose=False)
         socket.socket.connect = connect

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastv import neighbours
+from fastv.background import OutOfTime
 from fastv.measure import Machine, interleaved
 
 BUSY = "import time; end = time.time() + {seconds}\nwhile time.time() < end: pass"
@@ -76,12 +77,27 @@ def test_the_share_is_said_in_words():
     assert "kept 1.3 cores busy" in Machine(*base, 1.5, 64, 1.26).share
 
 
-def test_time_that_runs_out_ends_with_whole_rounds():
-    def slow():
-        time.sleep(0.05)
-        return 1
+@pytest.mark.parametrize("passes, rounds", [(4, 1), (5, 1), (6, 2), (99, 3)])
+def test_time_that_runs_out_ends_with_whole_rounds(passes, rounds):
+    """With one round of warm-up, of two sides."""
+    left = iter(range(passes))
 
-    sides = interleaved([slow, slow], repeats=20, seconds=0.35)
-    assert len(sides[0]) == len(sides[1]) and 1 <= len(sides[0]) < 5
-    assert [len(side) for side in interleaved([slow, slow], repeats=2, warmup=1, seconds=0.0)] == [1, 1]
-    assert len(interleaved([lambda: 1], repeats=3, seconds=None)[0]) == 3
+    def side():
+        for number in left:
+            return number
+        raise OutOfTime
+
+    one, other = interleaved([side, side], repeats=3, warmup=1)
+    assert (one, other) == ([2, 4, 6][:rounds], [3, 5, 7][:rounds])
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 3])
+def test_time_that_runs_out_before_a_round_is_timed_is_an_error(passes):
+    left = iter(range(passes))
+
+    def side():
+        if next(left, None) is None:
+            raise OutOfTime
+
+    with pytest.raises(OutOfTime):
+        interleaved([side, side], repeats=3, warmup=1)

@@ -68,7 +68,7 @@ class Hosting:
             if request is not None:
                 self.fair.admit(visitor)
             begin = self._begin or here
-            steps = begin(self._checked(wanted), seconds=self.settings.run_seconds or None, unwanted=run.unwanted)
+            steps = begin(self._checked(wanted), seconds=self.settings.run_seconds or None, unwanted=run.left)
         except Exception as error:
             run.end("refused" if isinstance(error, FastVError) else "failed")
             raise
@@ -92,14 +92,6 @@ class _Run:
         self.hosting, self.wanted, self.who, self.id = hosting, wanted, who, secrets.token_hex(6)
         self.left, self.asked = has_left(), time.monotonic()
         self.begun: float | None = None
-
-    def unwanted(self) -> bool:
-        """Asked by the model's thread after each token."""
-        return self.left() or self.time_is_up()
-
-    def time_is_up(self) -> bool:
-        most = self.hosting.settings.run_seconds
-        return bool(most) and self.begun is not None and time.monotonic() - self.begun > most
 
     def followed(self, steps: Steps) -> Iterator[Progress | Comparison | Cut]:
         last, outcome = None, "stopped"

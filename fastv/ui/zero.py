@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,9 +96,7 @@ class Zero:
             steps.close()
 
     def _in_the_gpus_process(self, wanted: Request, most_seconds: float | None) -> Iterator[Any]:
-        allowed = estimate(wanted, most_seconds) - _START_SECONDS
-        end = time.monotonic() + allowed
         try:
-            yield from wanted.begin(self.shelf, seconds=allowed, unwanted=lambda: time.monotonic() > end)
+            yield from wanted.begin(self.shelf, seconds=estimate(wanted, most_seconds) - _START_SECONDS)
         except FastVError as error:
             yield Problem(str(error))
