@@ -6,8 +6,10 @@ import importlib.util
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fastv.settings import Settings
@@ -35,11 +37,14 @@ def app(tmp_path_factory):
 
 
 def test_a_crowd_gets_answers_or_is_told_that_the_app_is_busy(load, app):
+    together = []
+    crowd = threading.Thread(target=lambda: together.extend(load.crowd(app.address, 8, tokens=2)))
     with app.model.lock:  # nobody is done before everybody has asked
-        together = []
-        crowd = threading.Thread(target=lambda: together.extend(load.crowd(app.address, 8, tokens=2)))
         crowd.start()
-        crowd.join(15)
+        end = time.monotonic() + 60
+        while httpx.get(f"{app.address}healthz").json()["queue"]["waiting"] < 4 and time.monotonic() < end:
+            time.sleep(0.2)
+        time.sleep(3)
     crowd.join(120)
     outcomes = [told.outcome for told in together]
     assert outcomes.count("answer") == 5 and outcomes.count("busy") == 3  # one runs, four wait
