@@ -1,5 +1,5 @@
-# The app for a server, with or without a GPU. TORCH_INDEX: where pip may also look for torch; with the address of PyTorch's
-# CPU builds the image is several gigabytes smaller and uses no GPU.
+# The app for a server, with or without a GPU. TORCH_INDEX: where pip may also look for torch; with the address of
+# PyTorch's CPU builds the image is several gigabytes smaller and uses no GPU.
 FROM python:3.12-slim
 ARG TORCH_INDEX=""
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FASTV_HOST=0.0.0.0 FASTV_PORT=7860

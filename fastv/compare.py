@@ -123,9 +123,9 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int = 2, r: 
 
     picture: what ``inputs.open_picture`` takes. k, r, rank, seed: see ``FastV``. max_new_tokens: the longest answer.
     repeats: timed passes of each side. warmup: untimed ones before, of which the first is the one that streams, so at
-    least 1. seconds: how long it may take from when the model is free. When they are over it ends at the next token: with
-    the rounds that were timed until then, see ``Comparison.repeats``, or, before the first is, without a ``Comparison``.
-    unwanted: asked after every token whether nobody waits for it any more; it then ends without one too.
+    least 1. seconds: how long it may take from when the model is free. When they are over it ends at the next token:
+    with the rounds that were timed until then, see ``Comparison.repeats``, or, before the first is, without a
+    ``Comparison``. unwanted: asked after every token whether nobody waits for it any more; it then ends without one.
 
     Bad arguments raise at once: InvalidInputError, InvalidBudgetError. Closing the iterator stops after the token
     being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out

@@ -59,8 +59,8 @@ def open_picture(source: str | Path | bytes | Image.Image, *, most_pixels: int =
     """A picture as the models take it: RGB, upright, opaque on white, no metadata, at most 2,048 px on its long side.
 
     source: a path, the bytes of a file, or a PIL image. Of an animation the first frame is taken.
-    Raises InvalidInputError before decoding for files over most_bytes (20 MB), pictures over most_pixels (50 megapixels)
-    or longer than 20 times their width; and for what is not a picture, or not a whole one.
+    Raises InvalidInputError before decoding for files over most_bytes (20 MB), pictures over most_pixels (50
+    megapixels) or longer than 20 times their width; and for what is not a picture, or not a whole one.
     """
     picture = source if isinstance(source, Image.Image) else _open_file(source, most_bytes, most_pixels)
     width, height = picture.size

@@ -131,7 +131,8 @@ def _measured(comparison: Comparison | None) -> str:
         else "a single run of each side: repeat to see how much they vary"
     )
     words = (
-        f"{comparison.model} in {comparison.dtype} on {machine.device}{threads}{machine.share}. Times: {times}; {comparison.warmup} "
+        f"{comparison.model} in {comparison.dtype} on {machine.device}{threads}{machine.share}. "
+        f"Times: {times}; {comparison.warmup} "
         "untimed before. Peak memory: taken in an untimed run. FLOPs: by arithmetic, 2 per multiply-add, with vision "
         f"tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
         f"Python {machine.python}."

@@ -59,8 +59,9 @@ class Settings:
     host: str | None = _setting(None, str, "address to listen on; 0.0.0.0 is everywhere (default: this machine only)")
     port: int | None = _setting(None, _whole(1, 65_535), "port to listen on (default: the first free one from 7860)")
     share: bool = _setting(False, _switch, "also open a public link, through Gradio's servers")
-    real_models: str = _setting("auto", _one_of("auto", "yes", "no"), "yes, no or auto: whether visitors may load models that "
-                                "do not come with the project; auto: yes, but not on a Space without a GPU")
+    real_models: str = _setting(
+        "auto", _one_of("auto", "yes", "no"), "yes, no or auto: whether visitors may load models that do not come with "
+        "the project; auto: yes, but not on a Space without a GPU")
     queue: int = _setting(20, _whole(1, 1_000), "runs that may wait; the next one is told that the app is busy")
     waiting_per_visitor: int = _setting(4, _whole(1, 1_000), "of these, how many may be one visitor's")
     picture_pixels: int = _setting(MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS),
@@ -74,9 +75,9 @@ class Settings:
     runs_per_minute_of_address: int = _setting(
         120, _whole(0, 100_000), "the same for all visitors of one address together, such as a classroom's")
     uploads_per_minute: int = _setting(60, _whole(0, 100_000), "files one address may send in any minute")
-    trust_proxy: int | None = _setting(None, _whole(0, 10), "how many reverse proxies of yours stand before the app and "
-                                       "add to X-Forwarded-For; 0: the header is not believed (default: 0, on a Space "
-                                       "1)")
+    trust_proxy: int | None = _setting(
+        None, _whole(0, 10), "how many reverse proxies of yours stand before the app and add to X-Forwarded-For; 0: "
+        "the header is not believed (default: 0, on a Space 1)")
     forget_seconds: int = _setting(3_600, _whole(10, 3_600), "how old a visitor's files may get on this disk")
     log: str = _setting("-", str, "a file for one line of JSON per run; -: standard error, none: nowhere")
     log_text: bool = _setting(False, _switch, "put questions and answers into that log; pictures never are")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Any
 
@@ -30,7 +30,8 @@ BROKEN = "Something went wrong here, and it was not your doing: the log of the a
 class Request:
     """One comparison as it was asked for.
 
-    picture: the path of an uploaded file, or the picture once it is opened. model: a key of the shelf, None for its first. The rest as in ``compare``.
+    picture: the path of an uploaded file, or the picture once it is opened. model: a key of the shelf, None for its
+    first. The rest as in ``compare``.
     """
 
     picture: str | Image.Image
@@ -46,7 +47,8 @@ class Request:
 
     def start(self, shelf: Shelf) -> Iterator[Progress | Comparison | Cut]:
         """Through all that a served run goes through. Raises FastVError at once when it may not be."""
-        return shelf.hosting.run(self, lambda checked, **limits: checked.begin(shelf, **limits))
+        wanted = replace(self, model=shelf.default if self.model is None else self.model)
+        return shelf.hosting.run(wanted, lambda checked, **limits: checked.begin(shelf, **limits))
 
     def begin(self, shelf: Shelf, **limits: Any) -> Iterator[Progress | Comparison]:
         """limits: ``seconds`` and ``unwanted`` of ``compare``."""

@@ -79,7 +79,8 @@ class Door:
         if upload:
             peer = scope["client"][0] if scope.get("client") else None
             if wait := self.uploads.take(address_of(peer, headers, self.proxies)):
-                return _refused(429, f"Too many files in a minute: please try again in {max(1, round(wait))} s."), receive
+                words = f"Too many files in a minute: please try again in {max(1, round(wait))} s."
+                return _refused(429, words), receive
         if path.startswith(_EVENTS):
             body = await _all(receive)
             try:

@@ -33,8 +33,8 @@ class Cut:
 
     @property
     def words(self) -> str:
-        return (f"Time was up after {self.seconds:g} s, the most a run may take here. The answers are as far as they came, "
-                "and no times were kept; ask for a shorter answer or fewer timed runs.")
+        return (f"Time was up after {self.seconds:g} s, the most a run may take here. The answers are as far as they "
+                "came, and no times were kept; ask for a shorter answer or fewer timed runs.")
 
 
 Steps = Iterator[Progress | Comparison]

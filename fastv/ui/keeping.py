@@ -20,7 +20,8 @@ def own_folder() -> Path:
     there by the next one.
     """
     base = Path(os.environ.get(_VARIABLE) or tempfile.gettempdir())
-    folder = base if base.name.startswith(_NAME) else base / f"{_NAME}-{os.getuid() if hasattr(os, 'getuid') else 'app'}"
+    owner = os.getuid() if hasattr(os, "getuid") else "app"
+    folder = base if base.name.startswith(_NAME) else base / f"{_NAME}-{owner}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(stat.S_IRWXU)  # refused for a folder of somebody else, who was there first
@@ -71,7 +72,8 @@ def _gone(remove: Callable[[], None]) -> None:
         pass
 
 
-def keep_sweeping(folder: Path, seconds: float, kept: Callable[[], Collection[str]], wanted: Callable[[], bool]) -> None:
+def keep_sweeping(folder: Path, seconds: float, kept: Callable[[], Collection[str]],
+                  wanted: Callable[[], bool]) -> None:
     """Sweeps at once, and then in a thread for as long as it is wanted. kept: asked each time."""
 
     def work() -> None:

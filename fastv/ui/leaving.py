@@ -16,7 +16,7 @@ def asker() -> gr.Request | None:
 
 
 def has_left() -> Callable[[], bool]:
-    """For the event being handled: a function that says, from any thread, whether its asker has left or pressed Stop."""
+    """For the event being handled: says, from any thread, whether its asker has left or pressed Stop."""
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     queue = getattr(blocks, "_queue", None)
     event = queue.event_ids_to_events.get(event_id) if queue is not None and event_id else None

@@ -1,4 +1,4 @@
-"""Where the app runs, as far as it matters: on a machine of one's own, or on a Hugging Face Space with or without GPU."""
+"""Where the app runs, as far as it matters: on one's own machine, or on a Hugging Face Space with or without a GPU."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEXT_TOKENS = 36  # of the prompt in the paper's examples
 
 @dataclass(frozen=True)
 class Place:
-    """space: whether it is one. gpu: whether it has a GPU all the time. zero: the way to one where it comes and goes."""
+    """space: whether it is one. gpu: whether it has a GPU all the time. zero: the way to one that comes and goes."""
 
     space: bool
     gpu: bool
