@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,6 +11,10 @@ from fastv.errors import ModelLoadError
 from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.models.loading import LoadedModel, free_memory, load
 from fastv.ui.hosting import Hosting
+
+logger = logging.getLogger(__name__)
+
+_PATH = re.compile(r"(?<![\w:/.…])(?:[A-Za-z]:)?[/\\](?:[^\s/\\“”\"'(),:;]+[/\\])*[^\s/\\“”\"'(),:;]+")
 
 
 class Shelf:
@@ -50,9 +56,18 @@ class Shelf:
         if entry.key in self.refused:
             raise ModelLoadError(self.refused[entry.key])
         if entry.key not in self._loaded:
-            fresh = replace(load(entry.source, self.dtype), entry=entry)
+            fresh = replace(_loaded(entry, self.dtype), entry=entry)
             self._loaded = {key: loaded for key, loaded in self._loaded.items() if loaded.entry.embedded} | {
                 entry.key: fresh
             }
             free_memory(fresh.device)
         return self._loaded[entry.key]
+
+
+def _loaded(entry: ModelEntry, dtype: str) -> LoadedModel:
+    """The model. What goes wrong is for everybody to read, where it lies on this machine for the operator alone."""
+    try:
+        return load(entry.source, dtype)
+    except ModelLoadError as error:
+        logger.warning("%s could not be loaded: %s", entry.key, error)
+        raise ModelLoadError(_PATH.sub("…", str(error))) from error

@@ -18,6 +18,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from fastv.errors import ModelLoadError
+from fastv.ui import shelf
 from hosting.talking import FILE, Stranger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -253,6 +255,20 @@ def test_the_pages_own_functions_bear_any_values(app, stranger, secrets):
             assert not any(word in said for word in secrets), (one["api_name"], value, said[:800])
             assert "<script>alert" not in said.replace(json.dumps(HOSTILE)[1:-1], "") or "\\u003c" in said
     assert still_answers(stranger)
+
+
+def test_a_model_that_cannot_be_loaded_says_nothing_of_the_disk(app, stranger, secrets, monkeypatch):
+    def fails(*_):
+        raise ModelLoadError(f"The folder {ROOT}/assets/models holds no model: see https://example.com/a/b. "
+                             "(C:\\x\\y, '/etc/z')")
+
+    monkeypatch.setattr(shelf, "load", fails)
+    number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "switch")
+    told = [stranger.press(number, "llava-1.5-7b", None, queued=True),
+            stranger.ask("compare", stranger.picture(png()), QUESTION, 2, 0.5, "llava-1.5-7b", *ASKED[4:])]
+    for said in told:
+        assert "holds no model: see https://example.com/a/b" in said
+        assert not any(word in said for word in [*secrets, "/etc/z", "x\\\\y"])
 
 
 def test_names_of_private_functions_are_no_endpoints(stranger):
