@@ -16,13 +16,14 @@ from typing import Any
 
 from PIL import Image
 
-from fastv.background import Stopped, reports_of
+from fastv.background import OutOfTime, Stopped, never, reports_of
 from fastv.comparison import SIDES, Comparison, Progress, RunResult, Side
 from fastv.cost import cost
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs import check_question, open_picture
-from fastv.measure import Machine, Pass, Timing, generate, interleaved, peak_memory
+from fastv.measure import Machine, Pass, Timing, generate, interleaved, now, peak_memory
 from fastv.models.loading import LoadedModel, free_memory, is_out_of_memory
+from fastv.neighbours import watched
 from fastv.prompting import answer_text, prompt_of
 
 __all__ = ["Comparison", "Progress", "RunResult", "Side", "compare"]
@@ -32,13 +33,17 @@ MAX_ANSWER_TOKENS, MAX_ROUNDS = 1_024, 50
 
 def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None = 2, r: float = 0.5,
             rank: str = "last_token", seed: int = 0, baseline: Side | None = None, max_new_tokens: int = 64,
-            repeats: int = 3, warmup: int = 1) -> Iterator[Progress | Comparison]:
+            repeats: int = 3, warmup: int = 1, seconds: float | None = None,
+            unwanted: Callable[[], bool] = never) -> Iterator[Progress | Comparison]:
     """Answers a question about a picture on both sides; yields ``Progress`` all along and a ``Comparison`` at the end.
 
     loaded, k, r, rank, seed: the candidate, "fastv" in what is yielded; see ``Side``. baseline: what it is compared
     with, by default the same model without FastV. picture: what ``inputs.open_picture`` takes. max_new_tokens: the
     longest answer. repeats: timed passes of each side. warmup: untimed ones before, of which the first is the one that
-    streams, so at least 1.
+    streams, so at least 1. seconds: how long it may take from when the models are free. When they are over it ends at
+    the next token: with the rounds that were timed until then, see ``Comparison.repeats``, or, before the first is,
+    without a ``Comparison``. unwanted: asked after every token whether nobody waits for it any more; it then ends
+    without one.
 
     Bad arguments raise at once: InvalidInputError, InvalidBudgetError. Closing the iterator stops after the token
     being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out
@@ -52,7 +57,8 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None =
     for side in sides.values():
         question = check_question(question, side.loaded.processor.tokenizer)
     picture = open_picture(picture)
-    return reports_of(partial(_Duel(sides, max_new_tokens, repeats, warmup).run, picture, question))
+    duel = _Duel(sides, max_new_tokens, repeats, warmup, seconds)
+    return reports_of(partial(duel.run, picture, question), unwanted)
 
 
 Report = Callable[[Progress | Comparison], None]
@@ -77,8 +83,9 @@ def _held(locks: Iterable[threading.Lock], stopped: Callable[[], bool]) -> Itera
 class _Duel:
     """One comparison in the thread that runs it: FastV is entered, and the models called, in this thread alone."""
 
-    def __init__(self, sides: Mapping[str, Side], max_new_tokens: int, repeats: int, warmup: int):
-        self.sides = sides
+    def __init__(self, sides: Mapping[str, Side], max_new_tokens: int, repeats: int, warmup: int,
+                 seconds: float | None):
+        self.sides, self.seconds = sides, seconds
         self.max_new_tokens, self.repeats, self.warmup = max_new_tokens, repeats, warmup
         self.texts = dict.fromkeys(sides, "")
         self.kept: dict[str, Any] = {}  # prompt positions, for the sides with FastV
@@ -103,15 +110,18 @@ class _Duel:
 
     def _comparison(self, picture: Image.Image, question: str) -> Comparison:
         models = {id(side.loaded.model): side.loaded for side in self.sides.values()}
+        device = self.sides["fastv"].loaded.device
+        self.begun = now(device)
         made = {key: prompt_of(loaded, picture, question, answer_tokens=self.max_new_tokens)
                 for key, loaded in models.items()}
         self.prompts = {name: made[id(side.loaded.model)] for name, side in self.sides.items()}
         peaks = {name: self._first_pass(name) for name in self.sides}
-        passes = interleaved([partial(self._pass, name) for name in self.sides], repeats=self.repeats,
-                             warmup=self.warmup - 1)
+        with watched() as others:
+            passes = interleaved([partial(self._pass, name) for name in self.sides], repeats=self.repeats,
+                                 warmup=self.warmup - 1)
         results = {name: self._result(name, timed, peaks[name]) for name, timed in zip(self.sides, passes)}
-        return Comparison(**results, question=question, max_new_tokens=self.max_new_tokens, repeats=self.repeats,
-                          warmup=self.warmup, machine=Machine.here(self.sides["fastv"].loaded.device))
+        return Comparison(**results, question=question, max_new_tokens=self.max_new_tokens, repeats=len(passes[0]),
+                          warmup=self.warmup, machine=Machine.here(device, others))
 
     def _first_pass(self, name: str) -> int:
         """Streams the side's text; returns its peak bytes."""
@@ -133,13 +143,18 @@ class _Duel:
         side = self.sides[name]
         with side.budget(side.loaded.model) if side.budget else nullcontext() as trace:
             answer = generate(side.loaded.model, self.prompts[name].inputs, max_new_tokens=self.max_new_tokens,
-                              on_token=on_token, stopped=self.stopped)
+                              on_token=on_token, stopped=lambda: self.stopped() or self._is_late())
         if self.stopped():
             raise Stopped
+        if self._is_late():
+            raise OutOfTime
         if trace is not None:
             self.kept[name] = trace.kept[0]
         self.passes_done += 1
         return answer
+
+    def _is_late(self) -> bool:
+        return self.seconds is not None and now(self.sides["fastv"].loaded.device) - self.begun > self.seconds
 
     def _tell(self, stage: str, part: float = 0.0) -> None:
         """Reports how far it is; part: how much of the present pass is done."""

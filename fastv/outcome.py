@@ -173,7 +173,7 @@ def _measured(comparison: Comparison | None) -> str:
         else "a single run of each side: repeat to see how much they vary"
     )
     words = (
-        f"{models} on {machine.device}{threads}. Times: {times}; {comparison.warmup} "
+        f"{models} on {machine.device}{threads}{machine.share}. Times: {times}; {comparison.warmup} "
         f"untimed before. Peak memory: taken in an untimed run{weights}. FLOPs: by arithmetic, 2 per multiply-add, "
         f"with vision tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
         f"Python {machine.python}."

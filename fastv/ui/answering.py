@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Any
 
@@ -13,14 +13,17 @@ from PIL import Image
 
 from fastv import dimming, outcome
 from fastv.compare import Comparison, Progress, Side, compare
+from fastv.comparison import Setup
 from fastv.errors import FastVError, InvalidInputError
-from fastv.titles import Title, titles
+from fastv.titles import USUAL, Title, titles
 from fastv.ui import results
 from fastv.ui.examples import true_answer
+from fastv.ui.hosting import Cut
 from fastv.ui.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
+_NOT_YET = '<span class="no-words">not reached</span>'
 BROKEN = "Something went wrong here, and it was not your doing: the log of the app has the details. Please try again."
 
 
@@ -28,12 +31,12 @@ BROKEN = "Something went wrong here, and it was not your doing: the log of the a
 class Request:
     """One comparison as it was asked for.
 
-    picture: the path of an uploaded file. model: a key of the shelf, None for its first; k: None for without FastV.
-    baseline_model: what it is compared with, None for the same model; baseline_k, baseline_r: as k and r, by default
-    without FastV. rank and seed hold for both sides. The rest as in ``compare``.
+    picture: the path of an uploaded file, or the picture once it is opened. model: a key of the shelf, None for its
+    first; k: None for without FastV. baseline_model: what it is compared with, None for the same model; baseline_k,
+    baseline_r: as k and r, by default without FastV. rank and seed hold for both sides. The rest as in ``compare``.
     """
 
-    picture: str
+    picture: str | Image.Image
     question: str
     model: str | None = None
     k: int | None = 2
@@ -52,25 +55,33 @@ class Request:
         """The keys of the candidate and of what it is compared with."""
         return self.model, self.model if self.baseline_model is None else self.baseline_model
 
-    def sides(self, shelf: Shelf) -> tuple[Side, Side]:
-        """Baseline and candidate, their models in memory. Raises FastVError."""
-        loaded, other = shelf.both(*self.models)
-        return (Side(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
-                Side(loaded, self.k, self.r, self.rank, self.seed))
+    def setups(self, shelf: Shelf) -> tuple[Setup, Setup]:
+        """Baseline and candidate, whether or not their models are in memory. Raises ModelLoadError."""
+        one, other = self.models
+        return (shelf.setup(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
+                shelf.setup(one, self.k, self.r, self.rank, self.seed))
 
-    def start(self, sides: tuple[Side, Side]) -> Iterator[Progress | Comparison]:
+    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison | Cut]:
+        """Through all that a served run goes through. Raises FastVError at once when it may not be."""
+        wanted = replace(self, model=shelf.default if self.model is None else self.model)
+        return shelf.hosting.run(wanted, lambda checked, **limits: checked.begin(shelf, **limits))
+
+    def begin(self, shelf: Shelf, **limits: Any) -> Iterator[Progress | Comparison]:
+        """With its models in memory. limits: ``seconds`` and ``unwanted`` of ``compare``."""
+        loaded, other = shelf.both(*self.models)
         return compare(
-            sides[1].loaded,
+            loaded,
             self.picture,
             self.question,
             k=self.k,
             r=self.r,
             rank=self.rank,
             seed=self.seed,
-            baseline=sides[0],
+            baseline=Side(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
             max_new_tokens=self.max_new_tokens,
             repeats=self.repeats,
             warmup=self.warmup,
+            **limits,
         )
 
 
@@ -122,23 +133,32 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
     request: makes the request, and may raise a FastVError. known: true answers to questions about this picture.
     Closing the iterator ends the comparison at its next token, without waiting for it.
     """
-    running = None
+    running, names = None, USUAL
     try:
         wanted = request()
         if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
             yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
-        sides = wanted.sides(shelf)
-        running = wanted.start(sides)
-        yield from _views(running, wanted, known, titles(*(side.setup for side in sides)))
+        running = wanted.start(shelf)
+        names = titles(*wanted.setups(shelf))
+        yield from _views(running, wanted, known, names)
     except GeneratorExit:
         if running is not None:
             Thread(target=running.close, name="fastv-closing", daemon=True).start()
         raise
     except FastVError as error:
-        yield View(results.problem(str(error)), problem=str(error))
+        yield _failed(str(error), names if running is not None else None)
     except Exception:
         logger.exception("a comparison failed")
-        yield View(results.problem(BROKEN), problem=BROKEN)
+        yield _failed(BROKEN, names if running is not None else None)
+
+
+def _failed(problem: str, names: tuple[Title, Title] | None) -> View:
+    """A run that fails on its way takes what it showed with it: half a pair would pass for a result.
+
+    names: the sides' titles, if the run had begun.
+    """
+    failed = outcome.answers("", "", names, empty='<span class="no-words">failed</span>') if names else None
+    return View(results.problem(problem), failed, problem=problem)
 
 
 def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str],
@@ -146,8 +166,11 @@ def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Map
     yield View(results.status("Waiting for the model…", 0.0), outcome.answers("", "", names),
                outcome.table(names=names), (NO_KEPT,))
     for now in running:
-        if isinstance(now, Comparison):
-            yield _finished(now, names, true_answer(known, wanted.question))
+        if isinstance(now, Cut):
+            texts = outcome.answers(now.baseline_text, now.fastv_text, tuple(map(_cut_short, names)), empty=_NOT_YET)
+            yield View(results.problem(now.words), texts)
+        elif isinstance(now, Comparison):
+            yield _finished(now, names, true_answer(known, wanted.question), wanted.repeats)
         elif now.stage in ("baseline", "fastv"):
             yield View(results.status(_stage(now, wanted, names), now.fraction),
                        outcome.answers(now.baseline_text, now.fastv_text, names, writing=now.stage))
@@ -167,10 +190,15 @@ def _stage(now: Progress, wanted: Request, names: tuple[Title, Title]) -> str:
     return f"Timing pass {timed + 1} of {2 * wanted.repeats}…" if timed >= 0 else "Warming up…"
 
 
-def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str | None) -> View:
+def _cut_short(title: Title) -> Title:
+    return replace(title, note=", ".join(filter(None, (title.note, "cut short"))))
+
+
+def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str | None, repeats: int) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS)
-    return View(results.status(f"Done: {outcome.verdict(comparison)}"), answers, outcome.table(comparison),
+    fewer = f" Time was up after {comparison.repeats} of {repeats} timed runs." if comparison.repeats < repeats else ""
+    return View(results.status(f"Done: {outcome.verdict(comparison)}{fewer}"), answers, outcome.table(comparison),
                 _kept(comparison, names), finished=comparison, expected=expected)
 
 
@@ -184,5 +212,9 @@ def _kept(comparison: Comparison, names: tuple[Title, Title]) -> tuple[Kept, ...
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:
     """The comparison as JSON's types. Raises FastVError."""
-    *_, comparison = request.start(request.sides(shelf))
-    return comparison.to_dict()
+    last = None
+    for last in request.start(shelf):
+        pass
+    if not isinstance(last, Comparison):
+        raise FastVError(last.words if isinstance(last, Cut) else "The run was stopped.")
+    return last.to_dict()

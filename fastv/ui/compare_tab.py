@@ -57,7 +57,7 @@ def _layout(shelf: Shelf) -> Parts:
             begin = Link(shelf.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
             made["taking"] = taking.layout(shelf, begin, _LONGEST_ANSWER)
         with gr.Column(elem_classes="settings"):
-            made["model"] = gr.Radio([(entry.name, key) for key, entry in shelf.entries.items()], value=shelf.default,
+            made["model"] = gr.Radio([(shelf.title(key), key) for key in shelf.entries], value=shelf.default,
                                      label="Model", elem_id="model")
             made["baseline"] = compare_with.layout(shelf, loaded)
             made |= _measuring_controls()

@@ -81,9 +81,7 @@ def setups(shelf: Shelf, model: str | None, k: int, r_percent: float, key: str, 
     made = []
     for entry, budget in ((shelf.entry(key or model), (other_k, other_r) if other_r else ()),
                           (shelf.entry(model), () if none else (k, r_percent))):
-        dtype = shelf.take(entry.key).dtype if shelf.is_loaded(entry.key) else shelf.dtype
-        pruning = {"k": budget[0], "r": round(budget[1] / 100, 4)} if budget else {}
-        made.append(Setup(entry.key, entry.name, dtype, str(shelf.device), **pruning))
+        made.append(shelf.setup(entry.key, *((budget[0], round(budget[1] / 100, 4)) if budget else ())))
     return made[0], made[1]
 
 
