@@ -38,6 +38,8 @@ class Cut:
 
 
 Steps = Iterator[Progress | Comparison]
+# For one's own scripts: bounds, but nobody to share with.
+_AT_HOME = Settings(log="none", runs_per_minute=0, runs_per_minute_of_address=0, uploads_per_minute=0)
 
 
 class Hosting:
@@ -47,7 +49,7 @@ class Hosting:
     ``compare`` takes; None: here, in this program.
     """
 
-    def __init__(self, settings: Settings = Settings(log="none"), begin: Callable[..., Steps] | None = None):
+    def __init__(self, settings: Settings = _AT_HOME, begin: Callable[..., Steps] | None = None):
         self.settings, self._begin = settings, begin
         self.fair = FairUse(settings.runs_per_minute, settings.runs_per_minute_of_address)
         self.log = RunLog(settings.log)
