@@ -52,22 +52,22 @@ class Request:
         """The keys of the candidate and of what it is compared with."""
         return self.model, self.model if self.baseline_model is None else self.baseline_model
 
-    def sides(self, shelf: Shelf) -> tuple[Side, Side]:
-        """Baseline and candidate, their models in memory. Raises FastVError."""
-        loaded, other = shelf.both(*self.models)
-        return (Side(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
-                Side(loaded, self.k, self.r, self.rank, self.seed))
+    def titles(self, shelf: Shelf) -> tuple[Title, Title]:
+        """What both sides are called."""
+        model, other = self.models
+        return titles(shelf.setup(other, self.baseline_k, self.baseline_r), shelf.setup(model, self.k, self.r))
 
-    def start(self, sides: tuple[Side, Side]) -> Iterator[Progress | Comparison]:
+    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison]:
+        loaded, other = shelf.both(*self.models)
         return compare(
-            sides[1].loaded,
+            loaded,
             self.picture,
             self.question,
             k=self.k,
             r=self.r,
             rank=self.rank,
             seed=self.seed,
-            baseline=sides[0],
+            baseline=Side(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
             max_new_tokens=self.max_new_tokens,
             repeats=self.repeats,
             warmup=self.warmup,
@@ -127,9 +127,8 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
         wanted = request()
         if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
             yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
-        sides = wanted.sides(shelf)
-        running = wanted.start(sides)
-        yield from _views(running, wanted, known, titles(*(side.setup for side in sides)))
+        running = wanted.start(shelf)
+        yield from _views(running, wanted, known, wanted.titles(shelf))
     except GeneratorExit:
         if running is not None:
             Thread(target=running.close, name="fastv-closing", daemon=True).start()
@@ -184,5 +183,5 @@ def _kept(comparison: Comparison, names: tuple[Title, Title]) -> tuple[Kept, ...
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:
     """The comparison as JSON's types. Raises FastVError."""
-    *_, comparison = request.start(request.sides(shelf))
+    *_, comparison = request.start(shelf)
     return comparison.to_dict()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from fastv.comparison import Setup
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.models.loading import LoadedModel, free_memory, load
@@ -55,6 +56,13 @@ class Shelf:
         """Two models in memory at the same time. Raises ModelLoadError; those in memory are then still there."""
         names = self.entry(key).key, self.entry(other).key
         return self.take(names[0], beside=names[1]), self.take(names[1], beside=names[0])
+
+    def setup(self, key: str | None, k: int | None = None, r: float = 0.0) -> Setup:
+        """What a side with this model would be, whether or not it is in memory. Raises ModelLoadError."""
+        entry = self.entry(key)
+        dtype = self._loaded[entry.key].dtype if entry.key in self._loaded else self.dtype
+        pruning = {} if k is None else {"k": k, "r": r}
+        return Setup(entry.key, entry.name, dtype, str(self.device), **pruning)
 
     @property
     def gpu_bytes(self) -> int:
