@@ -13,7 +13,6 @@ from PIL import Image
 
 from fastv import dimming, outcome
 from fastv.compare import Comparison, Progress, Side, compare
-from fastv.comparison import Setup
 from fastv.errors import FastVError, InvalidInputError
 from fastv.titles import USUAL, Title, titles
 from fastv.ui import results
@@ -55,11 +54,10 @@ class Request:
         """The keys of the candidate and of what it is compared with."""
         return self.model, self.model if self.baseline_model is None else self.baseline_model
 
-    def setups(self, shelf: Shelf) -> tuple[Setup, Setup]:
-        """Baseline and candidate, whether or not their models are in memory. Raises ModelLoadError."""
-        one, other = self.models
-        return (shelf.setup(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
-                shelf.setup(one, self.k, self.r, self.rank, self.seed))
+    def titles(self, shelf: Shelf) -> tuple[Title, Title]:
+        """What both sides are called."""
+        model, other = self.models
+        return titles(shelf.setup(other, self.baseline_k, self.baseline_r), shelf.setup(model, self.k, self.r))
 
     def start(self, shelf: Shelf) -> Iterator[Progress | Comparison | Cut]:
         """Through all that a served run goes through. Raises FastVError at once when it may not be."""
@@ -139,7 +137,7 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
         if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
             yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
         running = wanted.start(shelf)
-        names = titles(*wanted.setups(shelf))
+        names = wanted.titles(shelf)
         yield from _views(running, wanted, known, names)
     except GeneratorExit:
         if running is not None:

@@ -78,11 +78,8 @@ def setups(shelf: Shelf, model: str | None, k: int, r_percent: float, key: str, 
     if not all(isinstance(value, int | float) for value in (k, r_percent, other_k, other_r)):
         raise InvalidBudgetError("K and R must be numbers: please fill in their fields.")
     none = not r_percent and not is_usual(model, key, other_r)
-    made = []
-    for entry, budget in ((shelf.entry(key or model), (other_k, other_r) if other_r else ()),
-                          (shelf.entry(model), () if none else (k, r_percent))):
-        made.append(shelf.setup(entry.key, *((budget[0], round(budget[1] / 100, 4)) if budget else ())))
-    return made[0], made[1]
+    return (shelf.setup(key or model, other_k if other_r else None, round(other_r / 100, 4)),
+            shelf.setup(model, None if none else k, round(r_percent / 100, 4)))
 
 
 def sides(model: str, key: str, r_percent: float) -> tuple[str, str] | None:

@@ -74,12 +74,12 @@ class Shelf:
         names = self.entry(key).key, self.entry(other).key
         return self.take(names[0], beside=names[1]), self.take(names[1], beside=names[0])
 
-    def setup(self, key: str | None, k: int | None = None, r: float | None = None, rank: str | None = None,
-              seed: int | None = None) -> Setup:
-        """What a side with this model is, whether or not it is in memory; k None: without FastV. Raises ModelLoadError."""
+    def setup(self, key: str | None, k: int | None = None, r: float = 0.0) -> Setup:
+        """What a side with this model would be, whether or not it is in memory. Raises ModelLoadError."""
         entry = self.entry(key)
         dtype = self._loaded[entry.key].dtype if entry.key in self._loaded else self.dtype
-        return Setup(entry.key, entry.name, dtype, str(self.device), *(() if k is None else (k, r, rank, seed)))
+        pruning = {} if k is None else {"k": k, "r": r}
+        return Setup(entry.key, entry.name, dtype, str(self.device), **pruning)
 
     @property
     def gpu_bytes(self) -> int:
