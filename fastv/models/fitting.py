@@ -1,0 +1,217 @@
+"""Whether a model fits a machine, said before anything is downloaded, and what has to go before it can be loaded.
+
+All of it is arithmetic over a ``Room``: what a machine has and what is free of it. Bytes are bytes; "GB" in sentences
+are 10**9 of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import torch
+
+from fastv.configs import known
+from fastv.errors import FastVError, ModelLoadError
+from fastv.footprint import kv_cache_bytes, parameter_bytes
+from fastv.models.catalogue import ModelEntry, Sizes
+from fastv.shapes import Shape, read_shape
+
+PRECISIONS = ("float32", "bfloat16", "float16", "8bit", "4bit")
+RAM = "ram"  # beside GPU numbers, where bytes can lie
+
+SPREAD_SPARE_BYTES = 1_000_000_000  # left free on each of several devices: layers are not cut to fill them
+_TEXT_TOKENS = 512  # of question and answer, for which the KV cache needs room beside the visual tokens
+_BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "8bit": 1.0, "4bit": 0.5 + 4 / 64}
+_GPU_SIZES_GB = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 141, 192)
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU's memory."""
+
+    name: str
+    bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True)
+class Room:
+    """A machine's memory, and what is free of it."""
+
+    ram_bytes: int
+    free_ram_bytes: int
+    gpus: tuple[Gpu, ...] = ()
+
+    @classmethod
+    def here(cls) -> Room:
+        ram = psutil.virtual_memory()
+        gpus = []
+        for number in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(number)
+            gpus.append(Gpu(torch.cuda.get_device_name(number), total, free))
+        return cls(ram.total, ram.available, tuple(gpus))
+
+    @property
+    def emptied(self) -> Room:
+        """The machine with nothing else in its memory."""
+        return Room(self.ram_bytes, self.ram_bytes, tuple(replace(gpu, free_bytes=gpu.bytes) for gpu in self.gpus))
+
+    def with_freed(self, freed: Mapping[int | str, int]) -> Room:
+        """The machine once these bytes are given back; keys are RAM or a GPU's number."""
+        gpus = tuple(replace(gpu, free_bytes=gpu.free_bytes + freed.get(number, 0))
+                     for number, gpu in enumerate(self.gpus))
+        return Room(self.ram_bytes, self.free_ram_bytes + freed.get(RAM, 0), gpus)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model's weights go: GPUs by number, none for the CPU; offload: what the GPUs cannot hold waits in RAM."""
+
+    gpus: tuple[int, ...] = ()
+    offload: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Lower is faster: one GPU, several, GPUs with offload, the CPU."""
+        return 3 if not self.gpus else 2 if self.offload else len(self.gpus) > 1
+
+
+def needed_bytes(sizes: Shape | Sizes, dtype: str, tokens: int) -> int:
+    """Bytes of the weights in ``dtype`` (one of PRECISIONS) and of a KV cache of ``tokens`` positions.
+
+    Exact for a Shape; for published Sizes without the scales of 8-bit weights, a thousandth.
+    """
+    if isinstance(sizes, Shape):
+        lengths = (tokens,) * sizes.decoder.layers
+        return parameter_bytes(sizes, dtype) + kv_cache_bytes(sizes.decoder, lengths, dtype)
+    rest = 4 if dtype == "float32" else 2
+    weights = sizes.quantizable * _BYTES[dtype] + (sizes.parameters - sizes.quantizable) * rest
+    return round(weights) + sizes.cache_values * tokens * rest
+
+
+def sizes_of(entry: ModelEntry) -> Shape | Sizes | None:
+    """A model's sizes as far as this machine knows them without a download; None when it does not."""
+    if entry.key in known():
+        return known()[entry.key]
+    config = Path(entry.source, "config.json")
+    try:
+        return read_shape(json.loads(config.read_text(encoding="utf-8"))) if config.is_file() else entry.sizes
+    except (FastVError, ValueError, OSError):
+        return entry.sizes
+
+
+def need(entry: ModelEntry, dtype: str, sizes: Shape | Sizes | None = None) -> int | None:
+    """Bytes that a model takes in ``dtype`` with a usual prompt; None when its sizes are not known."""
+    sizes = sizes or sizes_of(entry)
+    return None if sizes is None else needed_bytes(sizes, dtype, entry.visual_tokens + _TEXT_TOKENS)
+
+
+def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
+    """The fastest place with that many bytes free, None when there is none.
+
+    quantized: weights of 4 or 8 bits run where they lie, so that none of them can wait in RAM for a GPU.
+    """
+    free = [gpu.free_bytes for gpu in room.gpus]
+    for number, memory in enumerate(free):
+        if needed <= memory:
+            return Place((number,))
+    everywhere, together = tuple(range(len(free))), sum(max(memory - SPREAD_SPARE_BYTES, 0) for memory in free)
+    if len(free) > 1 and needed <= together:
+        return Place(everywhere)
+    if together and not quantized and needed <= together + room.free_ram_bytes:
+        return Place(everywhere, offload=True)
+    return Place() if needed <= room.free_ram_bytes else None
+
+
+def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", sizes: Shape | Sizes | None = None) -> str:
+    """The precision to load in when none was asked for; never a quantized one, which changes answers.
+
+    own: the 16-bit type of the checkpoint. With a GPU that; without one float32, or bfloat16 where only that fits.
+    """
+    if room.gpus:
+        return own
+    needed = need(entry, "float32", sizes)
+    return "float32" if needed is None or needed <= room.free_ram_bytes else "bfloat16"
+
+
+def smaller(dtype: str) -> str:
+    """What to choose instead, in words, when ``dtype`` takes too much memory."""
+    return "a smaller model" if dtype == "4bit" else "the dtype 4bit, or a smaller model"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """``fits`` is None when a model's size is not known beforehand; ``sentence`` says it to people."""
+
+    fits: bool | None
+    sentence: str
+
+
+def fit(entry: ModelEntry, dtype: str, room: Room) -> Fit:
+    """Whether a machine can hold a model in ``dtype`` (one of PRECISIONS, or "auto") once nothing else is in memory."""
+    room = room.emptied
+    dtype = auto_dtype(entry, room) if dtype == "auto" else dtype
+    needed = need(entry, dtype)
+    if needed is None:
+        return Fit(None, f"How much memory {entry.name} needs shows in its config.json, which is fetched first.")
+    found = place(needed, room, quantized=_quantized(dtype))
+    if found is None:
+        gpu = next((size for size in _GPU_SIZES_GB if needed <= size * 1e9), None)
+        wanted = f"a GPU with {gpu} GB or {gb(needed)} of RAM" if gpu else f"{gb(needed)} of memory"
+        sentence = f"{entry.name} in {dtype} needs {wanted}; this machine has {_has(room)}."
+        lower = need(entry, "4bit")
+        if dtype != "4bit" and place(lower, room, quantized=True):
+            sentence += " In 4bit it fits."
+        return Fit(False, sentence)
+    where = "this machine's RAM" if not found.gpus else "the GPU" if len(found.gpus) == 1 else "the GPUs together"
+    if found.offload:
+        where = "GPU and RAM together, and is slow there"
+    return Fit(True, f"{entry.name} in {dtype} needs {gb(needed)} and fits {where} ({_has(room)}).")
+
+
+def must_free(needed: int, held: Mapping[str, Mapping[int | str, int]], room: Room, *, quantized: bool = False,
+              keep: Collection[str] = ()) -> tuple[str, ...]:
+    """Which of the models in memory have to go before one of ``needed`` bytes is loaded: as few as possible.
+
+    held: name -> bytes by place (RAM, or a GPU's number). A model goes too where the new one would otherwise land in
+    a slower place. keep: names that stay whatever happens. Raises ModelLoadError when even then there is no room.
+    """
+    candidates = [name for name in held if name not in keep]
+    best = place(needed, _without(held, candidates, room), quantized=quantized)
+    if best is None:
+        raise ModelLoadError(f"The model needs {gb(needed)} and does not fit in memory, whatever is freed: choose a "
+                             "smaller one, or a smaller dtype.")
+    candidates.sort(key=lambda name: sum(held[name].values()))
+    gone = list(candidates)
+    for name in candidates:  # the small ones are worth least when freed, so they are the first to be spared
+        spared = place(needed, _without(held, [other for other in gone if other != name], room), quantized=quantized)
+        if spared is not None and spared.rank <= best.rank:
+            gone.remove(name)
+    return tuple(gone)
+
+
+def _without(held: Mapping[str, Mapping[int | str, int]], names: Collection[str], room: Room) -> Room:
+    for name in names:
+        room = room.with_freed(held[name])
+    return room
+
+
+def _quantized(dtype: str) -> bool:
+    return dtype in ("8bit", "4bit")
+
+
+def gb(size: float) -> str:
+    """Bytes for people: "14.1 GB"; "0.04 GB" where that would be none."""
+    return f"{size / 1e9:.1f} GB" if size >= 5e7 else f"{size / 1e9:.2g} GB"
+
+
+def _has(room: Room) -> str:
+    ram = f"{room.ram_bytes / 1e9:.0f} GB of RAM"
+    if not room.gpus:
+        return f"{ram} and no GPU"
+    sizes = [f"{gpu.bytes / 1e9:.0f} GB" for gpu in room.gpus]
+    return f"{ram} and {'a GPU' if len(sizes) == 1 else f'{len(sizes)} GPUs'} with {' and '.join(sizes)}"
