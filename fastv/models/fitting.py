@@ -138,9 +138,9 @@ def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", sizes: Shape
     return "float32" if needed is None or needed <= room.free_ram_bytes else "bfloat16"
 
 
-def smaller(dtype: str) -> str:
+def smaller(dtype: str, fits_in_4bit: bool = True) -> str:
     """What to choose instead, in words, when ``dtype`` takes too much memory."""
-    return "a smaller model" if dtype == "4bit" else "the dtype 4bit, or a smaller model"
+    return "the dtype 4bit, or a smaller model" if dtype != "4bit" and fits_in_4bit else "a smaller model"
 
 
 @dataclass(frozen=True)

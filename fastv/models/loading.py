@@ -120,12 +120,12 @@ class _Load:
         return LoadedModel(self.entry, model, processor, family_of(model), device, self.dtype)
 
     def _config(self, folder: Path) -> PreTrainedConfig:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        settings, _ = PreTrainedConfig.get_config_dict(folder)
         known = [kind for family in FAMILIES for kind in family.model_types]
-        if config.model_type not in known:
-            raise ModelLoadError(f"{self.entry.name} is a model of type “{config.model_type}”, which FastV does not "
-                                 f"know: choose one of type {', '.join(known)}.")
-        return config
+        if (kind := settings.get("model_type")) not in known:
+            raise ModelLoadError(f"{self.entry.name} is a model of type “{kind}”, which FastV does not know: choose "
+                                 f"one of type {', '.join(known)}.")
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
     def _processor(self, folder: Path) -> ProcessorMixin:
         advice = (f"The processor of {self.entry.name} cannot be loaded: the model folder needs its tokenizer and "
@@ -133,7 +133,7 @@ class _Load:
         try:
             processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelLoadError(f"{advice} ({first_line(error)})") from error
+            raise ModelLoadError(f"{advice} ({first_line(error).replace(str(folder), self.entry.name)})") from error
         if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
             raise ModelLoadError(advice)
         return processor

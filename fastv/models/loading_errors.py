@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import constants
-from huggingface_hub.errors import (GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled,
-                                    RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError)
+from huggingface_hub.errors import (GatedRepoError, HfHubHTTPError, HTTPError, LocalEntryNotFoundError,
+                                    OfflineModeIsEnabled, RemoteEntryNotFoundError, RepositoryNotFoundError,
+                                    RevisionNotFoundError)
 
 from fastv.models.catalogue import ModelEntry
 from fastv.models.fitting import smaller
@@ -27,29 +28,31 @@ def explanation(error: Exception, entry: ModelEntry, dtype: str) -> str:
     chain = list(_chain(error))
     if any(is_out_of_memory(one) for one in chain):
         return f"{entry.name} in {dtype} does not fit in memory: choose {smaller(dtype)}."
+    detail = first_line(error).replace(entry.source, entry.name)  # a folder's path is nobody's business on the page
     codes = {getattr(one, "errno", None) for one in chain}
     if codes & {errno.ENOSPC, errno.EDQUOT}:
         return (f"The disk became full while {entry.name} was fetched: make room, or set HF_HOME to a folder on a "
                 "larger disk. What has arrived is not fetched again.")
     if codes & {errno.EACCES, errno.EPERM, errno.EROFS}:
         return (f"The files of {entry.name} cannot be read, or their folder cannot be written to: check its "
-                f"permissions, or set HF_HOME to another one. ({first_line(error)})")
+                f"permissions, or set HF_HOME to another one. ({detail})")
     if any(type(one).__name__ == "SafetensorError" for one in chain):
-        return f"The weights of {entry.name} are damaged or incomplete: {_again(entry)}. ({first_line(error)})"
+        return f"The weights of {entry.name} are damaged or incomplete: {_again(entry)}. ({detail})"
     if Path(entry.source).is_dir():
         if isinstance(error, OSError):
-            return (f"The folder {entry.source} holds no complete model (config.json and safetensors): "
-                    f"{_again(entry)}. ({first_line(error)})")
+            return (f"The folder of {entry.name} holds no complete model (config.json and safetensors): "
+                    f"{_again(entry)}. ({detail})")
     elif found := _from_hub(error, entry):
         return found
     if dtype in ("8bit", "4bit"):
-        return f"{entry.name} in {dtype} does not work on this machine: choose the dtype auto. ({first_line(error)})"
-    return f"{entry.name} could not be loaded: {_again(entry)}, or choose another model. ({first_line(error)})"
+        return f"{entry.name} in {dtype} does not work on this machine: choose the dtype auto. ({detail})"
+    return f"{entry.name} could not be loaded: {_again(entry)}, or choose another model. ({detail})"
 
 
 def first_line(error: BaseException) -> str:
     """The beginning of what an error says."""
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__
+    line = str(error).strip().split("\n")[0] or type(error).__name__
+    return line if len(line) <= 200 else f"{line[:199]}…"
 
 
 def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
@@ -72,9 +75,9 @@ def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
     if isinstance(error, HfHubHTTPError):
         status = getattr(error.response, "status_code", "an error")
         return f"The hub answered {status} when asked for {entry.repository}: try again later. ({first_line(error)})"
-    if isinstance(error, OSError):
+    if isinstance(error, (OSError, HTTPError)):
         return (f"{entry.repository} is not whole on this machine and could not be fetched: check the network, or "
-                f"download it first with “{_command(entry)}”. ({first_line(error)})")
+                f"download it first with “{_command(entry)}”. ({first_line(list(_chain(error))[-1])})")
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from huggingface_hub import constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import DryRunError
 
 from fastv.errors import ModelLoadError
@@ -13,6 +13,7 @@ from fastv.models.catalogue import ModelEntry
 from fastv.models.fitting import gb
 from fastv.models.loading_progress import Follower
 
+_SECONDS_TO_ANSWER = 10
 # What loading reads: no weights in other formats, no folders of other tools.
 _FILES = {"allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"], "ignore_patterns": ["*/*"]}
 
@@ -25,8 +26,12 @@ def config_folder(entry: ModelEntry) -> Path:
                              f"files under assets/models/{entry.key} again, or choose another model.")
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise ModelLoadError(f"The folder {entry.source} holds no model: it has no config.json.")
+            raise ModelLoadError(f"The folder of {entry.name} holds no model: it has no config.json.")
         return folder
+    if not constants.HF_HUB_OFFLINE and not isinstance(
+            try_to_load_from_cache(entry.repository, "config.json", revision=entry.revision), str):
+        # Asked first: without a network this fails at once, where the download below tries for half a minute.
+        HfApi().model_info(entry.repository, revision=entry.revision, timeout=_SECONDS_TO_ANSWER)
     return Path(hf_hub_download(entry.repository, "config.json", revision=entry.revision)).parent
 
 

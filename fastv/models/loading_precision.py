@@ -42,8 +42,7 @@ def check_packages(dtype: str) -> None:
     """Raises ModelLoadError when quantizing to ``dtype`` lacks its packages."""
     missing = [package for package in ("bitsandbytes", "accelerate") if find_spec(package) is None]
     if dtype in QUANTIZED and missing:
-        raise ModelLoadError(f"{dtype} needs the package {' and '.join(missing)}: install it, or choose the dtype "
-                             "auto.")
+        raise ModelLoadError(f"{dtype} needs {' and '.join(missing)}: install that with pip, or choose the dtype auto.")
 
 
 def placed(entry: ModelEntry, dtype: str, device: str, room: Room, sizes: Shape | None) -> Place:
@@ -64,8 +63,9 @@ def placed(entry: ModelEntry, dtype: str, device: str, room: Room, sizes: Shape 
     found = place(needed, allowed, quantized=dtype in QUANTIZED)
     if found is None:
         free = max(allowed.free_ram_bytes, sum(gpu.free_bytes for gpu in allowed.gpus))
+        lower = place(need(entry, "4bit", sizes), allowed, quantized=True) is not None
         raise ModelLoadError(f"{entry.name} in {dtype} needs {gb(needed)} of memory and {gb(free)} are free: choose "
-                             f"{smaller(dtype)}.")
+                             f"{smaller(dtype, lower)}.")
     if len(found.gpus) > 1 or found.offload:
         if find_spec("accelerate") is None:
             raise ModelLoadError(f"{entry.name} in {dtype} fits no single device, and spreading it needs the package "
