@@ -57,8 +57,9 @@ class Room:
 
     @property
     def emptied(self) -> Room:
-        """The machine with nothing else in its memory."""
-        return Room(self.ram_bytes, self.ram_bytes, tuple(replace(gpu, free_bytes=gpu.bytes) for gpu in self.gpus))
+        """The machine with nothing in its memory but what the system and the GPU's driver keep for themselves."""
+        gpus = tuple(replace(gpu, free_bytes=max(gpu.free_bytes, int(gpu.bytes * 0.95))) for gpu in self.gpus)
+        return Room(self.ram_bytes, max(self.free_ram_bytes, int(self.ram_bytes * 0.9)), gpus)
 
     def with_freed(self, freed: Mapping[int | str, int]) -> Room:
         """The machine once these bytes are given back; keys are RAM or a GPU's number."""
