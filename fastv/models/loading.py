@@ -20,7 +20,7 @@ from fastv.models.fitting import PRECISIONS, Room, auto_dtype
 from fastv.models.loading_errors import explanation, first_line, is_out_of_memory
 from fastv.models.loading_hub import config_folder, files_folder
 from fastv.models.loading_precision import (QUANTIZED, check_device, check_packages, entry_device, free_memory,
-                                            keywords, own_dtype, placed)
+                                            keywords, own_dtype, placed, use_plain_kernels)
 from fastv.models.loading_progress import Follower, LoadProgress
 from fastv.shapes import Shape, read_shape
 
@@ -114,6 +114,7 @@ class _Load:
         model.eval()
         device = entry_device(model)
         if self.dtype in QUANTIZED:
+            use_plain_kernels(model)
             # What this processor or these sizes cannot do shows in the first call alone.
             with torch.inference_mode():
                 model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 from importlib.util import find_spec
 from typing import Any
@@ -20,6 +21,10 @@ QUANTIZED = ("8bit", "4bit")
 # names have to be whole; those of other families match nothing.
 UNQUANTIZED = ["model.vision_tower", "model.image_tower", "model.video_tower", "model.visual",
                "model.multi_modal_projector", "lm_head"]
+_PACKED_ROWS, _PACKED_COLUMNS = 32, 64  # bitsandbytes' fast 4-bit layout for CPUs takes multiples of these
+# Said at every multiplication of a bfloat16 model in 8-bit, thousands of times an answer.
+logging.getLogger("bitsandbytes.autograd._functions").addFilter(
+    lambda record: not record.getMessage().startswith("MatMul8bitLt: inputs will be cast"))
 
 
 def own_dtype(config: PreTrainedConfig) -> str:
@@ -90,6 +95,14 @@ def keywords(dtype: str, where: Place, room: Room, own: str) -> dict[str, Any]:
                                       bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=kept,
                                       llm_int8_skip_modules=UNQUANTIZED)
     return {"dtype": kept, "quantization_config": quantization, **devices}
+
+
+def use_plain_kernels(model: PreTrainedModel) -> None:
+    """Keeps 4-bit layers whose sizes the fast kernel for CPUs cannot take off it: it would fail in the first call."""
+    for module in model.modules():
+        if getattr(module, "support_avx512bf16_for_cpu", False) and (
+                module.out_features % _PACKED_ROWS or module.in_features % _PACKED_COLUMNS):
+            module.support_avx512bf16_for_cpu = False
 
 
 def entry_device(model: PreTrainedModel) -> torch.device:
