@@ -13,6 +13,7 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
+NAME = "somebody/small-llava"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -22,6 +23,7 @@ class Repository:
 
     folder: Path
     gated: bool = False
+    commit: str = COMMIT
 
 
 @dataclass
@@ -59,14 +61,14 @@ class _Answer(BaseHTTPRequestHandler):
         repository = match and self.hub.repositories.get(match[1])
         if not repository:
             return self._refuse(401, "RepoNotFound", "Repository not found")
-        if match[3] not in (None, "main", COMMIT):
+        if match[3] not in (None, "main", repository.commit):
             return self._refuse(404, "RevisionNotFound", f"Invalid rev id: {match[3]}")
         if match[2] == "resolve":
             return self._file(match[1], repository, match[4])
         files = sorted(file for file in repository.folder.iterdir() if file.is_file())
         if match[2] == "tree":
             return self._json([self._described(file) for file in files])
-        return self._json({"id": match[1], "sha": COMMIT, "siblings": [{"rfilename": file.name} for file in files]})
+        return self._json({"id": match[1], "sha": repository.commit, "siblings": [{"rfilename": file.name} for file in files]})
 
     def _file(self, name: str, repository: Repository, path: str):
         file = repository.folder / path
@@ -74,7 +76,7 @@ class _Answer(BaseHTTPRequestHandler):
             return self._refuse(401, "GatedRepo", f"Access to model {name} is restricted.")
         if not file.is_file():
             return self._refuse(404, "EntryNotFound", "Entry not found")
-        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_hash(file, hashlib.sha1)}"'}
+        headers = {"X-Repo-Commit": repository.commit, "ETag": f'"{_hash(file, hashlib.sha1)}"'}
         if file.suffix != ".safetensors":
             return self._send(200, file.read_bytes(), headers)
         headers |= {"X-Linked-Etag": f'"{_hash(file, hashlib.sha256)}"', "X-Linked-Size": str(file.stat().st_size),

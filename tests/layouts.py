@@ -49,6 +49,13 @@ def write_as_on_hub(model, processor, folder: Path, *, shards: int = 3, dtype: t
     _write_processor(processor, folder)
 
 
+def change_config(folder: Path, **changes) -> None:
+    """Changes settings of a LLaVA checkpoint's text part."""
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"].update(changes)
+    _write(folder / "config.json", config)
+
+
 def _old_config(config, dtype: torch.dtype) -> dict:
     settings = json.loads(config.to_json_string(use_diff=False))
     if config.model_type in _FLAT_TEXT:
@@ -76,8 +83,7 @@ def _write_processor(processor, folder: Path) -> None:
            if getattr(processor, name, None) is not None}
     _write(folder / "processor_config.json", own | {"processor_class": type(processor).__name__})
     _write(folder / "chat_template.json", {"chat_template": processor.chat_template})
-    for leftover in ("chat_template.jinja",):
-        (folder / leftover).unlink(missing_ok=True)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
 
 
 def _write(path: Path, value) -> None:

@@ -16,8 +16,8 @@ DEFAULT = "mini-7"
 _EMBEDDED = Path(__file__).resolve().parents[2] / "assets" / "models"
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
 _VICUNA = "USER: {picture}\n{question} ASSISTANT:"
-_QWEN = ("<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n, after "
-         "a system line")
+_QWEN = ("<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n, "
+         "after a system line")
 _QWEN_SPAN = ("one token for every 28 x 28 pixels of the picture, between <|vision_start|> and <|vision_end|>: 1,369 "
               "for 1,024 x 1,024 pixels")
 _MAINTAINED = "The maintained line of the paper's QwenVL-Chat, whose own code current transformers cannot load. "

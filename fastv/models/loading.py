@@ -50,15 +50,15 @@ class LoadedModel:
 
 
 def load(name: str, dtype: str = "auto", device: str = "auto", *,
-         report: Callable[[LoadProgress], None] = lambda progress: None,
-         stopped: Callable[[], bool] = lambda: False) -> LoadedModel:
+         report: Callable[[LoadProgress], None] | None = None,
+         stopped: Callable[[], bool] | None = None) -> LoadedModel:
     """Load a model by catalogue key, folder or hub id, fetching what is not on this machine yet.
 
     dtype: one of DTYPES; "auto" is the checkpoint's own 16-bit type on a GPU, and on a CPU float32, or bfloat16 where
     only that fits. "8bit" and "4bit" (NF4) quantize the decoder's layers and need the packages bitsandbytes and
     accelerate. device: "auto" (a CUDA GPU if there is one, several or GPU and RAM together when one is too small),
-    "cpu", "cuda", "cuda:1", ... report: told how far it is. stopped: asked all along whether to end; what has arrived
-    stays on the disk.
+    "cpu", "cuda", "cuda:1", ... report: told how far it is, from any thread, in place of progress bars on stderr.
+    stopped: asked all along whether to end; what has arrived stays on the disk.
 
     Raises ModelLoadError, with what to do about it, and Stopped; nothing half-loaded is left in memory then.
     """

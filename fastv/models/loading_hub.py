@@ -51,7 +51,7 @@ def files_folder(entry: ModelEntry, follower: Follower) -> Path:
     if missing:
         _check_disk(entry, missing)
         follower.step("downloading", 0, missing)
-    return Path(snapshot_download(**where, tqdm_class=follower.download_bar(missing)))
+    return Path(snapshot_download(**where, tqdm_class=None if follower.absent else follower.download_bar(missing)))
 
 
 def _check_disk(entry: ModelEntry, missing: int) -> None:

@@ -35,18 +35,28 @@ class LoadProgress:
 
 @dataclass(frozen=True)
 class Follower:
-    """Who is told how a load goes, and who may end it.
+    """Who is told how a load goes, and who may end it; with neither the libraries show their own progress bars.
 
     report: called with a LoadProgress, from any thread. stopped: asked at every step whether to end with Stopped.
     """
 
-    report: Callable[[LoadProgress], None] = lambda progress: None
-    stopped: Callable[[], bool] = lambda: False
+    report: Callable[[LoadProgress], None] | None = None
+    stopped: Callable[[], bool] | None = None
+
+    @property
+    def absent(self) -> bool:
+        return self.report is None and self.stopped is None
+
+    def check(self) -> None:
+        """Raises Stopped when the load is no longer wanted."""
+        if self.stopped and self.stopped():
+            raise Stopped
 
     def step(self, stage: str, done: float, total: float) -> None:
-        """Raises Stopped when the load is no longer wanted."""
-        if self.stopped():
-            raise Stopped
+        """Tells how far a stage is. Raises Stopped when the load is no longer wanted."""
+        self.check()
+        if self.report is None:
+            return
         fraction = min(done / total, 1.0) if total else 1.0
         measured = (int(min(done, total)), int(total)) if stage == "downloading" else (0, 0)
         self.report(LoadProgress(stage, fraction, *measured))
@@ -68,8 +78,8 @@ class Follower:
                     with lock:
                         furthest[0] = max(furthest[0], self.n)
                         follower.step("downloading", furthest[0], total_bytes)
-                elif follower.stopped():
-                    raise Stopped
+                else:
+                    follower.check()
                 return result
 
         return Bar
@@ -77,6 +87,9 @@ class Follower:
     @contextmanager
     def reading_weights(self) -> Iterator[None]:
         """Reports the weights that transformers reads in this block, by this thread."""
+        if self.absent:
+            yield
+            return
         thread, previous = threading.get_ident(), None
 
         def hook(factory: Callable, args: tuple, kwargs: dict):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import fakehub
 import pytest
 import torch
+from fakehub import NAME
 from layouts import old_name, write_as_on_hub
 from PIL import Image
 from standins import VISUAL_TOKENS, save_llava_checkpoint
@@ -13,7 +16,6 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from fastv import FastV
 from fastv.models.loading import load
 
-NAME = "somebody/small-llava"
 PRECISIONS = ("float32", "bfloat16", "8bit", "4bit")
 
 
@@ -108,8 +110,6 @@ def test_a_commit_can_be_asked_for(hub):
 
 
 def test_the_config_comes_first_and_other_files_never(hub, checkpoint, tmp_path):
-    import shutil
-
     folder = shutil.copytree(checkpoint, tmp_path / "copy")
     (folder / "pytorch_model.bin").write_bytes(b"not wanted")
     hub.repositories[NAME] = fakehub.Repository(folder)

@@ -76,6 +76,20 @@ def test_quantization_spares_pictures_and_the_last_layer(checkpoint, dtype, kind
     assert model.generate(input_ids=ids, max_new_tokens=2, min_new_tokens=2).shape == (1, 5)
 
 
+def test_4bit_takes_sizes_that_the_fast_kernel_for_cpus_does_not(tmp_path):
+    save_llava_checkpoint(tmp_path / "odd", width=40, ffn_width=72)
+    loaded = load(str(tmp_path / "odd"), "4bit", "cpu")
+    assert "Linear4bit" in linear_kinds(loaded.model).values()
+    assert loaded.model.generate(**llava_inputs(dtype=loaded.model.dtype), max_new_tokens=2).shape[0] == 1
+
+
+def test_a_bfloat16_checkpoint_in_8bit_stays_bfloat16_and_does_not_say_so_all_the_time(tmp_path, caplog):
+    save_llava_checkpoint(tmp_path / "brain", width=64, ffn_width=128, dtype=torch.bfloat16)
+    loaded = load(str(tmp_path / "brain"), "8bit", "cpu")
+    loaded.model.generate(**llava_inputs(dtype=torch.bfloat16), max_new_tokens=2)
+    assert loaded.model.dtype == torch.bfloat16 and "will be cast" not in caplog.text
+
+
 def linear_kinds(model) -> dict[str, str]:
     return {name: type(module).__name__ for name, module in model.named_modules()
             if isinstance(module, torch.nn.Linear)}
