@@ -31,7 +31,9 @@ def old_name(name: str, model_type: str) -> str:
 
 
 def write_as_on_hub(model, processor, folder: Path, *, shards: int = 3, dtype: torch.dtype = torch.float16) -> None:
-    """model, processor: of one of the families above. The weights are written in ``dtype``, over ``shards`` files."""
+    """model: of one of the families above. processor: its own, or None to leave its files out. The weights are written
+    in ``dtype``, over ``shards`` files.
+    """
     folder.mkdir(parents=True)
     kind = model.config.model_type
     weights = {old_name(name, kind): weight.detach().to(dtype).contiguous()
@@ -46,7 +48,8 @@ def write_as_on_hub(model, processor, folder: Path, *, shards: int = 3, dtype: t
     _write(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": where})
     _write(folder / "config.json", _old_config(model.config, dtype))
     _write(folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0})
-    _write_processor(processor, folder)
+    if processor is not None:
+        _write_processor(processor, folder)
 
 
 def change_config(folder: Path, **changes) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,20 +67,32 @@ def load(name: str, dtype: str = "auto", device: str = "auto", *,
     if dtype not in DTYPES:
         raise ModelLoadError(f"There is no dtype “{dtype}”: choose one of {', '.join(DTYPES)}.")
     check_device(device)
-    problem: Exception
+    follower, problem = Follower(report, stopped), None
     try:
-        with _ONE_AT_A_TIME:
-            return _Load(entry, dtype, device, Follower(report, stopped)).run()
+        with _turn(follower):
+            return _Load(entry, dtype, device, follower).run()
     except ModelLoadError as error:
         problem = ModelLoadError(str(error))
-    except Stopped:
-        problem = Stopped(f"Loading {entry.name} was stopped. What was fetched so far stays on the disk.")
     except Exception as error:  # whatever the libraries raise, a person needs a sentence
         logger.debug("loading %s failed", entry.source, exc_info=True)
-        problem = ModelLoadError(explanation(error, entry, dtype))
+        if stopped and stopped():  # a transfer that is cut off fails in its own way
+            problem = Stopped(f"Loading {entry.name} was stopped. What was fetched so far stays on the disk.")
+        else:
+            problem = ModelLoadError(explanation(error, entry, dtype))
     # Outside the handlers: an error that is still held keeps its frames, and in them the weights loaded so far.
     free_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     raise problem
+
+
+@contextmanager
+def _turn(follower: Follower) -> Iterator[None]:
+    """Waits for other loads to end. Raises Stopped."""
+    while not _ONE_AT_A_TIME.acquire(timeout=0.1):
+        follower.check()
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
 
 
 @dataclass

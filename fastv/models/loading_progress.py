@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from huggingface_hub.utils import _xet
 from tqdm import tqdm
 from transformers.utils.logging import set_tqdm_hook
 
@@ -74,12 +75,16 @@ class Follower:
 
             def update(self, n=1):
                 result = super().update(n)
-                if self.unit == "B":  # one bar counts what arrived, another what is written: the same bytes twice
-                    with lock:
-                        furthest[0] = max(furthest[0], self.n)
-                        follower.step("downloading", furthest[0], total_bytes)
-                else:
-                    follower.check()
+                try:
+                    if self.unit == "B":  # one bar counts what arrived, another what is written: the same bytes twice
+                        with lock:
+                            furthest[0] = max(furthest[0], self.n)
+                            follower.step("downloading", furthest[0], total_bytes)
+                    else:
+                        follower.check()
+                except Stopped:
+                    _end_transfers()
+                    raise
                 return result
 
         return Bar
@@ -108,3 +113,10 @@ class Follower:
             self.step("loading", number, len(items))
             yield item
         self.step("loading", 1, 1)
+
+
+def _end_transfers() -> None:
+    """Where files come through hf_xet, its threads do not heed what a progress bar raises."""
+    abort = getattr(_xet, "abort_xet_session", None)
+    if abort is not None:
+        abort()

@@ -111,6 +111,27 @@ def test_a_download_that_is_stopped_goes_on_where_it_was(hub):
     assert again and len(again) < len(before | set(again))
 
 
+def test_transfers_in_other_threads_are_cut_off(hub, monkeypatch):
+    """hf_xet ends its transfer with an error of its own then, whatever the bar raised."""
+    cut = []
+    monkeypatch.setattr("huggingface_hub.utils._xet.abort_xet_session", lambda: cut.append(True), raising=False)
+
+    def transfer(url, temp_file, *, tqdm_class=None, **kwargs):
+        try:
+            with tqdm_class(unit="B", total=1) as bar:
+                bar.update(1)
+                bar.update(1)
+        finally:
+            raise RuntimeError("session aborted")
+
+    loading_hub.hf_hub_download(NAME, "config.json")
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", transfer)
+    seen = []
+    with pytest.raises(Stopped, match="was stopped"):
+        load(NAME, "float32", report=seen.append, stopped=lambda: any(step.done_bytes for step in seen))
+    assert cut
+
+
 def test_loading_that_is_stopped_leaves_nothing_behind(copy, monkeypatch):
     assert "was stopped" in stop_after(str(copy), "loading", 0.5)
     assert load(str(copy), "float32").dtype == "float32"

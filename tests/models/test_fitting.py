@@ -94,6 +94,13 @@ def test_a_room_is_what_is_free_and_can_be_freed():
     assert 0 < here.free_ram_bytes <= here.ram_bytes
 
 
+def test_the_gpus_of_a_machine_are_asked(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda number: (number * GB, 16 * GB))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda number: f"gpu {number}")
+    assert Room.here().gpus == (Gpu("gpu 0", 16 * GB, 0), Gpu("gpu 1", 16 * GB, GB))
+
+
 def test_auto_is_never_quantized():
     seven = find("llava-1.5-7b")
     assert auto_dtype(seven, room(64)) == "float32"

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 import torch
+from layouts import write_as_on_hub
 from PIL import Image
 from standins import QUESTION_WORDS, VISUAL_TOKENS, llava_inputs, save_llava_checkpoint, tiny_llava
-from transformers import (AutoModelForImageTextToText, Qwen2VLConfig, Qwen2VLForConditionalGeneration, VideoLlavaConfig,
+from transformers import (AutoModelForImageTextToText, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration,
+                          Qwen2VLConfig, Qwen2VLForConditionalGeneration, VideoLlavaConfig,
                           VideoLlavaForConditionalGeneration)
 
 from fastv import FastV
+from fastv.background import Stopped
+from fastv.errors import ModelLoadError
 from fastv.footprint import parameter_bytes
 from fastv.measure import weight_bytes
 from fastv.models import loading
+from fastv.models.catalogue import find
 from fastv.models.fitting import RAM, Gpu, Place, Room
 from fastv.models.loading import load
-from fastv.models.loading_precision import UNQUANTIZED, entry_device, held_bytes, keywords, own_dtype
+from fastv.models.loading_precision import UNQUANTIZED, entry_device, held_bytes, keywords, own_dtype, placed
 from fastv.shapes import read_shape
 
 GB = 10**9
@@ -99,12 +105,15 @@ TEXT = {"vocab_size": 99, "hidden_size": 64, "intermediate_size": 128, "num_hidd
         "num_attention_heads": 4, "num_key_value_heads": 2, "pad_token_id": 0}
 TOWER = {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
          "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+MROPE = {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]}}
 OTHERS = {
     "video_llava": lambda: VideoLlavaForConditionalGeneration(VideoLlavaConfig(
         text_config={"model_type": "llama", **TEXT}, vision_config=TOWER)),
     "qwen2_vl": lambda: Qwen2VLForConditionalGeneration(Qwen2VLConfig(
-        text_config={**TEXT, "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]}},
-        vision_config={"depth": 2, "embed_dim": 64, "num_heads": 2, "hidden_size": 64})),
+        text_config=TEXT | MROPE, vision_config={"depth": 2, "embed_dim": 64, "num_heads": 2, "hidden_size": 64})),
+    "qwen2_5_vl": lambda: Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(
+        text_config=TEXT | MROPE, vision_config={"depth": 2, "hidden_size": 64, "num_heads": 2, "out_hidden_size": 64,
+                                                 "intermediate_size": 64})),
 }
 
 
@@ -130,6 +139,19 @@ def test_the_16_bit_type_is_the_checkpoints_own(stated, own):
     assert own_dtype(config) == own
 
 
+@pytest.mark.parametrize("kind", OTHERS)
+def test_hub_checkpoints_of_other_families_find_their_weights(kind, tmp_path):
+    model = OTHERS[kind]()
+    write_as_on_hub(model, None, tmp_path / "hub")
+    names = json.loads((tmp_path / "hub" / "model.safetensors.index.json").read_text())["weight_map"]
+    assert not any(name.startswith("model.language_model") for name in names)
+    found, report = AutoModelForImageTextToText.from_pretrained(tmp_path / "hub", output_loading_info=True)
+    assert type(found) is type(model) and found.dtype == torch.float16
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    now = found.state_dict()
+    assert all(torch.equal(now[name], weight.half()) for name, weight in model.state_dict().items())
+
+
 # Several devices
 
 TWO = Room(64 * GB, 60 * GB, (Gpu("a", 16 * GB, 15 * GB), Gpu("b", 16 * GB, 15 * GB)))
@@ -145,6 +167,36 @@ def test_where_weights_go_is_what_transformers_is_told():
     quantized = keywords("4bit", Place((0, 1)), TWO, "bfloat16")
     assert quantized["device_map"] == "auto"
     assert quantized["quantization_config"].bnb_4bit_compute_dtype is quantized["dtype"] is torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype, device, where", [
+    ("float16", "auto", Place((0, 1))), ("4bit", "auto", Place((0,))), ("4bit", "cuda:1", Place((1,))),
+    ("float16", "cpu", Place()),
+])
+def test_a_model_is_laid_where_it_fits(dtype, device, where):
+    assert placed(find("llava-1.5-13b"), dtype, device, TWO, None) == where
+
+
+def test_a_device_that_was_asked_for_is_not_left():
+    for device, told in (("cuda", "needs 27.6 GB of memory and 15.0 GB are free: choose the dtype 4bit"),
+                         ("cuda:1", "15.0 GB are free"), ("cpu", None)):
+        if told is None:
+            assert placed(find("llava-1.5-13b"), "float32", device, TWO, None) == Place()
+        else:
+            with pytest.raises(ModelLoadError, match=told):
+                placed(find("llava-1.5-13b"), "float16", device, TWO, None)
+
+
+def test_spreading_needs_accelerate(monkeypatch):
+    monkeypatch.setattr("fastv.models.loading_precision.find_spec", lambda package: None)
+    with pytest.raises(ModelLoadError, match="spreading it needs the package accelerate: install it, or choose the"):
+        placed(find("llava-1.5-13b"), "float16", "auto", TWO, None)
+
+
+def test_what_is_not_known_beforehand_is_tried():
+    unknown = find("somebody/something")
+    assert placed(unknown, "float16", "auto", TWO, None) == Place((0,))
+    assert placed(unknown, "float16", "auto", Room(GB, GB), None) == Place()
 
 
 @pytest.fixture(params=["some layers on disk", "all in RAM until used"])
@@ -190,3 +242,8 @@ def test_two_loads_at_once_take_turns(checkpoint):
         thread.join()
     changes = sum(one != other for one, other in zip(inside, inside[1:]))
     assert len(set(inside)) == 2 and changes == 1
+
+
+def test_waiting_for_another_load_can_be_stopped(checkpoint):
+    with loading._ONE_AT_A_TIME, pytest.raises(Stopped, match="was stopped"):
+        load(str(checkpoint), stopped=lambda: True)
