@@ -6,12 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig, PreTrainedModel
-from transformers import ProcessorMixin
+from transformers import (AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig, PreTrainedModel,
+                          ProcessorMixin)
 
 from fastv.background import Stopped
 from fastv.errors import ModelLoadError, UnsupportedModelError
@@ -67,7 +67,8 @@ def load(name: str, dtype: str = "auto", device: str = "auto", *,
     if dtype not in DTYPES:
         raise ModelLoadError(f"There is no dtype “{dtype}”: choose one of {', '.join(DTYPES)}.")
     check_device(device)
-    follower, problem = Follower(report, stopped), None
+    follower = Follower(report, stopped)
+    problem: Exception
     try:
         with _turn(follower):
             return _Load(entry, dtype, device, follower).run()
@@ -75,7 +76,7 @@ def load(name: str, dtype: str = "auto", device: str = "auto", *,
         problem = ModelLoadError(str(error))
     except Exception as error:  # whatever the libraries raise, a person needs a sentence
         logger.debug("loading %s failed", entry.source, exc_info=True)
-        if stopped and stopped():  # a transfer that is cut off fails in its own way
+        if isinstance(error, Stopped) or (stopped and stopped()):  # a transfer cut off fails in its own way
             problem = Stopped(f"Loading {entry.name} was stopped. What was fetched so far stays on the disk.")
         else:
             problem = ModelLoadError(explanation(error, entry, dtype))
@@ -106,10 +107,9 @@ class _Load:
 
     def run(self) -> LoadedModel:
         config = self._config(config_folder(self.entry))
-        room, own = Room.here(), own_dtype(config)
-        if self.device != "auto":  # "auto" as a dtype means what suits the device asked for
-            room = Room(room.ram_bytes, room.free_ram_bytes, room.gpus if self.device != "cpu" else ())
-        sizes = _shape(config)
+        room, own, sizes = Room.here(), own_dtype(config), _shape(config)
+        if self.device == "cpu":
+            room = replace(room, gpus=())
         if self.dtype == "auto":
             self.dtype = auto_dtype(self.entry, room, own, sizes)
         check_packages(self.dtype)

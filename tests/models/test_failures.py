@@ -131,6 +131,16 @@ def test_quantization_that_cannot_run_here_shows_when_loading(copy, failure, mon
     assert f"{dtype} does not work on this machine: choose the dtype auto" in failure(str(copy), dtype)
 
 
+@pytest.mark.parametrize("dtype", ["8bit", "4bit"])
+def test_a_bitsandbytes_that_knows_no_cpu_says_so(copy, failure, monkeypatch, dtype):
+    def refuse(raise_exception=False):
+        raise RuntimeError("None of the available devices are supported by the bitsandbytes version you have installed")
+
+    monkeypatch.setattr("transformers.integrations.validate_bnb_backend_availability", refuse)
+    told = failure(str(copy), dtype)
+    assert f"{dtype} does not work on this machine: choose the dtype auto. (None of the available devices" in told
+
+
 @pytest.mark.parametrize("missing", [("bitsandbytes",), ("accelerate",), ("bitsandbytes", "accelerate")])
 def test_quantization_without_its_packages_names_them(hub, failure, monkeypatch, missing):
     monkeypatch.setattr(loading_precision, "find_spec", lambda package: None if package in missing else object())
