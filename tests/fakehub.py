@@ -68,7 +68,8 @@ class _Answer(BaseHTTPRequestHandler):
         files = sorted(file for file in repository.folder.iterdir() if file.is_file())
         if match[2] == "tree":
             return self._json([self._described(file) for file in files])
-        return self._json({"id": match[1], "sha": repository.commit, "siblings": [{"rfilename": file.name} for file in files]})
+        return self._json({"id": match[1], "sha": repository.commit,
+                           "siblings": [{"rfilename": file.name} for file in files]})
 
     def _file(self, name: str, repository: Repository, path: str):
         file = repository.folder / path

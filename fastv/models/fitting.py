@@ -8,64 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
-import torch
 
 from fastv.configs import known
 from fastv.errors import FastVError, ModelLoadError
 from fastv.footprint import kv_cache_bytes, parameter_bytes
 from fastv.models.catalogue import ModelEntry, Sizes
+from fastv.models.room import Room
 from fastv.shapes import Shape, read_shape
-
-PRECISIONS = ("float32", "bfloat16", "float16", "8bit", "4bit")
-RAM = "ram"  # beside GPU numbers, where bytes can lie
 
 SPREAD_SPARE_BYTES = 1_000_000_000  # left free on each of several devices: layers are not cut to fill them
 _TEXT_TOKENS = 512  # of question and answer, for which the KV cache needs room beside the visual tokens
 _BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "8bit": 1.0, "4bit": 0.5 + 4 / 64}
 _GPU_SIZES_GB = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 141, 192)
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """One GPU's memory."""
-
-    name: str
-    bytes: int
-    free_bytes: int
-
-
-@dataclass(frozen=True)
-class Room:
-    """A machine's memory, and what is free of it."""
-
-    ram_bytes: int
-    free_ram_bytes: int
-    gpus: tuple[Gpu, ...] = ()
-
-    @classmethod
-    def here(cls) -> Room:
-        ram = psutil.virtual_memory()
-        gpus = []
-        for number in range(torch.cuda.device_count()):
-            free, total = torch.cuda.mem_get_info(number)
-            gpus.append(Gpu(torch.cuda.get_device_name(number), total, free))
-        return cls(ram.total, ram.available, tuple(gpus))
-
-    @property
-    def emptied(self) -> Room:
-        """The machine with nothing in its memory but what the system and the GPU's driver keep for themselves."""
-        gpus = tuple(replace(gpu, free_bytes=max(gpu.free_bytes, int(gpu.bytes * 0.95))) for gpu in self.gpus)
-        return Room(self.ram_bytes, max(self.free_ram_bytes, int(self.ram_bytes * 0.9)), gpus)
-
-    def with_freed(self, freed: Mapping[int | str, int]) -> Room:
-        """The machine once these bytes are given back; keys are RAM or a GPU's number."""
-        gpus = tuple(replace(gpu, free_bytes=gpu.free_bytes + freed.get(number, 0))
-                     for number, gpu in enumerate(self.gpus))
-        return Room(self.ram_bytes, self.free_ram_bytes + freed.get(RAM, 0), gpus)
 
 
 @dataclass(frozen=True)
@@ -82,7 +38,7 @@ class Place:
 
 
 def needed_bytes(sizes: Shape | Sizes, dtype: str, tokens: int) -> int:
-    """Bytes of the weights in ``dtype`` (one of PRECISIONS) and of a KV cache of ``tokens`` positions.
+    """Bytes of the weights in ``dtype`` (one of footprint.DTYPES) and of a KV cache of ``tokens`` positions.
 
     Exact for a Shape; for published Sizes without the scales of 8-bit weights, a thousandth.
     """
@@ -153,7 +109,7 @@ class Fit:
 
 
 def fit(entry: ModelEntry, dtype: str, room: Room) -> Fit:
-    """Whether a machine can hold a model in ``dtype`` (one of PRECISIONS, or "auto") once nothing else is in memory."""
+    """Whether a machine can hold a model once nothing else is in memory. dtype: one of footprint.DTYPES, or "auto"."""
     room = room.emptied
     dtype = auto_dtype(entry, room) if dtype == "auto" else dtype
     needed = need(entry, dtype)

@@ -13,23 +13,25 @@ import torch
 from transformers import (AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig, PreTrainedModel,
                           ProcessorMixin)
 
+from fastv import footprint
 from fastv.background import Stopped
 from fastv.errors import ModelLoadError, UnsupportedModelError
 from fastv.models.catalogue import ModelEntry, find
 from fastv.models.families import FAMILIES, Family, family_of
-from fastv.models.fitting import PRECISIONS, Room, auto_dtype
+from fastv.models.fitting import auto_dtype
 from fastv.models.loading_errors import explanation, first_line, is_out_of_memory
 from fastv.models.loading_hub import config_folder, files_folder
 from fastv.models.loading_precision import (QUANTIZED, check_device, check_packages, entry_device, free_memory,
                                             keywords, own_dtype, placed, use_plain_kernels)
 from fastv.models.loading_progress import Follower, LoadProgress
+from fastv.models.room import Room
 from fastv.shapes import Shape, read_shape
 
 __all__ = ["DTYPES", "LoadProgress", "LoadedModel", "free_memory", "is_out_of_memory", "load"]
 
 logger = logging.getLogger(__name__)
 
-DTYPES = ("auto", *PRECISIONS)
+DTYPES = ("auto", *footprint.DTYPES)
 _ONE_AT_A_TIME = threading.Lock()  # two loads at once would both count on the same free memory
 
 

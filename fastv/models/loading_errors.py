@@ -70,7 +70,7 @@ def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
         return f"{entry.repository} holds no model that can be loaded here: it has no config.json. Choose another one."
     if any(isinstance(one, OfflineModeIsEnabled) for one in _chain(error)) or (
             isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE):
-        return (f"{entry.repository} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it: unset it, or "
+        return (f"{entry.repository} is not on this machine, and HF_HUB_OFFLINE forbids fetching it: unset it, or "
                 f"download the model first with “{_command(entry)}”.")
     if isinstance(error, HfHubHTTPError):
         status = getattr(error.response, "status_code", "an error")

@@ -13,7 +13,8 @@ from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import ModelEntry
-from fastv.models.fitting import RAM, SPREAD_SPARE_BYTES, Place, Room, gb, need, place, smaller
+from fastv.models.fitting import SPREAD_SPARE_BYTES, Place, gb, need, place, smaller
+from fastv.models.room import RAM, Room
 from fastv.shapes import Shape
 
 QUANTIZED = ("8bit", "4bit")

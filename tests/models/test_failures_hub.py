@@ -49,7 +49,7 @@ def test_no_network(hub, failure, monkeypatch, tmp_path):
 
 def test_no_network_by_choice(hub, failure, monkeypatch, tmp_path):
     fakehub.use(hub.address, tmp_path / "cache", monkeypatch, offline=True)
-    assert "HF_HUB_OFFLINE forbids to fetch it: unset it, or download the model first with “hf d" in failure(NAME)
+    assert "HF_HUB_OFFLINE forbids fetching it: unset it, or download the model first with “hf d" in failure(NAME)
 
 
 def test_a_download_broken_off_and_then_no_network(hub, failure, monkeypatch, tmp_path):

@@ -9,10 +9,10 @@ import pytest
 from standins import llava_config
 
 from fastv.errors import ModelLoadError
-from fastv.footprint import kv_cache_bytes, parameter_bytes
+from fastv.footprint import DTYPES, kv_cache_bytes, parameter_bytes
 from fastv.models.catalogue import CATALOGUE, ModelEntry, find
-from fastv.models.fitting import (PRECISIONS, RAM, Gpu, Place, Room, auto_dtype, fit, must_free, need, needed_bytes,
-                                  place, sizes_of)
+from fastv.models.fitting import Place, auto_dtype, fit, must_free, need, needed_bytes, place, sizes_of
+from fastv.models.room import RAM, Gpu, Room
 from fastv.shapes import REFERENCE_CONFIGS, read_shape
 
 GB = 10**9
@@ -30,7 +30,7 @@ LAPTOP, T4, TWO, BIG = room(24), room(32, 16), room(64, 16, 16), room(128, 80)
 # How much
 
 @pytest.mark.parametrize("key", REFERENCE_CONFIGS)
-@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_published_sizes_and_configs_agree(key, dtype):
     published, shape = find(key).sizes, read_shape(REFERENCE_CONFIGS[key])
     assert needed_bytes(published, dtype, 1_000) == pytest.approx(needed_bytes(shape, dtype, 1_000), rel=1e-3)
@@ -82,25 +82,6 @@ def test_one_gpu_is_better_than_two_and_two_than_waiting():
     assert ranks == sorted(set(ranks))
 
 
-def test_a_room_is_what_is_free_and_can_be_freed():
-    busy = Room(24 * GB, 5 * GB, (Gpu("a", 16 * GB, GB),))
-    empty = busy.emptied
-    assert busy.free_ram_bytes < empty.free_ram_bytes < busy.ram_bytes
-    assert busy.gpus[0].free_bytes < empty.gpus[0].free_bytes < busy.gpus[0].bytes
-    assert LAPTOP.emptied == LAPTOP
-    freed = busy.with_freed({RAM: GB, 0: 2 * GB})
-    assert freed.free_ram_bytes == 6 * GB and freed.gpus[0].free_bytes == 3 * GB
-    here = Room.here()
-    assert 0 < here.free_ram_bytes <= here.ram_bytes
-
-
-def test_the_gpus_of_a_machine_are_asked(monkeypatch):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda number: (number * GB, 16 * GB))
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda number: f"gpu {number}")
-    assert Room.here().gpus == (Gpu("gpu 0", 16 * GB, 0), Gpu("gpu 1", 16 * GB, GB))
-
-
 def test_auto_is_never_quantized():
     seven = find("llava-1.5-7b")
     assert auto_dtype(seven, room(64)) == "float32"
@@ -143,7 +124,7 @@ def test_what_else_is_in_memory_now_does_not_count():
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.key)
-@pytest.mark.parametrize("dtype", ("auto", *PRECISIONS))
+@pytest.mark.parametrize("dtype", ("auto", *DTYPES))
 @pytest.mark.parametrize("machine", [room(1), LAPTOP, T4, BIG])
 def test_a_sentence_is_whole_for_every_model_and_machine(entry, dtype, machine):
     said = fit(entry, dtype, machine)

@@ -21,9 +21,10 @@ from fastv.footprint import parameter_bytes
 from fastv.measure import weight_bytes
 from fastv.models import loading
 from fastv.models.catalogue import find
-from fastv.models.fitting import RAM, Gpu, Place, Room
+from fastv.models.fitting import Place
 from fastv.models.loading import load
 from fastv.models.loading_precision import UNQUANTIZED, entry_device, held_bytes, keywords, own_dtype, placed
+from fastv.models.room import RAM, Gpu, Room
 from fastv.shapes import read_shape
 
 GB = 10**9

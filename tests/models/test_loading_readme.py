@@ -96,7 +96,8 @@ def test_the_page_opens_with_the_model_it_is_told(environment):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     line = [sys.executable, *commands(".venv/bin/python ")[0], "--port", str(port)]
-    page = subprocess.Popen(line, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    page = subprocess.Popen(line, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
     try:
         said = []
         while not said or (said[-1] and not said[-1].startswith("Open ")):  # an empty line is the end
