@@ -20,6 +20,7 @@ from typing import Any
 from fastv.errors import InvalidBudgetError
 from fastv.footprint import kv_cache_bytes, parameter_bytes
 from fastv.shapes import DecoderShape, Shape, read_shape
+from fastv.towers import projector_flops, tower_flops
 
 CONVENTIONS = ("paper", "exact")
 
@@ -92,10 +93,11 @@ def per_layer_average(config: Any, text_tokens: int = 36, visual_tokens: int = 5
 
 
 def cost(config: Any, *, text_tokens: int, visual_tokens: int, answer_tokens: int, k: int | None, r: float,
-         pictures: int = 1, convention: str = "exact", dtype: str = "float16") -> Cost:
+         pictures: int = 1, frames: int = 0, convention: str = "exact", dtype: str = "float16") -> Cost:
     """FLOPs and bytes of one prompt and its answer, for one sequence.
 
-    visual_tokens: of the whole prompt, all ``pictures`` together. dtype, for the bytes: one of ``footprint.DTYPES``.
+    visual_tokens: of the whole prompt, all ``pictures`` and all ``frames`` of videos together, which are taken to be
+    alike where their tokens depend on their size. dtype, for the bytes: one of ``footprint.DTYPES``.
     Other arguments as ``prefill_flops``. A config of a decoder alone has no vision tower and no projector to count.
     Raises InvalidBudgetError and UnsupportedModelError.
     """
@@ -104,7 +106,7 @@ def cost(config: Any, *, text_tokens: int, visual_tokens: int, answer_tokens: in
     if convention not in CONVENTIONS:
         raise InvalidBudgetError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}.")
     counts = {"text_tokens": text_tokens, "visual_tokens": visual_tokens, "answer_tokens": answer_tokens,
-              "pictures": pictures}
+              "pictures": pictures, "frames": frames}
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
             raise InvalidBudgetError(f"{name} must be a whole number, 0 or more, not {count!r}.")
@@ -117,7 +119,7 @@ def cost(config: Any, *, text_tokens: int, visual_tokens: int, answer_tokens: in
     attention = [_attention(decoder, length, length, paper) for _, length in lengths]
     ffn = [_ffn(decoder, length, paper) for _, length in lengths]
     layers = (attention[0] + ffn[0],) * early + (attention[1] + ffn[1],) * late
-    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(shape, pictures)
+    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(shape, visual_tokens, pictures, frames)
     decoder_prefill = sum(count * (a + f) for (count, _), a, f in zip(lengths, attention, ffn))
     prefill = vision + projector + decoder_prefill + lm_head
 
@@ -159,18 +161,8 @@ def _ffn(decoder: DecoderShape, tokens: float, paper: bool) -> float:
     return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.ffn_matrices
 
 
-def _around(shape: Shape, pictures: int) -> tuple[float, float, float]:
+def _around(shape: Shape, visual_tokens: int, pictures: int, frames: int) -> tuple[float, float, float]:
     """``exact`` FLOPs of vision tower, projector and lm_head, the last for one position."""
-    vision_flops = projector_flops = 0.0
-    if shape.vision:
-        vision = shape.vision
-        tokens = vision.patches + 1
-        patches = 2.0 * vision.patches * vision.channels * vision.patch_size**2 * vision.width
-        attention = 8.0 * tokens * vision.width**2 + 4.0 * tokens**2 * vision.width
-        ffn = 4.0 * tokens * vision.width * vision.ffn_width
-        # Every layer runs, also the last, whose output LLaVA-1.5 does not use.
-        vision_flops = pictures * (patches + vision.layers * (attention + ffn))
-    width = shape.decoder.width
-    if shape.projector:
-        projector_flops = pictures * 2.0 * shape.projector.tokens * width * (shape.projector.input_width + width)
-    return vision_flops, projector_flops, 2.0 * width * shape.decoder.vocabulary
+    tower = tower_flops(shape.vision, visual_tokens, pictures, frames) if shape.vision else 0.0
+    projector = projector_flops(shape, visual_tokens, pictures, frames) if shape.projector else 0.0
+    return tower, projector, 2.0 * shape.decoder.width * shape.decoder.vocabulary

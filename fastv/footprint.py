@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 from fastv.errors import InvalidBudgetError
-from fastv.shapes import DecoderShape, ProjectorShape, Shape, VisionShape
+from fastv.sizes import DecoderShape, Shape
+from fastv.towers import projector_parameters, tower_parameters
 
 DTYPES = ("float32", "bfloat16", "float16", "8bit", "4bit")
 
@@ -63,21 +64,11 @@ def _unquantized(shape: Shape) -> int:
     norms = (2 * decoder.layers + 1) * decoder.width
     biases = 0
     if decoder.attention_bias:
-        biases += (decoder.heads + 2 * decoder.kv_heads) * decoder.head_dim + decoder.width
+        biases += (decoder.heads + 2 * decoder.kv_heads) * decoder.head_dim
+    if decoder.output_bias:
+        biases += decoder.width
     if decoder.ffn_bias:
         biases += (decoder.ffn_matrices - 1) * decoder.ffn_width + decoder.width
     return (embeddings + norms + decoder.layers * biases
-            + (_vision(shape.vision) if shape.vision else 0)
-            + (_projector(shape.projector, decoder.width) if shape.projector else 0))
-
-
-def _vision(vision: VisionShape) -> int:
-    width, ffn = vision.width, vision.ffn_width
-    patches = vision.channels * vision.patch_size**2 * width
-    positions = (vision.patches + 1) * width
-    layer = 4 * (width * width + width) + (2 * width * ffn + ffn + width) + 4 * width  # attention, FFN, two norms
-    return width + patches + positions + vision.layers * layer + 4 * width  # class token first, outer norms last
-
-
-def _projector(projector: ProjectorShape, width: int) -> int:
-    return projector.input_width * width + width * width + (2 * width if projector.bias else 0)
+            + (tower_parameters(shape.vision) if shape.vision else 0)
+            + (projector_parameters(shape.projector, decoder.width) if shape.projector else 0))

@@ -45,6 +45,7 @@ class Hooks:
         self._prompt: Prompt | None = None  # of the forward going on, until its choice is made
         self._cut: Cut | None = None  # of the forward going on
         self._uncached: _Uncached | None = None
+        self._counts_positions = False  # in the forward going on, the model takes positions from the cache's length
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -67,6 +68,7 @@ class Hooks:
 
     def _before_model(self, _model: nn.Module, args: tuple, kwargs: dict) -> None:
         self._after_model()
+        self._counts_positions = kwargs.get("position_ids") is None and kwargs.get("attention_mask") is None
         input_ids = kwargs.get("input_ids", args[0] if args else None)
         cache = kwargs.get("past_key_values")
         if cache is not None and cache.get_seq_length() > 0:
@@ -115,11 +117,25 @@ class Hooks:
         if not fits or cache.get_seq_length(k) != seen - missing:
             raise InvalidInputError(f"This cache does not fit: it was pruned at layer {selection.k} for "
                                     f"{len(selection.index)} rows. Go on with that k and those rows, or a new cache.")
-        if k == 0 and new > 1 and _length_of(kwargs) not in (None, seen + new):
+        if k == 0 and new > 1 and self._length_of(kwargs) not in (None, seen + new):
             raise InvalidInputError("With k=0 the cache does not tell how much has been read. Pass the new tokens "
                                     "alone, and the attention_mask of the whole sequence.")
         self._check_window(seen + new)
         self._set_cut(selection, seen + new, new)
+
+    def _length_of(self, kwargs: dict) -> int | None:
+        """The whole sequence's length by the model's own arguments, where they tell."""
+        mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        if mask is not None:
+            return mask.shape[-1]
+        if positions is None:
+            return None
+        if positions.dim() == 3:  # multimodal rotary: of four rows the first counts tokens, else all run deltas ahead
+            deltas = getattr(getattr(self.model, "base_model", self.model), "rope_deltas", None)
+            if len(positions) < 4 and deltas is not None:
+                positions = positions - deltas.repeat_interleave(positions.shape[1] // len(deltas), dim=0)
+            positions = positions[0]
+        return int(positions.max()) + 1
 
     def _check_window(self, length: int) -> None:
         config = self.decoder.config
@@ -141,6 +157,8 @@ class Hooks:
         if kwargs.get("position_ids") is None:
             device = kwargs["inputs_embeds"].device
             kwargs["position_ids"] = torch.arange(cut.length - cut.new, cut.length, device=device)[None]
+        elif self._counts_positions:  # models with multimodal rotary positions have done so before their decoder begins
+            kwargs["position_ids"] = kwargs["position_ids"] + cut.chosen.length - cut.chosen.pruned_length
         return args, kwargs
 
     # Layer k - 1 shows its queries and keys, layer k makes the choice, layers >= k are given what is kept.
@@ -179,11 +197,3 @@ class Hooks:
 
     def _set_cut(self, chosen: Selection, length: int, new: int) -> None:
         self._cut = Cut(chosen, length, new, flat_mask="flash" in self.decoder.config._attn_implementation)
-
-
-def _length_of(kwargs: dict) -> int | None:
-    """The whole sequence's length by the model's own arguments, where they tell."""
-    mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
-    if mask is not None:
-        return mask.shape[-1]
-    return int(positions.max()) + 1 if positions is not None and positions.dim() == 2 else None

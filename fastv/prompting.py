@@ -54,20 +54,17 @@ def prompt_of(loaded: LoadedModel, picture: Image.Image, question: str, *, answe
         raise InvalidInputError(f"Picture, question and answer are more than the {limit:,} tokens this model reads: "
                                 "please shorten the question or the answer.")
     visual = loaded.family.visual_mask(loaded.model, inputs["input_ids"])[0].cpu()
-    height, width = inputs["pixel_values"].shape[-2:]
-    patch = loaded.model.config.vision_config.patch_size
-    grid = (height // patch, width // patch)
-    if grid[0] * grid[1] != int(visual.sum()):
-        grid = (1, int(visual.sum()))
-    return Prompt(inputs, visual, grid, _seen(loaded.processor.image_processor, inputs["pixel_values"]))
+    frame = loaded.family.frames(loaded.model.config, inputs)[0]
+    grid = frame.grid if frame.tokens == visual.sum() and not frame.lead else (1, int(visual.sum()))
+    return Prompt(inputs, visual, grid, _seen(loaded.processor.image_processor, frame.pixels))
 
 
-def _seen(image_processor, pixel_values: Tensor) -> Image.Image:
-    """Undoes the processor's normalization of the first picture: (pictures, 3, height, width) -> RGB."""
-    pixels = pixel_values[0].float().cpu().numpy().transpose(1, 2, 0)
+def _seen(image_processor, pixels: Tensor) -> Image.Image:
+    """Undoes the processor's normalization: (3, height, width) -> RGB."""
+    picture = pixels.float().cpu().numpy().transpose(1, 2, 0)
     if image_processor.do_normalize:
-        pixels = pixels * np.asarray(image_processor.image_std) + np.asarray(image_processor.image_mean)
-    return Image.fromarray((pixels * 255).round().clip(0, 255).astype(np.uint8))
+        picture = picture * np.asarray(image_processor.image_std) + np.asarray(image_processor.image_mean)
+    return Image.fromarray((picture * 255).round().clip(0, 255).astype(np.uint8))
 
 
 def answer_text(loaded: LoadedModel, tokens: tuple[int, ...]) -> str:

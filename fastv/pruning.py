@@ -32,8 +32,8 @@ class FastV:
         with FastV(k=2, r=0.5)(model) as trace:
             output = model.generate(**inputs)
 
-    ``round(n_visual * (1 - r))`` visual tokens of a prompt are kept, all its pictures taken together; text is never
-    dropped. A plain forward returns logits for the ``trace.pruned_length`` positions left, the last one last.
+    ``round(n_visual * (1 - r))`` visual tokens of a prompt are kept, all its pictures and videos taken together; text
+    is never dropped. A plain forward returns logits for the ``trace.pruned_length`` positions left, the last one last.
 
     rank: "last_token" ranks by the attention the last prompt token pays in layer k - 1, averaged over heads (the
     paper's code); "mean" by the attention all prompt tokens pay there (the paper's text); "random" draws, by ``seed``.

@@ -6,10 +6,13 @@ Also the prompts, models and comparisons that the engine's tests share.
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
 
 import torch
 from standins import IMAGE_TOKEN, tiny_llava
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import flash_attention_mask, sdpa_mask
 
 # Rows of segments for llava_inputs: numbers are text tokens, 0 is a picture of 16 visual tokens.
 PROMPTS = {
@@ -37,9 +40,14 @@ def model_of(attention: str = "sdpa", **shape):
     return _MODELS[key]
 
 
-def dropped_of(trace, input_ids: torch.Tensor) -> torch.Tensor:
+def visual_of(input_ids: torch.Tensor, *tokens: int) -> torch.Tensor:
+    """Where one of these tokens stands, by default the image token: boolean (batch, n)."""
+    return torch.isin(input_ids, torch.tensor(tokens or (IMAGE_TOKEN,)))
+
+
+def dropped_of(trace, input_ids: torch.Tensor, *tokens: int) -> torch.Tensor:
     """The visual tokens that a trace does not list as kept: boolean (batch, n)."""
-    dropped = input_ids == IMAGE_TOKEN
+    dropped = visual_of(input_ids, *tokens)
     for row, kept in zip(dropped, trace.kept):
         row[kept[kept >= 0]] = False
     return dropped
@@ -84,14 +92,45 @@ def dropped_by_masking(model, k: int, dropped: torch.Tensor):
             handle.remove()
 
 
-def dropped_by_attention(eager_model, inputs: dict, k: int, r: float) -> torch.Tensor:
+def dropped_by_attention(eager_model, inputs: dict, k: int, r: float, *tokens: int) -> torch.Tensor:
     """Which prompt positions FastV must drop, from the whole attention maps of a model loaded with eager attention."""
     with torch.no_grad():
         attention = eager_model(**inputs, output_attentions=True).attentions[k - 1]
     row = attention.float().mean(dim=1)[:, -1]
     dropped = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
     for i, ids in enumerate(inputs["input_ids"]):
-        visual = (ids == IMAGE_TOKEN).nonzero()[:, 0]
+        visual = visual_of(ids, *tokens).nonzero()[:, 0]
         keep = round(len(visual) * (1 - r))
         dropped[i, visual[row[i, visual].argsort()[:len(visual) - keep]]] = True
     return dropped
+
+
+def flash_stand_in(module, query, key, value, attention_mask, position_ids=None, **kwargs):
+    """Keeps flash attention's contract: (batch, n) masks, and gaps in position_ids split a sequence."""
+    batch, _, rows, _ = query.shape
+    if position_ids is not None and batch == 1 and rows > 1:
+        assert (position_ids.diff() == 1).all(), "the kernel would read this as several packed sequences"
+    if attention_mask is not None:
+        assert attention_mask.shape == (batch, key.shape[2])
+        attention_mask = attention_mask.bool()
+    attention_mask = sdpa_mask(batch, rows, key.shape[2], q_offset=key.shape[2] - rows, attention_mask=attention_mask)
+    return AttentionInterface()["sdpa"](module, query, key, value, attention_mask, **kwargs)
+
+
+AttentionInterface.register("flash_stand_in", flash_stand_in)
+AttentionMaskInterface.register("flash_stand_in", flash_attention_mask)
+
+
+def module_state(module: torch.nn.Module) -> list:
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
+             "_forward_pre_hooks_with_kwargs")
+    weights = [(name, id(weight), weight._version) for name, weight in module._parameters.items() if weight is not None]
+    return [sorted(vars(module)), id(getattr(module, "config", None)), module.training, type(module),
+            module.forward.__func__, weights, *(list(getattr(module, hook).items()) for hook in hooks)]
+
+
+def whole_state(model) -> dict:
+    """All that a ``with`` could leave behind on a model. (transformers hangs hooks of its own in on the first run.)"""
+    return {"config": copy.deepcopy(model.config.to_dict()),
+            "kernel": model.model.language_model.config._attn_implementation,
+            **{name: module_state(module) for name, module in model.named_modules()}}

@@ -28,7 +28,7 @@ def test_the_miniatures_are_known_where_they_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr(configs, "CATALOGUE", entries)
     configs.known.cache_clear()
     try:
-        assert set(configs.known()) == {"llava-1.5-7b", "llava-1.5-13b", "mini-7", "mini-13"}
+        assert set(configs.known()) == {*REFERENCE_CONFIGS, "mini-7", "mini-13"}
         assert configs.shape_of("mini-13").decoder.layers == 10
         assert (configs.small_twin("mini-13"), configs.small_twin("llava-1.5-13b")) == ("mini-7", "llava-1.5-7b")
     finally:

@@ -7,28 +7,13 @@ from collections import Counter
 
 import pytest
 import torch
-from masking import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of
+from masking import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of, whole_state
 from standins import llava_inputs, tiny_llava
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AttentionInterface, DynamicCache, LlamaModel
 
 from fastv import FastV, ranking
 from fastv.errors import InvalidBudgetError, InvalidInputError, NestingError, UnsupportedModelError
-
-
-def module_state(module: torch.nn.Module) -> list:
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
-             "_forward_pre_hooks_with_kwargs")
-    weights = [(name, id(weight), weight._version) for name, weight in module._parameters.items() if weight is not None]
-    return [sorted(vars(module)), id(getattr(module, "config", None)), module.training, type(module),
-            module.forward.__func__, weights, *(list(getattr(module, hook).items()) for hook in hooks)]
-
-
-def whole_state(model) -> dict:
-    """All that a ``with`` could leave behind on a model. (transformers hangs hooks of its own in on the first run.)"""
-    return {"config": copy.deepcopy(model.config.to_dict()),
-            "kernel": model.model.language_model.config._attn_implementation,
-            **{name: module_state(module) for name, module in model.named_modules()}}
 
 
 class TestLeavesNothingBehind:

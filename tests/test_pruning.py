@@ -7,9 +7,8 @@ import torch
 from masking import (CLOSE, EXACT, GREEDY, PROMPTS, assert_same_answer, dropped_by_attention, dropped_by_masking,
                      dropped_of, model_of)
 from standins import IMAGE_TOKEN, llava_config, llava_inputs, tiny_llava
-from transformers import (AttentionInterface, AttentionMaskInterface, AutoModelForImageTextToText, BitsAndBytesConfig,
-                          LlavaForConditionalGeneration, MistralConfig, Qwen2Config)
-from transformers.masking_utils import flash_attention_mask, sdpa_mask
+from transformers import (AutoModelForImageTextToText, BitsAndBytesConfig, LlavaForConditionalGeneration,
+                          MistralConfig, Qwen2Config)
 
 from fastv import FastV
 from fastv.errors import InvalidBudgetError
@@ -130,7 +129,6 @@ class TestEqualToMasking:
     @pytest.mark.parametrize("prompts", PROMPTS.values(), ids=PROMPTS)
     @pytest.mark.parametrize("k", [0, 2])
     def test_kernels_with_flat_masks(self, prompts, k, monkeypatch):
-        """A stand-in keeps flash attention's contract: (batch, n) masks, and gaps in position_ids split a sequence."""
         model, inputs = model_of("sdpa"), llava_inputs(prompts)
         monkeypatch.setattr(model.config.text_config, "_attn_implementation", "flash_stand_in")
         with FastV(k=k)(model) as trace:
@@ -158,21 +156,6 @@ class TestEqualToMasking:
         with dropped_by_masking(model, k, dropped_of(trace, inputs["input_ids"])):
             expected = model.generate(**inputs, **GREEDY)
         assert_same_answer(output, expected, **CLOSE)
-
-
-def flash_stand_in(module, query, key, value, attention_mask, position_ids=None, **kwargs):
-    batch, _, rows, _ = query.shape
-    if position_ids is not None and batch == 1 and rows > 1:
-        assert (position_ids.diff() == 1).all(), "the kernel would read this as several packed sequences"
-    if attention_mask is not None:
-        assert attention_mask.shape == (batch, key.shape[2])
-        attention_mask = attention_mask.bool()
-    attention_mask = sdpa_mask(batch, rows, key.shape[2], q_offset=key.shape[2] - rows, attention_mask=attention_mask)
-    return AttentionInterface()["sdpa"](module, query, key, value, attention_mask, **kwargs)
-
-
-AttentionInterface.register("flash_stand_in", flash_stand_in)
-AttentionMaskInterface.register("flash_stand_in", flash_attention_mask)
 
 
 class TestSameAnswer:

@@ -10,20 +10,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from transformers import (AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig, PreTrainedModel,
+from transformers import (AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel,
                           ProcessorMixin)
 
 from fastv import footprint
 from fastv.background import Stopped
 from fastv.errors import ModelLoadError, UnsupportedModelError
 from fastv.models.catalogue import ModelEntry, find
-from fastv.models.families import FAMILIES, Family, family_of
+from fastv.models.families import FAMILIES, Family, family_for, family_of
 from fastv.models.fitting import auto_dtype
 from fastv.models.loading_errors import explanation, first_line, is_out_of_memory
 from fastv.models.loading_hub import config_folder, files_folder
 from fastv.models.loading_precision import (QUANTIZED, check_device, check_packages, entry_device, free_memory,
                                             keywords, own_dtype, placed, use_plain_kernels)
 from fastv.models.loading_progress import Follower, LoadProgress
+from fastv.models.processors import read_processor
 from fastv.models.room import Room
 from fastv.shapes import Shape, read_shape
 
@@ -109,6 +110,7 @@ class _Load:
 
     def run(self) -> LoadedModel:
         config = self._config(config_folder(self.entry))
+        unquantized = family_for(config.model_type).unquantized
         room, own, sizes = Room.here(), own_dtype(config), _shape(config)
         if self.device == "cpu":
             room = replace(room, gpus=())
@@ -117,11 +119,11 @@ class _Load:
         check_packages(self.dtype)
         where = placed(self.entry, self.dtype, self.device, room, sizes)
         folder = files_folder(self.entry, self.follower)
-        processor = self._processor(folder)
+        processor = self._processor(folder, config.model_type)
         with self.follower.reading_weights():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder, config=config, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True,
-                trust_remote_code=False, **keywords(self.dtype, where, room, own))
+                trust_remote_code=False, **keywords(self.dtype, where, room, own, unquantized))
         if found["missing_keys"]:
             names = sorted(found["missing_keys"])
             raise ModelLoadError(f"The checkpoint of {self.entry.name} lacks {len(names)} weights, {names[0]} for one: "
@@ -137,17 +139,17 @@ class _Load:
 
     def _config(self, folder: Path) -> PreTrainedConfig:
         settings, _ = PreTrainedConfig.get_config_dict(folder)
-        known = [kind for family in FAMILIES for kind in family.model_types]
-        if (kind := settings.get("model_type")) not in known:
+        if family_for(kind := settings.get("model_type")) is None:
+            known = [kind for family in FAMILIES for kind in family.model_types]
             raise ModelLoadError(f"{self.entry.name} is a model of type “{kind}”, which FastV does not know: choose "
                                  f"one of type {', '.join(known)}.")
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
-    def _processor(self, folder: Path) -> ProcessorMixin:
+    def _processor(self, folder: Path, model_type: str) -> ProcessorMixin:
         advice = (f"The processor of {self.entry.name} cannot be loaded: the model folder needs its tokenizer and "
                   "processor files too.")
         try:
-            processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+            processor = read_processor(folder, model_type)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{advice} ({first_line(error).replace(str(folder), self.entry.name)})") from error
         if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:

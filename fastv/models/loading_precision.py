@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,10 +19,6 @@ from fastv.models.room import RAM, Room
 from fastv.shapes import Shape
 
 QUANTIZED = ("8bit", "4bit")
-# Left at 16 bits: pictures suffer first. A list of one's own also replaces the automatic exception for lm_head, and
-# names have to be whole; those of other families match nothing.
-UNQUANTIZED = ["model.vision_tower", "model.image_tower", "model.video_tower", "model.visual",
-               "model.multi_modal_projector", "lm_head"]
 _PACKED_ROWS, _PACKED_COLUMNS = 32, 64  # bitsandbytes' fast 4-bit layout for CPUs takes multiples of these
 # Said at every multiplication of a bfloat16 model in 8-bit, thousands of times an answer.
 logging.getLogger("bitsandbytes.autograd._functions").addFilter(
@@ -79,8 +76,10 @@ def placed(entry: ModelEntry, dtype: str, device: str, room: Room, sizes: Shape 
     return found if device == "auto" else asked
 
 
-def keywords(dtype: str, where: Place, room: Room, own: str) -> dict[str, Any]:
-    """What ``from_pretrained`` is given. own: the 16-bit type for what quantization leaves alone."""
+def keywords(dtype: str, where: Place, room: Room, own: str, unquantized: Sequence[str]) -> dict[str, Any]:
+    """What ``from_pretrained`` is given. own: the 16-bit type for what quantization leaves alone, the modules
+    ``unquantized``.
+    """
     if len(where.gpus) > 1 or where.offload:
         memory: dict[int | str, int] = {number: max(room.gpus[number].free_bytes - SPREAD_SPARE_BYTES, 0)
                                         for number in where.gpus}
@@ -94,7 +93,7 @@ def keywords(dtype: str, where: Place, room: Room, own: str) -> dict[str, Any]:
     kept = getattr(torch, own)
     quantization = BitsAndBytesConfig(load_in_8bit=dtype == "8bit", load_in_4bit=dtype == "4bit",
                                       bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=kept,
-                                      llm_int8_skip_modules=UNQUANTIZED)
+                                      llm_int8_skip_modules=list(unquantized))
     return {"dtype": kept, "quantization_config": quantization, **devices}
 
 

@@ -21,9 +21,10 @@ from fastv.footprint import parameter_bytes
 from fastv.measure import weight_bytes
 from fastv.models import loading
 from fastv.models.catalogue import find
+from fastv.models.families import family_for
 from fastv.models.fitting import Place
 from fastv.models.loading import load
-from fastv.models.loading_precision import UNQUANTIZED, entry_device, held_bytes, keywords, own_dtype, placed
+from fastv.models.loading_precision import entry_device, held_bytes, keywords, own_dtype, placed
 from fastv.models.room import RAM, Gpu, Room
 from fastv.shapes import read_shape
 
@@ -123,13 +124,11 @@ OTHERS = {
 def test_quantization_spares_the_same_parts_in_other_families(kind, dtype, tmp_path):
     OTHERS[kind]().save_pretrained(tmp_path)
     model = AutoModelForImageTextToText.from_pretrained(
-        tmp_path, **keywords(dtype, Place(), Room(GB, GB), "float16"))
+        tmp_path, **keywords(dtype, Place(), Room(GB, GB), "float16", family_for(kind).unquantized))
     kinds = linear_kinds(model)
-    assert {kind for name, kind in kinds.items() if ".language_model.layers." not in name} == {"Linear"}
-    assert {kind for name, kind in kinds.items() if ".language_model.layers." in name} == {
+    assert {found for name, found in kinds.items() if ".language_model.layers." not in name} == {"Linear"}
+    assert {found for name, found in kinds.items() if ".language_model.layers." in name} == {
         "Linear8bitLt" if dtype == "8bit" else "Linear4bit"}
-    outside = {name.rsplit(".layers", 1)[0] for name in kinds if ".language_model." not in name}
-    assert all(name.startswith(tuple(UNQUANTIZED)) for name in outside)
 
 
 @pytest.mark.parametrize("stated, own", [(torch.bfloat16, "bfloat16"), (torch.float16, "float16"),
@@ -159,13 +158,13 @@ TWO = Room(64 * GB, 60 * GB, (Gpu("a", 16 * GB, 15 * GB), Gpu("b", 16 * GB, 15 *
 
 
 def test_where_weights_go_is_what_transformers_is_told():
-    assert keywords("float32", Place(), TWO, "float16") == {"dtype": torch.float32}
-    assert keywords("float16", Place((1,)), TWO, "float16")["device_map"] == {"": torch.device("cuda", 1)}
-    spread = keywords("float16", Place((0, 1)), TWO, "float16")
+    assert keywords("float32", Place(), TWO, "float16", ["lm_head"]) == {"dtype": torch.float32}
+    assert keywords("float16", Place((1,)), TWO, "float16", ["lm_head"])["device_map"] == {"": torch.device("cuda", 1)}
+    spread = keywords("float16", Place((0, 1)), TWO, "float16", ["lm_head"])
     assert spread["device_map"] == "auto" and spread["max_memory"] == {0: 14 * GB, 1: 14 * GB, "cpu": 0}
-    offloaded = keywords("bfloat16", Place((0, 1), offload=True), TWO, "float16")
+    offloaded = keywords("bfloat16", Place((0, 1), offload=True), TWO, "float16", ["lm_head"])
     assert offloaded["max_memory"]["cpu"] == 60 * GB
-    quantized = keywords("4bit", Place((0, 1)), TWO, "bfloat16")
+    quantized = keywords("4bit", Place((0, 1)), TWO, "bfloat16", ["lm_head"])
     assert quantized["device_map"] == "auto"
     assert quantized["quantization_config"].bnb_4bit_compute_dtype is quantized["dtype"] is torch.bfloat16
 
