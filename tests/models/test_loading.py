@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 import pytest
 import torch
-from layouts import write_as_on_hub
 from PIL import Image
 from standins import QUESTION_WORDS, VISUAL_TOKENS, llava_inputs, save_llava_checkpoint, tiny_llava
-from transformers import (AutoModelForImageTextToText, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration,
-                          Qwen2VLConfig, Qwen2VLForConditionalGeneration, VideoLlavaConfig,
-                          VideoLlavaForConditionalGeneration)
+from transformers import AutoModelForImageTextToText
 
 from fastv import FastV
 from fastv.background import Stopped
@@ -21,7 +17,6 @@ from fastv.footprint import parameter_bytes
 from fastv.measure import weight_bytes
 from fastv.models import loading
 from fastv.models.catalogue import find
-from fastv.models.families import family_for
 from fastv.models.fitting import Place
 from fastv.models.loading import load
 from fastv.models.loading_precision import entry_device, held_bytes, keywords, own_dtype, placed
@@ -103,53 +98,12 @@ def linear_kinds(model) -> dict[str, str]:
             if isinstance(module, torch.nn.Linear)}
 
 
-TEXT = {"vocab_size": 99, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "pad_token_id": 0}
-TOWER = {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2,
-         "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
-MROPE = {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]}}
-OTHERS = {
-    "video_llava": lambda: VideoLlavaForConditionalGeneration(VideoLlavaConfig(
-        text_config={"model_type": "llama", **TEXT}, vision_config=TOWER)),
-    "qwen2_vl": lambda: Qwen2VLForConditionalGeneration(Qwen2VLConfig(
-        text_config=TEXT | MROPE, vision_config={"depth": 2, "embed_dim": 64, "num_heads": 2, "hidden_size": 64})),
-    "qwen2_5_vl": lambda: Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(
-        text_config=TEXT | MROPE, vision_config={"depth": 2, "hidden_size": 64, "num_heads": 2, "out_hidden_size": 64,
-                                                 "intermediate_size": 64})),
-}
-
-
-@pytest.mark.parametrize("dtype", ["8bit", "4bit"])
-@pytest.mark.parametrize("kind", OTHERS)
-def test_quantization_spares_the_same_parts_in_other_families(kind, dtype, tmp_path):
-    OTHERS[kind]().save_pretrained(tmp_path)
-    model = AutoModelForImageTextToText.from_pretrained(
-        tmp_path, **keywords(dtype, Place(), Room(GB, GB), "float16", family_for(kind).unquantized))
-    kinds = linear_kinds(model)
-    assert {found for name, found in kinds.items() if ".language_model.layers." not in name} == {"Linear"}
-    assert {found for name, found in kinds.items() if ".language_model.layers." in name} == {
-        "Linear8bitLt" if dtype == "8bit" else "Linear4bit"}
-
-
 @pytest.mark.parametrize("stated, own", [(torch.bfloat16, "bfloat16"), (torch.float16, "float16"),
                                          (torch.float32, "float16"), (None, "float16")])
 def test_the_16_bit_type_is_the_checkpoints_own(stated, own):
     config = tiny_llava().config
     config.dtype = stated
     assert own_dtype(config) == own
-
-
-@pytest.mark.parametrize("kind", OTHERS)
-def test_hub_checkpoints_of_other_families_find_their_weights(kind, tmp_path):
-    model = OTHERS[kind]()
-    write_as_on_hub(model, None, tmp_path / "hub")
-    names = json.loads((tmp_path / "hub" / "model.safetensors.index.json").read_text())["weight_map"]
-    assert not any(name.startswith("model.language_model") for name in names)
-    found, report = AutoModelForImageTextToText.from_pretrained(tmp_path / "hub", output_loading_info=True)
-    assert type(found) is type(model) and found.dtype == torch.float16
-    assert not report["missing_keys"] and not report["unexpected_keys"]
-    now = found.state_dict()
-    assert all(torch.equal(now[name], weight.half()) for name, weight in model.state_dict().items())
 
 
 # Several devices
