@@ -1,7 +1,7 @@
 """Which models can be chosen: two small ones that come with the project, real ones of the hub, or any folder or hub id.
 
 What stands here is known before anything is downloaded. The revisions are commits of the hub, so that what was tried
-is what is fetched; the sizes are those of the real classes, built without weights (the tests do so).
+is what is fetched; sizes come from the published configs.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastv.errors import ModelLoadError
+from fastv.footprint import parameter_count
+from fastv.references import REFERENCE_CONFIGS
+from fastv.shapes import read_shape
 
 DEFAULT = "mini-7"
 _EMBEDDED = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -24,25 +27,12 @@ _MAINTAINED = "The maintained line of the paper's QwenVL-Chat, whose own code cu
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Published sizes of a model whose config is not at hand.
-
-    parameters: all weights, tied ones once. quantizable: those of the linear layers inside the decoder's layers.
-    cache_values: numbers the KV cache holds for one token.
-    """
-
-    parameters: int
-    quantizable: int
-    cache_values: int
-
-
-@dataclass(frozen=True)
 class ModelEntry:
     """A model one can choose. ``source`` is a folder or a hub id; ``embedded`` ones need neither network nor GPU.
 
-    revision: a commit, branch or tag of the hub, "main" when none was asked for. sizes: None where only the config
-    tells. prompt: the model's chat format, for people. visual_span: what a picture becomes in it. visual_tokens: how
-    many visual tokens a usual prompt has, a picture's, or a video's where the model is for videos.
+    revision: a commit, branch or tag of the hub, "main" when none was asked for. prompt: the model's chat format, for
+    people. visual_span: what a picture becomes in it. visual_tokens: how many visual tokens a usual prompt has, a
+    picture's, or a video's where the model is for videos.
     """
 
     key: str
@@ -51,7 +41,6 @@ class ModelEntry:
     description: str
     embedded: bool = False
     revision: str = "main"
-    sizes: Sizes | None = None
     prompt: str = ""
     visual_span: str = ""
     visual_tokens: int = 576
@@ -62,43 +51,45 @@ class ModelEntry:
         return self.source.split("@")[0]
 
     @property
+    def parameters(self) -> int | None:
+        """Number of weights, by the model's published config; None where only its own files tell."""
+        return parameter_count(read_shape(REFERENCE_CONFIGS[self.key])) if self.key in REFERENCE_CONFIGS else None
+
+    @property
     def download_bytes(self) -> int | None:
         """Bytes of the weights on the hub, 16 bits each; None when not known beforehand, 0 when nothing is fetched."""
-        if self.embedded:
-            return 0
-        return self.sizes and 2 * self.sizes.parameters
+        return 0 if self.embedded else self.parameters and 2 * self.parameters
 
 
 _REAL = (
     ModelEntry(
         "llava-1.5-7b", "LLaVA-1.5 7B", "llava-hf/llava-1.5-7b-hf", "The model of the FastV paper.",
-        revision="b234b804b114d9e37bb655e11cbbb5f5e971b7a9", sizes=Sizes(7_063_427_072, 6_476_005_376, 262_144),
+        revision="b234b804b114d9e37bb655e11cbbb5f5e971b7a9",
         prompt=_VICUNA, visual_span="576 tokens for every picture, in place of <image>"),
     ModelEntry(
         "llava-1.5-13b", "LLaVA-1.5 13B", "llava-hf/llava-1.5-13b-hf", "The paper's larger model.",
-        revision="5dda2880bda009266dda7c4baff660b95ca64540", sizes=Sizes(13_351_494_656, 12_687_769_600, 409_600),
+        revision="5dda2880bda009266dda7c4baff660b95ca64540",
         prompt=_VICUNA, visual_span="576 tokens for every picture, in place of <image>"),
     ModelEntry(
         "video-llava-7b", "Video-LLaVA 7B", "LanguageBind/Video-LLaVA-7B-hf", "The paper's model for videos; it takes "
-        "pictures too.", revision="4cf9d8cfc76a54f46a4cb43be5368b46b7f0d736",
-        sizes=Sizes(7_366_279_168, 6_476_005_376, 262_144), prompt=_VICUNA, visual_tokens=2_056,
+        "pictures too.", revision="4cf9d8cfc76a54f46a4cb43be5368b46b7f0d736", prompt=_VICUNA, visual_tokens=2_056,
         visual_span="256 tokens for a picture, in place of <image>; 2,056 for the 8 frames of a video, in place of "
         "<video>"),
     ModelEntry(
         "qwen2-vl-2b", "Qwen2-VL 2B", "Qwen/Qwen2-VL-2B-Instruct", _MAINTAINED + "Small enough for a laptop.",
-        revision="895c3a49bc3fa70a340399125c650a463535e71c", sizes=Sizes(2_208_985_600, 1_310_195_712, 14_336),
+        revision="895c3a49bc3fa70a340399125c650a463535e71c",
         prompt=_QWEN, visual_span=_QWEN_SPAN, visual_tokens=1_369),
     ModelEntry(
         "qwen2-vl-7b", "Qwen2-VL 7B", "Qwen/Qwen2-VL-7B-Instruct", _MAINTAINED.strip(),
-        revision="eed13092ef92e448dd6875b2a00151bd3f7db0ac", sizes=Sizes(8_291_375_616, 6_525_288_448, 28_672),
+        revision="eed13092ef92e448dd6875b2a00151bd3f7db0ac",
         prompt=_QWEN, visual_span=_QWEN_SPAN, visual_tokens=1_369),
     ModelEntry(
         "qwen2.5-vl-3b", "Qwen2.5-VL 3B", "Qwen/Qwen2.5-VL-3B-Instruct", _MAINTAINED + "The successor of Qwen2-VL.",
-        revision="66285546d2b821cf421d4f5eb2576359d3770cd3", sizes=Sizes(3_754_622_976, 2_774_532_096, 18_432),
+        revision="66285546d2b821cf421d4f5eb2576359d3770cd3",
         prompt=_QWEN, visual_span=_QWEN_SPAN, visual_tokens=1_369),
     ModelEntry(
         "qwen2.5-vl-7b", "Qwen2.5-VL 7B", "Qwen/Qwen2.5-VL-7B-Instruct", _MAINTAINED + "The successor of Qwen2-VL.",
-        revision="cc594898137f460bfe9f0759e9844b3ce807cfb5", sizes=Sizes(8_292_166_656, 6_525_288_448, 28_672),
+        revision="cc594898137f460bfe9f0759e9844b3ce807cfb5",
         prompt=_QWEN, visual_span=_QWEN_SPAN, visual_tokens=1_369),
 )
 

@@ -14,13 +14,12 @@ from pathlib import Path
 from fastv.configs import known
 from fastv.errors import FastVError, ModelLoadError
 from fastv.footprint import kv_cache_bytes, parameter_bytes
-from fastv.models.catalogue import ModelEntry, Sizes
+from fastv.models.catalogue import ModelEntry
 from fastv.models.room import Room
 from fastv.shapes import Shape, read_shape
 
 SPREAD_SPARE_BYTES = 1_000_000_000  # left free on each of several devices: layers are not cut to fill them
 _TEXT_TOKENS = 512  # of question and answer, for which the KV cache needs room beside the visual tokens
-_BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "8bit": 1.0, "4bit": 0.5 + 4 / 64}
 _GPU_SIZES_GB = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 141, 192)
 
 
@@ -37,34 +36,27 @@ class Place:
         return 3 if not self.gpus else 2 if self.offload else len(self.gpus) > 1
 
 
-def needed_bytes(sizes: Shape | Sizes, dtype: str, tokens: int) -> int:
-    """Bytes of the weights in ``dtype`` (one of footprint.DTYPES) and of a KV cache of ``tokens`` positions.
-
-    Exact for a Shape; for published Sizes without the scales of 8-bit weights, a thousandth.
-    """
-    if isinstance(sizes, Shape):
-        lengths = (tokens,) * sizes.decoder.layers
-        return parameter_bytes(sizes, dtype) + kv_cache_bytes(sizes.decoder, lengths, dtype)
-    rest = 4 if dtype == "float32" else 2
-    weights = sizes.quantizable * _BYTES[dtype] + (sizes.parameters - sizes.quantizable) * rest
-    return round(weights) + sizes.cache_values * tokens * rest
-
-
-def sizes_of(entry: ModelEntry) -> Shape | Sizes | None:
+def shape_at_hand(entry: ModelEntry) -> Shape | None:
     """A model's sizes as far as this machine knows them without a download; None when it does not."""
     if entry.key in known():
         return known()[entry.key]
     config = Path(entry.source, "config.json")
     try:
-        return read_shape(json.loads(config.read_text(encoding="utf-8"))) if config.is_file() else entry.sizes
+        return read_shape(json.loads(config.read_text(encoding="utf-8"))) if config.is_file() else None
     except (FastVError, ValueError, OSError):
-        return entry.sizes
+        return None
 
 
-def need(entry: ModelEntry, dtype: str, sizes: Shape | Sizes | None = None) -> int | None:
-    """Bytes that a model takes in ``dtype`` with a usual prompt; None when its sizes are not known."""
-    sizes = sizes or sizes_of(entry)
-    return None if sizes is None else needed_bytes(sizes, dtype, entry.visual_tokens + _TEXT_TOKENS)
+def need(entry: ModelEntry, dtype: str, shape: Shape | None = None) -> int | None:
+    """Bytes of a model's weights in ``dtype`` (one of footprint.DTYPES) and of the KV cache of a usual prompt.
+
+    shape: where it is known already. None when the sizes are not known.
+    """
+    shape = shape or shape_at_hand(entry)
+    if shape is None:
+        return None
+    lengths = (entry.visual_tokens + _TEXT_TOKENS,) * shape.decoder.layers
+    return parameter_bytes(shape, dtype) + kv_cache_bytes(shape.decoder, lengths, dtype)
 
 
 def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
@@ -84,14 +76,14 @@ def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
     return Place() if needed <= room.free_ram_bytes else None
 
 
-def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", sizes: Shape | Sizes | None = None) -> str:
+def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", shape: Shape | None = None) -> str:
     """The precision to load in when none was asked for; never a quantized one, which changes answers.
 
     own: the 16-bit type of the checkpoint. With a GPU that; without one float32, or bfloat16 where only that fits.
     """
     if room.gpus:
         return own
-    needed = need(entry, "float32", sizes)
+    needed = need(entry, "float32", shape)
     return "float32" if needed is None or needed <= room.free_ram_bytes else "bfloat16"
 
 

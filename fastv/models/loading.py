@@ -111,13 +111,13 @@ class _Load:
     def run(self) -> LoadedModel:
         config = self._config(config_folder(self.entry))
         unquantized = family_for(config.model_type).unquantized
-        room, own, sizes = Room.here(), own_dtype(config), _shape(config)
+        room, own, shape = Room.here(), own_dtype(config), _shape(config)
         if self.device == "cpu":
             room = replace(room, gpus=())
         if self.dtype == "auto":
-            self.dtype = auto_dtype(self.entry, room, own, sizes)
+            self.dtype = auto_dtype(self.entry, room, own, shape)
         check_packages(self.dtype)
-        where = placed(self.entry, self.dtype, self.device, room, sizes)
+        where = placed(self.entry, self.dtype, self.device, room, shape)
         folder = files_folder(self.entry, self.follower)
         processor = self._processor(folder, config.model_type)
         with self.follower.reading_weights():

@@ -48,12 +48,12 @@ def check_packages(dtype: str) -> None:
         raise ModelLoadError(f"{dtype} needs {' and '.join(missing)}: install that with pip, or choose the dtype auto.")
 
 
-def placed(entry: ModelEntry, dtype: str, device: str, room: Room, sizes: Shape | None) -> Place:
+def placed(entry: ModelEntry, dtype: str, device: str, room: Room, shape: Shape | None) -> Place:
     """Where the weights go; "auto" takes the fastest place there is.
 
     Raises ModelLoadError for what does not fit: some systems would end the whole program instead.
     """
-    needed = need(entry, dtype, sizes)
+    needed = need(entry, dtype, shape)
     if device == "cpu":
         allowed, asked = Room(room.ram_bytes, room.free_ram_bytes), Place()
     elif device == "auto":
@@ -66,7 +66,7 @@ def placed(entry: ModelEntry, dtype: str, device: str, room: Room, sizes: Shape 
     found = place(needed, allowed, quantized=dtype in QUANTIZED)
     if found is None:
         free = max(allowed.free_ram_bytes, sum(gpu.free_bytes for gpu in allowed.gpus))
-        lower = place(need(entry, "4bit", sizes), allowed, quantized=True) is not None
+        lower = place(need(entry, "4bit", shape), allowed, quantized=True) is not None
         raise ModelLoadError(f"{entry.name} in {dtype} needs {gb(needed)} of memory and {gb(free)} are free: choose "
                              f"{smaller(dtype, lower)}.")
     if len(found.gpus) > 1 or found.offload:
