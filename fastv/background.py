@@ -14,19 +14,30 @@ class Stopped(Exception):
     """Raised by work that noticed it is no longer wanted; ends it without further words."""
 
 
-def reports_of(work: Callable[[Callable[[Report], None], Callable[[], bool]], None]) -> Iterator[Report]:
+class OutOfTime(Stopped):
+    """Raised by work that has had all the time it was given."""
+
+
+def never() -> bool:
+    """Work that stays wanted."""
+    return False
+
+
+def reports_of(work: Callable[[Callable[[Report], None], Callable[[], bool]], None],
+               unwanted: Callable[[], bool] = never) -> Iterator[Report]:
     """Runs ``work(report, stopped)`` in a thread and yields what it passes to ``report``.
 
     The thread starts with the first ``next`` and has ended when the iterator has: after the last report, with the
     error that ``work`` raised, or when the iterator is closed. ``stopped()`` is True from then on, and closing waits
-    until ``work`` heeds it.
+    until ``work`` heeds it. unwanted: asked, in that thread, whether nobody waits for the work any more; it has then
+    to end by itself, and the iterator with it.
     """
     reports: queue.SimpleQueue = queue.SimpleQueue()
     stop = threading.Event()
 
     def run() -> None:
         try:
-            work(lambda report: reports.put((report, None)), stop.is_set)
+            work(lambda report: reports.put((report, None)), lambda: stop.is_set() or unwanted())
             reports.put(None)
         except Stopped:
             reports.put(None)

@@ -8,16 +8,17 @@ paper's Table 1, the average of one layer.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastv.cost import CONVENTIONS, Cost, check_budget, cost
 from fastv.errors import InvalidBudgetError
 from fastv.shapes import Shape, read_shape
 
+Named = TypeVar("Named")
 FOLDER = Path(__file__).resolve().parent.parent / "presets"
 
 #: What a target may bound: fields of ``Cost`` that fall as R rises.
@@ -201,36 +202,47 @@ class PresetProblem:
 
 def load_presets(folder: str | Path = FOLDER) -> tuple[tuple[Preset, ...], tuple[PresetProblem, ...]]:
     """All presets of a folder, in the order of their file names, and the files that could not be used."""
+    return read_files(folder, _preset)
+
+
+def read_files(folder: str | Path,
+               parse: Callable[[Any], Named]) -> tuple[tuple[Named, ...], tuple[PresetProblem, ...]]:
+    """What ``parse`` makes of the JSON files of a folder, each ``name`` once, and the files it raises an error for."""
     if not Path(folder).is_dir():
         return (), (PresetProblem(Path(folder).name, "there is no such folder"),)
-    presets: dict[str, Preset] = {}
+    found: dict[str, Named] = {}
     problems = []
     for path in sorted(Path(folder).glob("*.json")):
         try:
-            preset = _preset(json.loads(path.read_text(encoding="utf-8")))
-            if preset.name in presets:
-                raise ValueError(f"the name {preset.name!r} is taken by an earlier file")
-            presets[preset.name] = preset
+            one = parse(json.loads(path.read_text(encoding="utf-8")))
+            if one.name in found:
+                raise ValueError(f"the name {one.name!r} is taken by an earlier file")
+            found[one.name] = one
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = getattr(error, "strerror", None) or str(error)  # an OSError's text would show the whole path
             problems.append(PresetProblem(path.name, reason))
-    return tuple(presets.values()), tuple(problems)
+    return tuple(found.values()), tuple(problems)
+
+
+def check_fields(data: Any, kinds: Mapping[str, Any], needed: Iterable[str]) -> None:
+    """Raises ValueError unless ``data`` is a JSON object of fields of these kinds, the needed ones among them."""
+    if not isinstance(data, dict):
+        raise ValueError("a preset is a JSON object")
+    if unknown := sorted(data.keys() - kinds.keys()):
+        raise ValueError(f"unknown field {unknown[0]!r}")
+    for field in needed:
+        if data.get(field) in (None, ""):
+            raise ValueError(f"{field!r} is missing")
+    for field, value in data.items():
+        if not isinstance(value, kinds[field]) or (isinstance(value, bool) and kinds[field] is not bool):
+            raise ValueError(f"{field!r} cannot be {value!r}")
 
 
 def _preset(data: Any) -> Preset:
     """A checked preset. Raises ValueError or TypeError with the reason."""
-    if not isinstance(data, dict):
-        raise ValueError("a preset is a JSON object")
     kinds = {"name": str, "sentence": str, "source": str, "k": int, "r": (int, float), "target": dict, "models": list,
              "default_for": list}
-    if unknown := sorted(data.keys() - kinds.keys()):
-        raise ValueError(f"unknown field {unknown[0]!r}")
-    for field in ("name", "sentence", "source", "k"):
-        if data.get(field) in (None, ""):
-            raise ValueError(f"{field!r} is missing")
-    for field, value in data.items():
-        if isinstance(value, bool) or not isinstance(value, kinds[field]):
-            raise ValueError(f"{field!r} cannot be {value!r}")
+    check_fields(data, kinds, ("name", "sentence", "source", "k"))
     for field in ("models", "default_for"):
         data[field] = tuple(data.get(field, ()))
         if not all(isinstance(name, str) for name in data[field]):

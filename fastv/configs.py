@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from fastv.errors import FastVError, InvalidInputError
-from fastv.models.catalogue import CATALOGUE
+from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.shapes import REFERENCE_CONFIGS, Shape, read_shape
 
 LONGEST_CONFIG = 64 * 1024  # characters of a config somebody pastes or sends; real ones have a few thousand
+PICTURE_TOKENS = 576  # taken where a config is of a decoder alone: what LLaVA-1.5 makes of a picture
+#: Visual tokens of what is asked about, where that is no picture: Video-LLaVA's 8 frames of 256, as in the paper.
+VISUAL_TOKENS = {"video-llava-7b": 2048}
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 10**7
 
@@ -20,11 +23,15 @@ _LARGEST_SIZE = 10**7
 def known() -> dict[str, Shape]:
     """The sizes of every model whose config is at hand: catalogue key -> shape."""
     found = {key: read_shape(config) for key, config in REFERENCE_CONFIGS.items()}
-    for entry in CATALOGUE:
-        path = Path(entry.source) / "config.json"
-        if entry.embedded and path.is_file():
-            found[entry.key] = read_shape(json.loads(path.read_text(encoding="utf-8")))
-    return found
+    return found | {entry.key: shape for entry in CATALOGUE if (shape := shape_at(entry)) is not None}
+
+
+def shape_at(entry: ModelEntry) -> Shape | None:
+    """The sizes of an embedded model or of one of the paper's two; None where its config is not at hand."""
+    path = Path(entry.source) / "config.json"
+    if entry.embedded and path.is_file():
+        return read_shape(json.loads(path.read_text(encoding="utf-8")))
+    return read_shape(REFERENCE_CONFIGS[entry.key]) if entry.key in REFERENCE_CONFIGS else None
 
 
 def shape_of(key: str) -> Shape:
@@ -37,6 +44,13 @@ def shape_of(key: str) -> Shape:
 def small_twin(key: str | None) -> str:
     """The model that a model is put beside where the paper says "the 7B": its own kind's smaller one."""
     return "mini-7" if key in ("mini-7", "mini-13") and "mini-7" in known() else "llava-1.5-7b"
+
+
+def intake(shape: Shape, key: str | None = None) -> tuple[int, int]:
+    """What one picture, or one clip, is to a model: its visual tokens, and how often the vision tower runs for it."""
+    frame = shape.projector.tokens if shape.projector else PICTURE_TOKENS
+    tokens = VISUAL_TOKENS.get(key, frame)
+    return tokens, max(1, round(tokens / frame))
 
 
 def parse(text: str | None) -> Shape:

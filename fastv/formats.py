@@ -34,6 +34,17 @@ def number(value: float) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def sized(value: float, unit: str) -> str:
+    """An amount of FLOPs, bytes or seconds with the unit that suits it."""
+    chosen = unit_for([value], {"FLOPs": FLOPS, "bytes": MEMORY, "seconds": TIME}[unit])
+    return f"{number(value / chosen.size)} {chosen.name}"
+
+
+def points(share: float) -> str:
+    """A change in percentage points, with its sign: ``+1.2``, ``−0.5``."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
 def percent(fraction: float) -> str:
     """``50%``, ``53.7%``."""
     return f"{100 * fraction:.1f}".removesuffix(".0") + "%"

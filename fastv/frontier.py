@@ -1,4 +1,5 @@
-"""Cost against quality: which points nothing else beats, and the literature's points to put on such a chart.
+"""Cost against quality: which points nothing else beats, and the points to put on such a chart: the literature's, and
+those measured here.
 
 A point is worth having when no other is both cheaper and better. Costs of different axes must not be mixed, so a set of
 series always belongs to one of ``AXES``, and its scores to one benchmark.
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from fastv import published
 from fastv.cost import prefill_flops
 from fastv.errors import InvalidInputError
+from fastv.measured import Measured, MeasuredPoint, all_measured
 from fastv.shapes import REFERENCE_CONFIGS
 
 #: What may stand on the cost axis -> its title, which names the convention.
@@ -21,8 +23,19 @@ AXES = {
     "ratio": "FLOPs as a share of the same model without FastV (paper's formula, as printed)",
     "seconds": "Seconds to the first token (A100, fp16, as published in the official README)",
 }
+#: The same where this project measured the scores.
+_MEASURED_AXES = {
+    "total": "Prefill FLOPs of all decoder layers (paper's formula, mean over the questions' prompts)",
+    "per-layer": "FLOPs of one decoder layer on average (paper's formula, mean over the questions' prompts)",
+    "ratio": "Prefill FLOPs as a share of the same model without FastV (paper's formula, decoder layers)",
+    "seconds": "Seconds to the first token",
+}
+SCENES = "scenes"
 #: What may stand on the quality axis -> its title.
-BENCHMARKS = {**published.TABLE1_BENCHMARKS, "video": "Video: TGIF, MSVD, MSRVTT (average accuracy, fraction)"}
+BENCHMARKS = {**published.TABLE1_BENCHMARKS, "video": "Video: TGIF, MSVD, MSRVTT (average accuracy, fraction)",
+              SCENES: "Drawn scenes: questions answered right (%, measured here)"}
+#: What ranks the visual tokens of measured points, as a person reads it.
+RANKINGS = {"last_token": "by the last token's attention", "mean": "by all tokens' attention", "random": "at random"}
 
 _TABLE1 = "FastV paper, Table 1"
 _LATENCY = "official README"
@@ -30,13 +43,18 @@ _LATENCY = "official README"
 
 @dataclass(frozen=True)
 class Point:
-    """One (K, R) of a model; ``k`` is None without FastV. ``cost`` and ``quality`` are in the units of its axes."""
+    """One (K, R) of a model; ``k`` is None without FastV. ``cost`` and ``quality`` are in the units of its axes.
+
+    Only of measured points: the 95% interval of ``quality``, and the ranking, one of RANKINGS.
+    """
 
     model: str
     k: int | None
     r: float
     cost: float
     quality: float
+    interval: tuple[float, float] | None = None
+    rank: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +76,11 @@ def efficient(points: Iterable[Point]) -> tuple[Point, ...]:
 
 
 def available(axis: str, benchmark: str) -> str | None:
-    """None where published points have this cost and this score; else a sentence saying which have."""
+    """None where there are points with this cost and this score; else a sentence saying which have."""
     if axis not in AXES or benchmark not in BENCHMARKS:
         raise InvalidInputError(f"There are no points of {benchmark!r} over {axis!r}.")
+    if benchmark == SCENES:
+        return _why_none_measured(axis)
     if axis == "seconds" and benchmark != "aokvqa_acc":
         return "Times to the first token were published with the A-OKVQA score only."
     if benchmark == "video" and axis != "ratio":
@@ -68,10 +88,22 @@ def available(axis: str, benchmark: str) -> str | None:
     return None
 
 
+def axis_title(axis: str, benchmark: str) -> str:
+    """The title of the cost axis, with its convention."""
+    if benchmark != SCENES:
+        return AXES[axis]
+    if axis == "seconds" and all_measured():
+        return f"{_MEASURED_AXES[axis]} (measured on {_places()[0]})"
+    return _MEASURED_AXES[axis]
+
+
 def series(axis: str, benchmark: str) -> tuple[Series, ...]:
-    """The published series with this cost and this score; none where ``available`` says why."""
+    """The series with this cost and this score; none where ``available`` says why."""
     if available(axis, benchmark) is not None:
         return ()
+    if benchmark == SCENES:
+        return tuple(Series(one.model, "measured here", tuple(_point(one, point, axis) for point in one.points))
+                     for one in all_measured().values())
     if benchmark == "video":
         return _grouped("FastV paper, video question answering",
                         [Point(row.model, row.k, row.r, row.flops_ratio, row.average) for row in published.video()])
@@ -92,3 +124,27 @@ def series(axis: str, benchmark: str) -> tuple[Series, ...]:
 def _grouped(source: str, points: list[Point]) -> tuple[Series, ...]:
     models = dict.fromkeys(point.model for point in points)
     return tuple(Series(model, source, tuple(point for point in points if point.model == model)) for model in models)
+
+
+def _why_none_measured(axis: str) -> str | None:
+    if not all_measured():
+        return ("Nothing has been measured on the drawn scenes yet: “python -m fastv.miniature.evaluate mini-7 "
+                "--grid” does it.")
+    if axis == "seconds" and len(_places()) > 1:
+        return f"The models were timed in different places: {'; '.join(_places())}."
+    return None
+
+
+def _places() -> list[str]:
+    """Where the times were taken, each place once."""
+    found = (f"{one.machine['device']}, {one.machine['threads']} threads, {one.dtype}"
+             for one in all_measured().values())
+    return list(dict.fromkeys(found))
+
+
+def _point(one: Measured, point: MeasuredPoint, axis: str) -> Point:
+    cost = {"total": point.paper_prefill_flops, "per-layer": point.paper_prefill_flops / one.layers,
+            "ratio": point.paper_prefill_flops / one.unpruned.paper_prefill_flops,
+            "seconds": one.seconds(point)}[axis]
+    score = one.score(point)
+    return Point(one.model, point.k, point.r, cost, 100 * score.share, (100 * score.low, 100 * score.high), point.rank)

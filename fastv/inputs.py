@@ -24,21 +24,21 @@ MAX_ASPECT_RATIO = 20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
-def check_question(text: str, tokenizer=None) -> str:
+def check_question(text: str, tokenizer=None, *, most_characters: int = MAX_QUESTION_CHARACTERS) -> str:
     """The question without surrounding space.
 
     tokenizer: a transformers tokenizer; the question may then not hold any of its special tokens, which the model would
     read as something other than text. ``<image>`` is refused in any case.
-    Raises InvalidInputError when the question is empty, longer than 2,000 characters or holds such a token.
+    Raises InvalidInputError when the question is empty, longer than most_characters or holds such a token.
     """
     if not isinstance(text, str):
         raise InvalidInputError("The question must be text: please type one.")
     question = text.strip()
     if not question:
         raise InvalidInputError("The question is empty: please type one about the picture.")
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise InvalidInputError(f"The question has {len(question):,} characters: please keep it under "
-                                f"{MAX_QUESTION_CHARACTERS:,}.")
+    if len(question) > most_characters:
+        raise InvalidInputError(f"The question has {len(question):,} characters: please keep it to "
+                                f"{most_characters:,}.")
     for token in sorted({"<image>", *_special_tokens(tokenizer)}, key=len, reverse=True):
         if token.lower() in question.lower():
             raise InvalidInputError(f"“{token}” has a special meaning for the model: please leave it out of the "
@@ -54,17 +54,18 @@ def _special_tokens(tokenizer) -> set[str]:
     return {token.strip() for token in [*tokenizer.all_special_tokens, *added] if token.strip()}
 
 
-def open_picture(source: str | Path | bytes | Image.Image) -> Image.Image:
+def open_picture(source: str | Path | bytes | Image.Image, *, most_pixels: int = MAX_PICTURE_PIXELS,
+                 most_bytes: int = MAX_PICTURE_BYTES) -> Image.Image:
     """A picture as the models take it: RGB, upright, opaque on white, no metadata, at most 2,048 px on its long side.
 
     source: a path, the bytes of a file, or a PIL image. Of an animation the first frame is taken.
-    Raises InvalidInputError before decoding for files over 20 MB, pictures over 50 megapixels or longer than 20 times
-    their width; and for what is not a picture, or not a whole one.
+    Raises InvalidInputError before decoding for files over most_bytes (20 MB), pictures over most_pixels (50
+    megapixels) or longer than 20 times their width; and for what is not a picture, or not a whole one.
     """
-    picture = source if isinstance(source, Image.Image) else _open_file(source)
+    picture = source if isinstance(source, Image.Image) else _open_file(source, most_bytes, most_pixels)
     width, height = picture.size
-    if width * height > MAX_PICTURE_PIXELS:
-        raise _too_many_pixels(f"{width * height / 1e6:.0f}")
+    if width * height > most_pixels:
+        raise _too_many_pixels(f"{width * height / 1e6:.3g}", most_pixels)
     if not width or not height or max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise InvalidInputError(f"The picture is {width} x {height} pixels, too narrow to look at: please crop it.")
     try:
@@ -78,38 +79,37 @@ def open_picture(source: str | Path | bytes | Image.Image) -> Image.Image:
     return rgb
 
 
-def _open_file(source: str | Path | bytes) -> Image.Image:
+def _open_file(source: str | Path | bytes, most_bytes: int, most_pixels: int) -> Image.Image:
     """The picture in a file or in its bytes, with only its header read."""
     if isinstance(source, (str, Path)):
-        source = _read(Path(source))
+        source = _read(Path(source), most_bytes)
     if not isinstance(source, (bytes, bytearray)):
         raise InvalidInputError("There is no picture: please choose one.")
-    if len(source) > MAX_PICTURE_BYTES:
-        raise InvalidInputError(f"The picture's file is over {MAX_PICTURE_BYTES // 1_000_000} MB: please make it "
-                                "smaller.")
+    if len(source) > most_bytes:
+        raise InvalidInputError(f"The picture's file is over {most_bytes / 1e6:g} MB: please make it smaller.")
     try:
         return Image.open(BytesIO(source), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels("far too many") from error
+        raise _too_many_pixels("far too many", most_pixels) from error
     except Exception as error:
         raise InvalidInputError("This file is not a picture that can be read here: please use a JPEG, PNG, WebP, GIF, "
                                 "BMP or TIFF.") from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most_bytes: int) -> bytes:
     """A file's bytes, of a file too large only so many that it is seen to be."""
     try:
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(MAX_PICTURE_BYTES + 1)
+                return file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"“{path.name}” cannot be read: please choose another picture.") from error
     raise InvalidInputError(f"There is no file “{path.name}”: please choose a picture.")
 
 
-def _too_many_pixels(megapixels: str) -> InvalidInputError:
+def _too_many_pixels(megapixels: str, most_pixels: int) -> InvalidInputError:
     return InvalidInputError(f"The picture has {megapixels} megapixels: please make it smaller than "
-                             f"{MAX_PICTURE_PIXELS // 1_000_000}.")
+                             f"{most_pixels / 1e6:g}.")
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ from typing import Any
 from fastv import published
 from fastv.budget import Workload
 from fastv.errors import InvalidBudgetError
+from fastv.measured import Measured
 from fastv.roofline import memory_bytes
 from fastv.shapes import Shape, read_shape
 
@@ -72,6 +73,18 @@ def quality_grid(model: str, benchmark: str) -> Grid:
               if row.model == model and row.k is not None}
     rows, columns = (tuple(sorted(set(axis))) for axis in zip(*scores)) if scores else ((), ())
     return Grid(rows, columns, tuple(tuple(scores.get((k, r)) for r in columns) for k in rows))
+
+
+def measured_grid(found: Measured, rank: str = "last_token") -> Grid:
+    """The share of questions answered right with one ranking; K = 0 drops at random whatever it is.
+
+    R that were measured at one K alone have no column.
+    """
+    points = [point for point in found.pruned if point.rank == (rank if point.k else "random")]
+    at = [point.r for point in points]
+    rows, columns = sorted({point.k for point in points}), sorted({r for r in at if at.count(r) > 1})
+    shares = {(point.k, point.r): found.score(point).share for point in points}
+    return Grid(tuple(rows), tuple(columns), tuple(tuple(shares.get((k, r)) for r in columns) for k in rows))
 
 
 def contour(grid: Grid, level: float) -> tuple[tuple[int, float], ...]:

@@ -34,6 +34,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import StoppingCriteria, StoppingCriteriaList
 
+from fastv.background import OutOfTime
+from fastv.neighbours import Neighbours, cores_given
+
 Result = TypeVar("Result")
 
 
@@ -87,19 +90,34 @@ class Timing:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where something was measured."""
+    """Where something was measured. cores: those this program may use, of all_cores there are; others_busy_cores: how
+    many of them other programs kept busy on average while it was measured. None where nobody looked.
+    """
 
     device: str
     threads: int
     python: str
     torch: str
     transformers: str
+    cores: float | None = None
+    all_cores: int | None = None
+    others_busy_cores: float | None = None
 
     @classmethod
-    def here(cls, device: torch.device) -> Machine:
+    def here(cls, device: torch.device, others: Neighbours | None = None) -> Machine:
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
         return cls(name, torch.get_num_threads(), platform.python_version(), torch.__version__,
-                   transformers.__version__)
+                   transformers.__version__, *cores_given(), others.busy_cores if others else None)
+
+    @property
+    def share(self) -> str:
+        """What of the machine this program had, as the end of a sentence; empty where nobody looked."""
+        busy = self.others_busy_cores
+        cores = "" if self.cores is None else f", {self.cores:g} of {self.all_cores} cores"
+        if busy is None:
+            return cores
+        return cores + (f"; other programs kept {busy:.1f} cores busy meanwhile" if busy >= 0.05 else
+                        "; no other program was at work meanwhile")
 
 
 @dataclass
@@ -154,13 +172,20 @@ class _Steps(StoppingCriteria):
 def interleaved(sides: Sequence[Callable[[], Result]], *, repeats: int, warmup: int = 0) -> list[list[Result]]:
     """Run the sides in turn, A B A B, so that a machine that slows down slows all of them.
 
-    Returns for each side the results of its ``repeats`` runs; those of the ``warmup`` rounds before are dropped.
+    Returns for each side the results of its ``repeats`` runs; those of the ``warmup`` rounds before are dropped. A side
+    that raises OutOfTime ends it: with the whole rounds that are there, equally many of each side, else by passing the
+    error on.
     """
     results: list[list[Result]] = [[] for _ in sides]
     for turn in range(warmup + repeats):
-        for kept, side in zip(results, sides):
-            result = side()
-            if turn >= warmup:
+        try:
+            fresh = [side() for side in sides]
+        except OutOfTime:
+            if not results[0]:
+                raise
+            break
+        if turn >= warmup:
+            for kept, result in zip(results, fresh):
                 kept.append(result)
     return results
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from fastv.compare import Comparison
-from fastv.formats import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, percent, ratio, unit_for
+from fastv.comparison import Comparison, RunResult
+from fastv.dimming import count
+from fastv.formats import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, ratio, unit_for
 from fastv.measure import Spread
+from fastv.titles import USUAL, Title, titles
 
 _NOTHING = "–"
 NO_WORDS = '<span class="no-words">no words at all</span>'
@@ -31,40 +34,70 @@ class Row:
         return _middle(self.baseline), _middle(self.fastv)
 
 
-def answers(baseline: str, fastv: str, *, writing: str | None = None, budget: str = "", expected: str | None = None,
-            empty: str = "") -> str:
+def titles_of(comparison: Comparison) -> tuple[Title, Title]:
+    return titles(comparison.baseline.setup, comparison.fastv.setup)
+
+
+def verdict(comparison: Comparison) -> str:
+    """In a sentence: whether the answers differ, and which side was sooner at its first token."""
+    baseline, fastv = comparison.baseline, comparison.fastv
+    same = "the same answer" if baseline.answer == fastv.answer else "different answers"
+    if overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
+        return f"{same}; the times to the first token vary too much to tell them apart."
+    first, second = titles_of(comparison)
+    times = ratio(baseline.prefill_seconds, fastv.prefill_seconds, "time")
+    return f"{same}; to the first token, {second.subject} took {times} that {first.subject} took."
+
+
+def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, writing: str | None = None,
+            expected: str | None = None, empty: str = "") -> str:
     """Both answers side by side.
 
     writing: the side whose text is growing, "baseline" or "fastv". empty: HTML that stands for an answer of no words.
     """
-    cards = (("baseline", "Without FastV", "", baseline), ("fastv", "With FastV", budget, fastv))
     html = "".join(
-        f'<section class="answer {side}" aria-label="{title}"><h3>{title} <small>{escape(note)}</small></h3>'
+        f'<section class="answer {side}" aria-label="{escape(title.text)}"><h3>{escape(title.text)} '
+        f'<small>{escape(title.note)}</small></h3>'
         f'<p class="text{" writing" if writing == side else ""}" tabindex="0">{escape(text) or empty}</p></section>'
-        for side, title, note, text in cards
+        for side, title, text in zip(("baseline", "fastv"), names, (baseline, fastv))
     )
-    truth = f"Expected: <b>{escape(expected)}</b>" if expected is not None else ""
+    truth = _expected(expected, names, (baseline, fastv)) if expected is not None else ""
     return f'<div class="answers">{html}</div><p class="expected">{truth}</p>'
 
 
-def budget(k: int, r: float) -> str:
-    return f"K={k}, R={percent(r)}"
+def _expected(expected: str, names: tuple[Title, Title], texts: tuple[str, str]) -> str:
+    """The true answer, and which side gave it."""
+    right = [title.text for title, text in zip(names, texts) if _parts(text) == _parts(expected)]
+    who = ("Neither says so", f"Only “{escape(''.join(right))}” says so", "Both say so")[len(right)]
+    return f"Expected: <b>{escape(expected)}</b>. {who}."
 
 
-def table(comparison: Comparison | None = None) -> str:
-    """Baseline, FastV and their ratio, line by line; without a comparison the same table with its cells empty."""
+def _parts(answer: str) -> list[str]:
+    """What an answer says, in any case, and things that it lists in any order."""
+    return sorted(re.split(r",? and |, | on ", answer.strip().rstrip(".").lower()))
+
+
+def table(comparison: Comparison | None = None, names: tuple[Title, Title] = USUAL) -> str:
+    """Both sides and their ratio, line by line; without a comparison the same table with its cells empty.
+
+    names: the sides' titles as long as there is no comparison.
+    """
     rows = "".join(_row(row) for row in rows_of(comparison))
+    baseline, fastv = titles_of(comparison) if comparison else names
+    usual = (baseline.text, fastv.short) == (USUAL[0].text, USUAL[1].short)  # there it goes without saying
+    of = "" if usual else f"<small>of what {escape(baseline.short)} takes</small>"
     return (
         '<table class="costs"><caption class="hidden-words">What both runs took</caption><thead><tr>'
-        '<th scope="col">Cost</th><th scope="col" class="baseline">Without</th>'
-        '<th scope="col" class="fastv">With FastV</th><th scope="col">FastV takes</th></tr></thead>'
+        f'<th scope="col">Cost</th><th scope="col" class="baseline">{escape(baseline.text)}</th>'
+        f'<th scope="col" class="fastv">{escape(fastv.text)}</th>'
+        f'<th scope="col">{escape(fastv.short[0].upper() + fastv.short[1:])} takes{of}</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>{_measured(comparison)}"
     )
 
 
 def rows_of(comparison: Comparison | None) -> Iterator[Row]:
     """The lines of the table; without a comparison their values are None."""
-    layers = f"layers {comparison.k} and up" if comparison else "layers K and up"
+    layers = _pruned_layers(comparison) if comparison else "layers K and up"
     tokens = _answer_lengths(comparison) if comparison else "to the last token"
     for title, note, noun, units, quantity in (
             ("First token", "prefill", "time", TIME, lambda run: run.timing.prefill_seconds),
@@ -76,6 +109,12 @@ def rows_of(comparison: Comparison | None) -> Iterator[Row]:
             ("Prefill FLOPs", "computed, exact", "FLOPs", FLOPS, lambda run: run.prefill_flops)):
         sides = (quantity(comparison.baseline), quantity(comparison.fastv)) if comparison else (None, None)
         yield Row(title, note, noun, units, *sides)
+
+
+def _pruned_layers(comparison: Comparison) -> str:
+    """Where the sides see as many visual tokens as the table says."""
+    ks = dict.fromkeys(side.setup.k for side in (comparison.baseline, comparison.fastv) if side.setup.k is not None)
+    return f"layers {' or '.join(map(str, ks))} and up" if ks else "all layers"
 
 
 def _answer_lengths(comparison: Comparison) -> str:
@@ -124,38 +163,42 @@ def _measured(comparison: Comparison | None) -> str:
     if comparison is None:
         return '<p class="measured">Times are medians of repeated runs, with the lowest and highest below.</p>'
     machine, repeats = comparison.machine, comparison.repeats
-    threads = f", {machine.threads} thread{'s' if machine.threads != 1 else ''}" if comparison.device == "cpu" else ""
+    baseline, fastv = comparison.baseline.setup, comparison.fastv.setup
+    threads = f", {machine.threads} thread{'s' if machine.threads != 1 else ''}" if fastv.device == "cpu" else ""
+    models = " and ".join(dict.fromkeys(f"{side.model} in {side.dtype}" for side in (baseline, fastv)))
+    weights = "" if baseline.model == fastv.model else ", of each model with its own weights"
     times = (
         f"medians of {repeats} runs of each side, taking turns, with the lowest and highest below"
         if repeats > 1
         else "a single run of each side: repeat to see how much they vary"
     )
     words = (
-        f"{comparison.model} in {comparison.dtype} on {machine.device}{threads}. Times: {times}; {comparison.warmup} "
-        "untimed before. Peak memory: taken in an untimed run. FLOPs: by arithmetic, 2 per multiply-add, with vision "
-        f"tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
+        f"{models} on {machine.device}{threads}{machine.share}. Times: {times}; {comparison.warmup} "
+        f"untimed before. Peak memory: taken in an untimed run{weights}. FLOPs: by arithmetic, 2 per multiply-add, "
+        f"with vision tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
         f"Python {machine.python}."
     )
     return f'<p class="measured">{escape(words)}</p>'
 
 
-def kept_words(comparison: Comparison | None) -> str:
-    """What the picture beside it shows."""
-    if comparison is None:
-        return (
-            '<div class="kept"><h3>What FastV keeps</h3><p>After a run: the picture as the model saw it, with the '
-            "patches that FastV dropped darkened.</p></div>"
-        )
-    some, all_ = comparison.fastv.visual_tokens, comparison.baseline.visual_tokens
+NOTHING_KEPT = (
+    '<div class="kept"><h3>What FastV keeps</h3><p>After a run: the picture as the model saw it, with the patches that '
+    "FastV dropped darkened.</p></div>"
+)
+
+
+def kept_words(run: RunResult, title: Title, side: str) -> str:
+    """What the picture beside it shows: what FastV kept on this side, "baseline" or "fastv", as HTML."""
+    some, all_ = count(run.kept)
+    k, rank = run.setup.k, run.setup.rank
     how = {
         "last_token": "the last token of the prompt looked at most",
         "mean": "all tokens looked at most, on average",
         "random": "chance picked",
-    }["random" if comparison.k == 0 else comparison.rank]
-    where = f"in layer {comparison.k - 1}" if comparison.k and comparison.rank != "random" else "whatever they show"
-    last = comparison.k - 1
-    before = {-1: "No layer sees", 0: "Layer 0 sees", 1: "Layers 0 and 1 see"}.get(last, f"Layers 0 to {last} see")
+    }["random" if k == 0 else rank]
+    where = f"in layer {k - 1}" if k and rank != "random" else "whatever they show"
+    before = {0: "No layer sees", 1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(k, f"Layers 0 to {k - 1} see")
     return (
-        f'<div class="kept"><h3>What FastV kept</h3><p><b>{some} of {all_}</b> visual tokens: those {how} {where}. '
-        f"{before} the whole picture, the later ones only what is clear here.</p></div>"
+        f'<div class="kept {side}"><h3>What FastV kept{escape(title.place)}</h3><p><b>{some} of {all_}</b> visual tokens: '
+        f"those {how} {where}. {before} the whole picture, the later ones only what is clear here.</p></div>"
     )

@@ -6,6 +6,7 @@ import csv
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import asdict
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -15,9 +16,10 @@ from PIL import Image
 
 from fastv import outcome
 from fastv.colours import variables
-from fastv.compare import Comparison, RunResult
-from fastv.dimming import description, dimmed
+from fastv.comparison import SIDES, Comparison, RunResult
+from fastv.dimming import count, description, dimmed
 from fastv.formats import percent
+from fastv.titles import Title, budget
 
 _STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 # Nothing is fetched and nothing runs, whatever the texts in it say.
@@ -25,7 +27,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 _SPREADS = ("prefill_seconds", "decode_seconds_per_token", "total_seconds")
 _COUNTS = ("peak_bytes", "kv_cache_bytes", "visual_tokens", "prompt_tokens", "answer_tokens", "prefill_flops",
            "total_flops")
-_SETTINGS = ("model", "dtype", "device", "k", "r", "rank", "seed", "max_new_tokens", "repeats", "warmup")
+_SETTINGS = ("max_new_tokens", "repeats", "warmup")
 
 
 def as_html(comparison: Comparison, *, expected: str | None = None, link: str | None = None) -> str:
@@ -34,29 +36,48 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
     expected: the true answer, where it is known. link: the http(s) address that opens the page at these settings.
     """
     baseline, fastv = comparison.baseline, comparison.fastv
-    budget = outcome.budget(comparison.k, comparison.r)
-    answers = outcome.answers(baseline.answer, fastv.answer, budget=budget, expected=expected, empty=outcome.NO_WORDS)
+    names = outcome.titles_of(comparison)
+    answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS)
+    heading, sentence = _opening(comparison, names)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
-        f'content="light dark"><title>FastV report: {escape(comparison.model)}, {budget}</title>'
+        f'content="light dark"><title>FastV report: {escape(_short(comparison))}</title>'
         f"<style>:root {{{variables(0)}}} @media (prefers-color-scheme: dark) {{:root {{{variables(1)}}}}}\n{_STYLE}"
-        f"</style></head><body><main><header><h1>With and without FastV</h1><p>{escape(comparison.model)} answered one "
-        f"question twice: as it is, and with FastV at {budget}.</p></header>"
-        f'<h2>Question</h2><p class="question">{escape(comparison.question)}</p>{_pictures(comparison)}'
+        f"</style></head><body><main><header><h1>{escape(heading)}</h1><p>{escape(sentence)}</p></header>"
+        f'<h2>Question</h2><p class="question">{escape(comparison.question)}</p>{_pictures(comparison, names)}'
         f"<h2>Answers</h2>{answers}<h2>Cost</h2><div class=\"wide\">{outcome.table(comparison)}</div>"
-        f"{_bars(comparison)}{_settings(comparison)}{_again(link)}</main></body></html>\n"
+        f"{_bars(comparison, names)}{_settings(comparison, names)}{_again(link)}</main></body></html>\n"
     )
+
+
+def _opening(comparison: Comparison, names: tuple[Title, Title]) -> tuple[str, str]:
+    """The heading, and a sentence that says who answered."""
+    one, other = comparison.baseline.setup, comparison.fastv.setup
+    if one.model != other.model:
+        sides = [f"{title.text} ({title.note})" for title in names]
+        return f"{names[1].text} beside {names[0].text}", f"{sides[1]} and {sides[0]} answered one question."
+    if one.k is None and other.k is not None:
+        return "With and without FastV", (f"{other.model} answered one question twice: as it is, and with FastV at "
+                                          f"{budget(other.k, other.r)}.")
+    return f"{names[1].text} beside {names[0].text}", f"{other.model} answered one question twice."
+
+
+def _short(comparison: Comparison) -> str:
+    """Both sides in the fewest words, for a list of many reports."""
+    sides = [side.model if side.k is None else f"{side.model}, {budget(side.k, side.r)}"
+             for side in (comparison.fastv.setup, comparison.baseline.setup)]
+    return " beside ".join(sides)
 
 
 def as_csv(comparison: Comparison) -> str:
     """One line for each side, with a heading: settings, then numbers in seconds, bytes, FLOPs and tokens.
 
-    Times are medians with their ``_low`` and ``_high``. The baseline has no K, R, rank nor seed.
+    Times are medians with their ``_low`` and ``_high``. A side without FastV has no K, R, rank nor seed.
     """
     text = StringIO()
-    lines = [_numbers(comparison, side) for side in ("baseline", "fastv")]
+    lines = [_numbers(comparison, side) for side in SIDES]
     writer = csv.DictWriter(text, lines[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -70,10 +91,7 @@ def as_json(comparison: Comparison, *, expected: str | None = None, link: str | 
 
 def _numbers(comparison: Comparison, side: str) -> dict[str, Any]:
     run: RunResult = getattr(comparison, side)
-    settings = {name: getattr(comparison, name) for name in _SETTINGS}
-    if side == "baseline":
-        settings |= dict.fromkeys(("k", "r", "rank", "seed"), "")
-    line = {"side": side, **settings}
+    line = {"side": side, **asdict(run.setup), **{name: getattr(comparison, name) for name in _SETTINGS}}
     for name in _SPREADS:
         spread = getattr(run.timing, name)
         line |= {name: spread and spread.median, f"{name}_low": spread and spread.low,
@@ -81,12 +99,17 @@ def _numbers(comparison: Comparison, side: str) -> dict[str, Any]:
     return line | {name: getattr(run, name) for name in _COUNTS}
 
 
-def _pictures(comparison: Comparison) -> str:
-    shown = (("As the model saw it", "The picture as the model saw it.", comparison.seen),
-             ("What FastV kept", description(comparison.kept), dimmed(comparison.seen, comparison.kept)))
-    figures = "".join(f'<figure><img src="{_inline(picture)}" alt="{escape(alt)}"><figcaption>{title}</figcaption>'
-                      "</figure>" for title, alt, picture in shown)
-    return f'<div class="pictures">{figures}{outcome.kept_words(comparison)}</div>'
+def _pictures(comparison: Comparison, names: tuple[Title, Title]) -> str:
+    """What the candidate saw, and beside it what each side with FastV kept."""
+    shown = [("As the model saw it", "The picture as the model saw it.", comparison.fastv.seen, "")]
+    for title, side in reversed(list(zip(names, SIDES))):
+        run: RunResult = getattr(comparison, side)
+        if run.setup.k is not None:
+            shown.append((f"What FastV kept{title.place}", description(run.kept), dimmed(run.seen, run.kept),
+                          outcome.kept_words(run, title, side)))
+    return '<div class="pictures">' + "".join(
+        f'<figure><img src="{_inline(picture)}" alt="{escape(alt)}"><figcaption>{escape(title)}</figcaption>'
+        f"</figure>{words}" for title, alt, picture, words in shown) + "</div>"
 
 
 def _inline(picture: Image.Image) -> str:
@@ -95,14 +118,14 @@ def _inline(picture: Image.Image) -> str:
     return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
 
 
-def _bars(comparison: Comparison) -> str:
-    """What FastV takes of what the baseline takes, as bars; the line marks as much as the baseline."""
+def _bars(comparison: Comparison, names: tuple[Title, Title]) -> str:
+    """What the candidate takes of what the baseline takes, as bars; the line marks as much as the baseline."""
     shares = list(_shares(comparison))
     longest = max(1.0, *(share for _, share in shares))
     bars = "".join(f'<tr><th scope="row">{title}</th><td><div class="bar" style="width: {100 * share / longest:.1f}%">'
                    f"</div></td><td>{percent(round(share, 3))}</td></tr>" for title, share in shares)
-    return (f'<table class="bars" style="--whole: {100 / longest:.1f}%"><caption>FastV takes, of what the run without '
-            f"it takes</caption><tbody>{bars}</tbody></table>")
+    return (f'<table class="bars" style="--whole: {100 / longest:.1f}%"><caption>{escape(names[1].subject)} takes, '
+            f"of what {escape(names[0].subject)} takes</caption><tbody>{bars}</tbody></table>")
 
 
 def _shares(comparison: Comparison) -> Iterator[tuple[str, float]]:
@@ -112,16 +135,30 @@ def _shares(comparison: Comparison) -> Iterator[tuple[str, float]]:
             yield row.title, fastv / baseline
 
 
-def _settings(comparison: Comparison) -> str:
+def _settings(comparison: Comparison, names: tuple[Title, Title]) -> str:
     """What the sentence under the table leaves out."""
-    prompt, visual = comparison.baseline.prompt_tokens, comparison.baseline.visual_tokens
-    lines = {"Ranked by": comparison.rank if comparison.k else "chance: before layer 0 there is nothing to rank by",
-             "Seed of random choices": comparison.seed,
-             "Longest answer": f"{comparison.max_new_tokens} tokens", "Decoding": "greedy",
-             "Prompt": f"{prompt:,} tokens, {visual:,} of them visual",
-             "FLOPs": "convention “exact”: two per multiply-add, attention as the whole square, as fastv.cost counts"}
-    terms = "".join(f"<dt>{title}</dt><dd>{escape(str(value))}</dd>" for title, value in lines.items())
+    lines = {}
+    for title, line in (("Ranked by", _ranking), ("Seed of random choices", _seed), ("Prompt", _prompt)):
+        said = {name.text: words for name, run in zip(names, (comparison.baseline, comparison.fastv))
+                if (words := line(run)) is not None}
+        each = [f"{name}: {words}" for name, words in said.items()]
+        lines[title] = "; ".join(dict.fromkeys(said.values()) if len(set(said.values())) < 2 else each)
+    lines |= {"Longest answer": f"{comparison.max_new_tokens} tokens", "Decoding": "greedy",
+              "FLOPs": "convention “exact”: two per multiply-add, attention as the whole square, as fastv.cost counts"}
+    terms = "".join(f"<dt>{title}</dt><dd>{escape(words)}</dd>" for title, words in lines.items() if words)
     return f"<h2>How it was run</h2><dl>{terms}</dl>"
+
+
+def _ranking(run: RunResult) -> str | None:
+    return "chance: before layer 0 there is nothing to rank by" if run.setup.k == 0 else run.setup.rank
+
+
+def _seed(run: RunResult) -> str | None:
+    return None if run.setup.seed is None else str(run.setup.seed)
+
+
+def _prompt(run: RunResult) -> str:
+    return f"{run.prompt_tokens:,} tokens, {count(run.kept)[1]:,} of them visual"
 
 
 def _again(link: str | None) -> str:

@@ -23,7 +23,10 @@ FILE = Path(__file__).resolve().parent.parent / "assets" / "devices.json"
 
 @dataclass(frozen=True)
 class Device:
-    """What a vendor states. ``peak_flops``: FLOP/s by number type (float32, float16, bfloat16, int8), dense."""
+    """What a vendor states. ``peak_flops``: FLOP/s by number type (float32, float16, bfloat16, int8), dense.
+
+    ``urls``: pages that state these figures; none where they are arithmetic alone.
+    """
 
     key: str
     name: str
@@ -31,6 +34,7 @@ class Device:
     bandwidth_bytes_per_second: float
     memory_bytes: float
     source: str
+    urls: tuple[str, ...] = ()
 
     def peak(self, dtype: str) -> float:
         """FLOP/s for weights held in ``dtype``, one of ``footprint.DTYPES``; 4-bit ones are computed with in 16."""
@@ -54,7 +58,7 @@ class Estimate:
 def devices() -> dict[str, Device]:
     """The devices of assets/devices.json, by key."""
     listed = json.loads(FILE.read_text(encoding="utf-8"))["devices"]
-    return {device["key"]: Device(**device) for device in listed}
+    return {device["key"]: Device(**device | {"urls": tuple(device["urls"])}) for device in listed}
 
 
 def estimate(config: Any, workload: Workload, device: Device, k: int | None, r: float) -> Estimate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastv.models.catalogue import CATALOGUE, ModelEntry
@@ -24,19 +26,67 @@ print(loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(
 """
 
 
+_LINES_OF_BOTH = """\
+from contextlib import nullcontext
+
+from fastv import FastV
+from fastv.inputs import open_picture
+from fastv.models.loading import load
+
+sides = {{
+{sides}
+}}
+for name, (model, fastv) in sides.items():
+    loaded = load(model, dtype={dtype})
+    prompt = loaded.family.prompt(loaded.processor, {question})
+    inputs = loaded.processor(images=open_picture("picture.png"), text=prompt, return_tensors="pt")
+    inputs = inputs.to(loaded.device, loaded.model.dtype)
+
+    with fastv(loaded.model) if fastv else nullcontext():
+        output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False)
+
+    answer = output[0, inputs["input_ids"].shape[1]:]
+    print(f"{{name}}:", loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip())
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A side to write down: its title, its model, and K and R, where K is None without FastV."""
+
+    title: str
+    entry: ModelEntry
+    k: int | None = None
+    r: float = 0.0
+
+
 def script(entry: ModelEntry, question: str, *, dtype: str, k: int, r: float, rank: str = "last_token", seed: int = 0,
            max_new_tokens: int = 64) -> str:
     """A script that prints the answer with FastV about ``picture.png``, run in the project's folder.
 
     dtype: as in ``load``. k, r, rank, seed: as in ``FastV``. max_new_tokens: the longest answer.
     """
+    return _LINES.format(model=_literal(_name(entry)), dtype=_literal(dtype), question=_literal(question.strip()),
+                         budget=_budget(k, r, rank, seed), max_new_tokens=max_new_tokens)
+
+
+def script_of_both(sides: Iterable[Asked], question: str, *, dtype: str, rank: str = "last_token", seed: int = 0,
+                   max_new_tokens: int = 64) -> str:
+    """The same for two sides, whose titles differ: it prints both answers, and needs memory for one model at a time."""
+    lines = [f"    {_literal(side.title)}: ({_literal(_name(side.entry))}, "
+             + ("None" if side.k is None else f"FastV({_budget(side.k, side.r, rank, seed)})") + ")," for side in sides]
+    return _LINES_OF_BOTH.format(sides="\n".join(lines), dtype=_literal(dtype), question=_literal(question.strip()),
+                                 max_new_tokens=max_new_tokens)
+
+
+def _budget(k: int, r: float, rank: str, seed: int) -> str:
+    """The arguments of FastV, without those that are its defaults anyway."""
     budget = [f"k={k}", f"r={r!r}"]
     if rank != "last_token":
         budget.append(f"rank={_literal(rank)}")
     if seed:
         budget.append(f"seed={seed}")
-    return _LINES.format(model=_literal(_name(entry)), dtype=_literal(dtype), question=_literal(question.strip()),
-                         budget=", ".join(budget), max_new_tokens=max_new_tokens)
+    return ", ".join(budget)
 
 
 def _name(entry: ModelEntry) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 from standins import save_llava_checkpoint
 
 from fastv.models.loading import LoadedModel, load
+from fastv.ui.hosting import Hosting
 from fastv.ui.page import build, serve
 from fastv.ui.shelf import Shelf
 
@@ -23,14 +24,22 @@ class Served:
     address: str
     model: LoadedModel
     strangers: list
+    hosting: Hosting
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, hosting: Hosting | None = None) -> Iterator[Served]:
     """Serves the page with a stand-in that it saves in ``folder``, whose answers run to their longest."""
     save_llava_checkpoint(folder / "standin", seed=3)
     model = load(str(folder / "standin"))
     model.model.generation_config.update(eos_token_id=None, suppress_tokens=model.processor.tokenizer.all_special_ids)
+    with serving(Shelf(model, hosting=hosting)) as app:
+        yield app
+
+
+@contextmanager
+def serving(shelf: Shelf) -> Iterator[Served]:
+    """Serves the page for a shelf."""
     strangers, connect = [], socket.socket.connect
 
     def watched(self, address):
@@ -39,9 +48,9 @@ def served(folder: Path) -> Iterator[Served]:
         return connect(self, address)
 
     socket.socket.connect = watched
-    page = build(Shelf(model))
+    page = build(shelf)
     try:
-        yield Served(serve(page, host="127.0.0.1"), model, strangers)
+        yield Served(serve(page, host="127.0.0.1"), shelf.take(None), strangers, shelf.hosting)
     finally:
         page.close(verbose=False)
         socket.socket.connect = connect

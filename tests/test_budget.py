@@ -8,9 +8,13 @@ import pytest
 from fastv.budget import NotReachable, Solution, Target, Workload, load_presets, solve, solve_all
 from fastv.cost import kept_tokens
 from fastv.errors import InvalidBudgetError
-from fastv.shapes import REFERENCE_CONFIGS
+from fastv.miniature.architecture import DECODERS, llava_config, tower_config
+from fastv.shapes import REFERENCE_CONFIGS, read_shape
 
 SMALL, BIG = REFERENCE_CONFIGS["llava-1.5-7b"], REFERENCE_CONFIGS["llava-1.5-13b"]
+CONFIGS = REFERENCE_CONFIGS | {
+    name: llava_config(sizes, tower_config(), vocabulary=1024, image_token=3, bos=1, eos=2, pad=0)
+    for name, sizes in DECODERS.items()}
 PROMPT = Workload()
 KS = (0, 1, 2, 3, 5, 8, 10, 20)
 # R in percent at which the 13B costs what the 7B costs, 36 text and 576 visual tokens, None where no R does.
@@ -111,9 +115,11 @@ def test_the_shipped_presets_load():
     assert problems == ()
     assert [preset.name for preset in presets] == [
         "K=2, R=50%", "K=3, R=50%", "K=2, R=75%", "K=2, R=90%",
-        "7B-equivalent (total)", "7B-equivalent (per-layer, as in the paper)"]
+        "7B-equivalent (total)", "7B-equivalent (per-layer, as in the paper)",
+        "Mini-7-equivalent (total)", "Mini-7-equivalent (per-layer, as in the paper)"]
     assert all(preset.sentence.endswith(".") and preset.source for preset in presets)
-    assert [preset.name for preset in presets if "llava-1.5-13b" in preset.default_for] == ["7B-equivalent (total)"]
+    for key, name in (("llava-1.5-13b", "7B-equivalent (total)"), ("mini-13", "Mini-7-equivalent (total)")):
+        assert [preset.name for preset in presets if key in preset.default_for] == [name]
 
 
 def test_shipped_presets_mean_what_they_say():
@@ -122,10 +128,15 @@ def test_shipped_presets_mean_what_they_say():
             assert f"K={preset.k}, R={100 * preset.r:.0f}%" == preset.name
             assert preset.resolve(SMALL, PROMPT) == (preset.k, preset.r)
         else:
-            reference = REFERENCE_CONFIGS[preset.target.model]
-            found = solve(BIG, PROMPT, preset.target.target(reference, PROMPT), preset.k)
-            assert preset.resolve(BIG, PROMPT, reference) == (2, found.r)
+            reference, (model,) = CONFIGS[preset.target.model], preset.models
+            found = solve(CONFIGS[model], PROMPT, preset.target.target(reference, PROMPT), preset.k)
+            assert preset.resolve(CONFIGS[model], PROMPT, reference) == (2, found.r)
             assert re.findall(r"R = ([\d.]+)%", preset.sentence) == [f"{100 * found.continuous_r:.1f}"]
+            kept = re.findall(r"of which (\d+) are kept", preset.sentence)
+            assert kept == [str(found.kept)] if preset.target.basis == "total" else not kept
+            layers = re.findall(r"has (\d+)", preset.sentence) or re.findall(r"over (\d+) and (\d+)", preset.source)[0]
+            assert list(map(int, layers)) == [read_shape(CONFIGS[key]).decoder.layers
+                                              for key in (model, preset.target.model)]
 
 
 def test_a_preset_out_of_reach_says_so():

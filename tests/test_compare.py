@@ -11,37 +11,30 @@ import time
 import numpy as np
 import pytest
 import torch
+from asking import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 from PIL import Image
-from standins import VISUAL_TOKENS, save_llava_checkpoint
+from standins import VISUAL_TOKENS
 
 from fastv import compare as compare_room
 from fastv.compare import Comparison, Progress, compare
 from fastv.cost import cost
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.footprint import kv_cache_bytes
-from fastv.models.loading import load
 from fastv.pruning import FastV
 from fastv.shapes import read_shape
 
-QUESTION = "how many red in the picture ?"
 API_FIELDS = {"answer", "prefill_seconds", "decode_seconds_per_token", "total_seconds", "peak_bytes", "kv_cache_bytes",
               "visual_tokens", "prefill_flops"}
-QUICK = {"max_new_tokens": 4, "repeats": 1}
 
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "standin"
-    save_llava_checkpoint(folder, seed=3)
-    loaded = load(str(folder))
-    # Answers run to their longest and all of their tokens are words.
-    loaded.model.generation_config.update(eos_token_id=None, suppress_tokens=loaded.processor.tokenizer.all_special_ids)
-    return loaded
+    return talkative(tmp_path_factory.mktemp("models") / "standin", seed=3)
 
 
 @pytest.fixture(scope="module")
 def picture():
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (56, 84, 3), dtype=np.uint8))
+    return noise()
 
 
 @pytest.fixture(autouse=True)
@@ -54,16 +47,6 @@ def no_thread_left():
 def told(loaded, picture):
     """All that one comparison yields."""
     return list(compare(loaded, picture, QUESTION, k=2, r=0.5, max_new_tokens=5, repeats=2, warmup=2))
-
-
-def inputs_of(loaded, picture, question: str = QUESTION) -> dict:
-    text = loaded.family.prompt(loaded.processor, question)
-    return dict(loaded.processor(images=picture, text=text, return_tensors="pt"))
-
-
-def plain_answer(loaded, inputs, count: int) -> str:
-    output = loaded.model.generate(**inputs, max_new_tokens=count, do_sample=False)[0, inputs["input_ids"].shape[1]:]
-    return loaded.processor.tokenizer.decode(output, skip_special_tokens=True).strip()
 
 
 def test_both_answers_are_those_of_plain_generate(loaded, picture, told):
@@ -114,12 +97,12 @@ def test_the_kept_patches_are_those_of_the_trace(loaded, picture, told):
     with FastV(k=2, r=0.5)(loaded.model) as trace:
         loaded.model.generate(**inputs, max_new_tokens=1)
     expected = torch.isin(trace.visual_positions[0], trace.kept[0]).view(4, 4)
-    assert told[-1].kept == tuple(tuple(row) for row in expected.tolist())
+    assert told[-1].fastv.kept == tuple(tuple(row) for row in expected.tolist())
 
 
 def test_the_picture_shown_is_the_one_the_model_saw(picture, told):
     middle = np.asarray(picture.crop((14, 0, 70, 56)), int)  # the short side fits already: only the crop is left
-    assert np.abs(np.asarray(told[-1].seen, int) - middle).max() <= 1
+    assert np.abs(np.asarray(told[-1].fastv.seen, int) - middle).max() <= 1
 
 
 def test_how_it_was_measured_travels_along_and_is_json(told):
@@ -134,7 +117,7 @@ def test_how_it_was_measured_travels_along_and_is_json(told):
 @pytest.mark.parametrize("r, kept", [(0.0, 16), (0.25, 12), (1.0, 0)])
 def test_r_is_the_fraction_dropped_and_0_changes_nothing(loaded, picture, r, kept):
     *_, result = compare(loaded, picture, QUESTION, k=1, r=r, **QUICK)
-    assert result.fastv.visual_tokens == kept == sum(map(sum, result.kept))
+    assert result.fastv.visual_tokens == kept == sum(map(sum, result.fastv.kept))
     assert result.baseline.visual_tokens == VISUAL_TOKENS
     if r == 0:
         assert result.fastv.answer == result.baseline.answer
@@ -234,7 +217,7 @@ def test_two_at_a_time_come_out_as_one_by_one(loaded, picture, told):
         thread.start()
     for thread in threads:
         thread.join()
-    assert results[0.5].fastv.answer == told[-1].fastv.answer and results[0.5].kept == told[-1].kept
+    assert results[0.5].fastv.answer == told[-1].fastv.answer and results[0.5].fastv.kept == told[-1].fastv.kept
     assert results[0.0].fastv.answer == told[-1].baseline.answer
 
 
@@ -276,4 +259,4 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(loaded, picture):
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (1, 20), (400, 21), (2_048, 2_048)])
 def test_pictures_of_all_sizes_run(loaded, size):
     *_, result = compare(loaded, Image.new("RGB", size, "red"), QUESTION, max_new_tokens=1, repeats=1)
-    assert result.seen.size == (56, 56) and len(result.kept) == 4
+    assert result.fastv.seen.size == (56, 56) and len(result.fastv.kept) == 4

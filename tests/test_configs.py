@@ -10,7 +10,7 @@ import pytest
 from fastv import configs
 from fastv.errors import InvalidInputError
 from fastv.models.catalogue import ModelEntry
-from fastv.shapes import REFERENCE_CONFIGS
+from fastv.shapes import REFERENCE_CONFIGS, Shape, read_shape
 
 BIG = REFERENCE_CONFIGS["llava-1.5-13b"]
 
@@ -33,6 +33,20 @@ def test_the_miniatures_are_known_where_they_are_there(tmp_path, monkeypatch):
         assert (configs.small_twin("mini-13"), configs.small_twin("llava-1.5-13b")) == ("mini-7", "llava-1.5-7b")
     finally:
         configs.known.cache_clear()
+
+
+def test_every_model_has_its_visual_tokens():
+    for key, shape in configs.known().items():
+        tokens, runs = configs.intake(shape, key)
+        frame = shape.projector.tokens if shape.projector else configs.PICTURE_TOKENS
+        assert tokens == configs.VISUAL_TOKENS.get(key, frame) and runs == round(tokens / frame) >= 1
+    assert configs.intake(Shape(configs.shape_of("llava-1.5-7b").decoder)) == (576, 1)
+
+
+def test_a_clip_is_eight_frames_of_a_model_that_reads_small_pictures():
+    vision = BIG["vision_config"] | {"image_size": 224}
+    shape = read_shape({"model_type": "llava", "vision_config": vision})
+    assert configs.intake(shape, "video-llava-7b") == (2048, 8) and configs.intake(shape) == (256, 1)
 
 
 def test_small_twins_are_there():

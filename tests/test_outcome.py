@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
-from comparisons import HOSTILE, Tags, comparison, run, words
+from comparisons import HOSTILE, PLAIN, PRUNED, Tags, comparison, duel, pruned, run, words
 
 from fastv import outcome
 from fastv.measure import Machine
+from fastv.titles import USUAL
 
 
 def test_the_table_holds_every_quantity_of_both_sides():
@@ -31,10 +33,10 @@ def test_spreads_that_overlap_are_called_so():
 
 
 def test_an_answer_of_one_token_has_no_time_per_token_and_lengths_that_differ_are_told():
-    text = re.sub(r"\s+", " ", words(outcome.table(comparison(run(tokens=1), run(0.5, tokens=7, visual=288)))))
+    text = re.sub(r"\s+", " ", words(outcome.table(comparison(run(tokens=1), pruned(tokens=7)))))
     assert "Per token ms after the first – 5.00 4.00–6.00 –" in text and "1 and 7 tokens" in text
     assert "Total ms 1 token 2" in re.sub(
-        r"\s+", " ", words(outcome.table(comparison(run(tokens=1), run(0.5, tokens=1))))
+        r"\s+", " ", words(outcome.table(comparison(run(tokens=1), pruned(tokens=1))))
     )
 
 
@@ -55,7 +57,7 @@ def test_how_it_was_measured_is_said():
     ):
         assert piece in text
     assert "a single run of each side" in words(outcome.table(comparison(repeats=1)))
-    assert "threads" not in words(outcome.table(comparison(device="cuda:0"))).split("Times")[0]
+    assert "threads" not in words(outcome.table(comparison(fastv=pruned(setup=replace(PRUNED, device="cuda:0"))))).split("Times")[0]
 
 
 @pytest.mark.parametrize(
@@ -70,15 +72,64 @@ def test_how_it_was_measured_is_said():
     ],
 )
 def test_the_words_beside_the_picture_say_what_was_kept_and_why(k, rank, piece):
-    text = words(outcome.kept_words(comparison(k=k, rank=rank)))
-    assert piece in text and "288 of 576" in text
+    text = words(outcome.kept_words(pruned(setup=replace(PRUNED, k=k, rank=rank)), USUAL[1], "fastv"))
+    assert piece in text and "2 of 4" in text and "What FastV kept" in text
 
 
 def test_foreign_text_is_never_markup():
+    names = {"model": HOSTILE, "name": HOSTILE, "dtype": HOSTILE}
+    made = comparison(pruned(setup=replace(PRUNED, **names | {"model": "x"})), pruned(setup=replace(PRUNED, **names)),
+                      machine=Machine(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE))
+    titles = outcome.titles_of(made)
     shown = [
-        outcome.answers(HOSTILE, HOSTILE, budget=HOSTILE, expected=HOSTILE),
-        outcome.table(comparison(model=HOSTILE, dtype=HOSTILE, machine=Machine(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE))),
+        outcome.answers(HOSTILE, HOSTILE, titles, expected=HOSTILE),
+        outcome.table(made),
+        outcome.kept_words(made.fastv, titles[1], "fastv"),
     ]
     for html in shown:
         assert not any(tag == "img" for tag, _ in Tags(html).tags)
         assert HOSTILE in "".join(Tags(html).words)
+
+
+def test_a_duel_names_each_side_and_says_what_is_compared_with_what():
+    text = re.sub(r"\s+", " ", words(outcome.table(duel())))
+    assert "Cost Mini 7 Mini 13 with FastV Mini 13 takes of what Mini 7 takes First token" in text
+    assert "1.20× the time 20% more" in text and "mini-7 in float32 and mini-13 in float32 on" in text
+    assert "of each model with its own weights" in text and "Without" not in text
+
+
+@pytest.mark.parametrize("ks, note", [((None, None), "all layers"), ((2, None), "layers 2 and up"),
+                                      ((2, 2), "layers 2 and up"), ((5, 3), "layers 5 or 3 and up")])
+def test_the_layers_that_see_fewer_tokens_are_those_of_the_sides(ks, note):
+    sides = [run() if k is None else pruned(setup=replace(PRUNED, k=k)) for k in ks]
+    assert f"Visual tokens {note}" in re.sub(r"\s+", " ", words(outcome.table(comparison(*sides))))
+
+
+@pytest.mark.parametrize("made, said", [
+    (comparison(), "the same answer; to the first token, FastV took 0.50× the time that the model without FastV took."),
+    (comparison(fastv=pruned(3.0, answer="six")),
+     "different answers; to the first token, FastV took 3.00× the time that the model without FastV took."),
+    (duel(), "different answers; to the first token, Mini 13 with FastV took 1.20× the time that Mini 7 took."),
+    (comparison(fastv=pruned(1.01)), "the same answer; the times to the first token vary too much to tell them apart."),
+])
+def test_the_end_says_plainly_who_was_sooner(made, said):
+    assert outcome.verdict(made) == said
+
+
+@pytest.mark.parametrize("one, other, who", [
+    ("Two.", "two", "Both say so."),
+    ("two", "three", "Only “Mini 7” says so."),
+    ("", "two", "Only “Mini 13 with FastV” says so."),
+    ("twenty", "", "Neither says so."),
+])
+def test_who_gave_the_expected_answer_is_said_whichever_side_it_is(one, other, who):
+    text = words(outcome.answers(one, other, outcome.titles_of(duel()), expected="two"))
+    assert re.sub(r"\s+", " ", text).endswith(f"Expected: two . {who}")
+
+
+@pytest.mark.parametrize("said, right", [
+    ("a rose, two pigs and a dog on red", True), ("two pigs, a dog and a rose on red", True),
+    ("two dogs, a pig and a rose on red", False), ("two pigs and a rose on red", False)])
+def test_things_may_be_listed_in_any_order(said, right):
+    expected = "two pigs, a rose and a dog on red"
+    assert ("Both say so" in outcome.answers(said, expected, expected=expected)) == right

@@ -6,12 +6,13 @@ import csv
 import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 from html import unescape
 from io import BytesIO, StringIO
 
 import numpy as np
 import pytest
-from comparisons import HOSTILE, Tags, comparison, run, words
+from comparisons import HOSTILE, PLAIN, PRUNED, Tags, comparison, duel, pruned, run, words
 from PIL import Image
 
 from fastv import outcome, report
@@ -44,7 +45,7 @@ def test_it_shows_the_table_of_the_page_and_how_it_was_measured():
     made = comparison()
     text = plain(report.as_html(made, expected="three"))
     assert plain(outcome.table(made)) in text
-    for piece in ("how many ?", "Expected: three", "K=2, R=50%", "288 of 576", "600 tokens, 576 of them visual",
+    for piece in ("how many ?", "Expected: three", "K=2, R=50%", "2 of 4", "600 tokens, 4 of them visual",
                   "float32 on Some CPU", "PyTorch 2.13", "convention “exact”", "First token 50%", "Peak memory 100%"):
         assert piece in text
     assert text.count("two") >= 2 and "Expected" not in report.as_html(made)
@@ -52,7 +53,7 @@ def test_it_shows_the_table_of_the_page_and_how_it_was_measured():
 
 def test_both_pictures_are_inside_and_show_what_was_seen_and_kept():
     seen = Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8))
-    whole, kept = images(report.as_html(comparison(seen=seen)))
+    whole, kept = images(report.as_html(comparison(fastv=pruned(seen=seen))))
     assert np.array_equal(whole, seen)
     rows = np.asarray(kept)
     half = len(rows) // 2
@@ -60,24 +61,26 @@ def test_both_pictures_are_inside_and_show_what_was_seen_and_kept():
 
 
 def test_the_bars_have_the_lengths_of_the_shares():
-    html = report.as_html(comparison(run(), run(2.0, visual=288)))
+    html = report.as_html(comparison(run(), pruned(2.0)))
     widths = [float(width) for width in re.findall(r'class="bar" style="width: ([\d.]+)%', html)]
     assert max(widths) == 100 and "--whole: 50.0%" in html and widths[0] == 100
     assert "First token 200%" in plain(html)
 
 
 def test_an_answer_of_one_token_has_no_bar_for_what_it_lacks():
-    html = report.as_html(comparison(run(tokens=1), run(0.5, tokens=1)))
+    html = report.as_html(comparison(run(tokens=1), pruned(tokens=1)))
     assert html.count('class="bar"') == 6
 
 
 def test_foreign_text_is_never_markup():
     machine = Machine(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE)
-    hostile = run(answer=HOSTILE)
-    html = report.as_html(comparison(hostile, hostile, question=HOSTILE, model=HOSTILE, dtype=HOSTILE, machine=machine),
-                          expected=HOSTILE, link=f"https://x/{HOSTILE}")
+    names = {"model": HOSTILE, "name": HOSTILE, "dtype": HOSTILE}
+    sides = run(answer=HOSTILE, setup=replace(PLAIN, **names | {"model": "x"})), pruned(
+        answer=HOSTILE, setup=replace(PRUNED, **names))
+    html = report.as_html(comparison(*sides, question=HOSTILE, machine=machine), expected=HOSTILE,
+                          link=f"https://x/{HOSTILE}")
     assert len(images(html)) == 2 and unescape(html).count(HOSTILE) >= 8
-    harmless = report.as_html(comparison(), expected="two", link="https://x/")
+    harmless = report.as_html(duel(), expected="two", link="https://x/")
     assert [tag for tag, _ in Tags(html).tags] == [tag for tag, _ in Tags(harmless).tags]
     assert not any("onerror" in attributes for _, attributes in Tags(html).tags)
 
@@ -108,3 +111,33 @@ def test_the_json_holds_everything():
     read = json.loads(report.as_json(made, expected="two", link=LINK))
     assert read == json.loads(json.dumps({**made.to_dict(), "expected": "two", "link": LINK}))
     assert read["fastv"]["timing"]["prefill_seconds"]["runs"] == [0.05, 0.052, 0.051]
+
+
+def test_a_duel_names_both_models_and_says_nothing_of_one_that_is_not_so():
+    text = plain(report.as_html(duel(), expected="three"))
+    for piece in ("Mini 13 with FastV beside Mini 7", "Mini 13 with FastV (K=2, R=50%) and Mini 7 (without FastV) answered",
+                  "What FastV kept in Mini 13", "mini-7 in float32 and mini-13 in float32 on Some CPU",
+                  "Mini 13 with FastV takes, of what Mini 7 takes", "First token 120%", "Ranked by last_token Seed"):
+        assert piece in text
+    assert "FastV report: mini-13, K=2, R=50% beside mini-7" in text
+    assert "With and without" not in text and len(images(report.as_html(duel()))) == 2
+
+
+def test_both_sides_with_fastv_show_what_each_kept():
+    more = pruned(kept=((True, False), (False, False)), setup=replace(PRUNED, r=0.75, rank="mean"))
+    html = report.as_html(comparison(pruned(), more))
+    text = plain(html)
+    assert len(images(html)) == 3 and "What FastV kept at K=2, R=75%, rank mean" in text and "1 of 4" in text
+    assert "What FastV kept at K=2, R=50%, rank last_token" in text and "2 of 4" in text
+    ranked = "FastV at K=2, R=50%, rank last_token: last_token; FastV at K=2, R=75%, rank mean: mean"
+    assert f"Ranked by {ranked}" in text
+
+
+def test_without_fastv_on_either_side_nothing_is_said_of_ranking():
+    text = plain(report.as_html(comparison(run(), run(setup=replace(PLAIN, model="mini-13", name="Mini 13")))))
+    assert "Mini 13 beside Mini 7" in text and "Ranked" not in text and "FastV kept" not in text
+
+
+def test_each_line_of_the_csv_is_of_its_own_side():
+    baseline, fastv = csv.DictReader(StringIO(report.as_csv(duel())))
+    assert (baseline["model"], baseline["k"], fastv["model"], fastv["k"]) == ("mini-7", "", "mini-13", "2")

@@ -18,6 +18,7 @@ def test_every_device_is_complete_and_names_its_source():
     assert len(devices()) >= 6
     for key, device in devices().items():
         assert device.key == key and device.name and device.source
+        assert device.urls and all(url.startswith("http") for url in device.urls) or "arithmetic" in device.source
         assert min(*device.peak_flops.values(), device.bandwidth_bytes_per_second, device.memory_bytes) > 1e9
         assert all(device.peak(dtype) >= device.peak("float32") for dtype in DTYPES)
 

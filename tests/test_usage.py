@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from standins import save_llava_checkpoint
 
-from fastv.compare import compare
+from fastv.compare import Side, compare
 from fastv.models.catalogue import ModelEntry, find
 from fastv.models.loading import load
-from fastv.usage import script
+from fastv.usage import Asked, script, script_of_both
 
 AWKWARD = ['is it "red" ?', "what's this ?", """both " and ' ?""", "two\nlines\\n {k} {{}}", 'end"""',
            "\ud800 \u202e ?"]
@@ -34,9 +34,33 @@ def test_the_lines_print_the_answer_of_the_comparison(settings, tmp_path, monkey
     assert capsys.readouterr().out.strip() == finished.fastv.answer != ""
 
 
+@pytest.mark.parametrize("baseline", [(None, 0.0), (1, 0.25)])
+def test_the_lines_of_both_sides_print_both_answers(baseline, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "path" / "to"
+    for name, shape in (("small", {"seed": 3}), ("large", {"seed": 4, "layers": 6})):
+        save_llava_checkpoint(folder / name, **shape)
+    pixels = np.random.default_rng(0).integers(0, 256, (56, 84, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    small, large = (load(str(folder / name)) for name in ("small", "large"))
+    question = "how many red in the picture ?"
+    *_, finished = compare(large, "picture.png", question, k=2, r=0.5, rank="mean", max_new_tokens=5, repeats=1,
+                           baseline=Side(small, *baseline, rank="mean"))
+    sides = Asked("It's small", small.entry, *baseline), Asked("Large with FastV", large.entry, 2, 0.5)
+    lines = script_of_both(sides, question, dtype="float32", rank="mean", max_new_tokens=5)
+    assert str(tmp_path) not in lines
+    exec(compile(lines, "shown", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == [f"It's small: {finished.baseline.answer}",
+                                                    f"Large with FastV: {finished.fastv.answer}"]
+
+
 @pytest.mark.parametrize("question", AWKWARD)
-def test_any_question_survives_as_text(question):
-    lines = script(find("mini-7"), question, dtype="float32", k=2, r=0.5)
+@pytest.mark.parametrize("both", [False, True])
+def test_any_question_survives_as_text(question, both):
+    if both:
+        lines = script_of_both([Asked(question, find("mini-7"))], question, dtype="float32")
+    else:
+        lines = script(find("mini-7"), question, dtype="float32", k=2, r=0.5)
     lines.encode()
     assert question.strip() in [node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)]
 

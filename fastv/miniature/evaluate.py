@@ -1,106 +1,31 @@
-"""How well a miniature answers, with and without FastV: the same fixed scenes every time, scores per task with intervals.
+"""How well a miniature answers, with and without FastV: the same fixed scenes every time, scores with intervals.
 
     python -m fastv.miniature.evaluate mini-7
     python -m fastv.miniature.evaluate mini-7 -k 2 -r 0.5 --scenes 300
+    python -m fastv.miniature.evaluate mini-13 --grid --like mini-7
+
+With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and ranking is measured, answers, FLOPs and time to the first
+token, into assets/measured/<model>.json. The same command goes on where it was ended; with --times in place of --grid
+only the times are taken anew, for which the machine should be doing nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
-from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from fastv import FastV
+from fastv import FastV, configs
+from fastv.formats import percent
+from fastv.measured import FOLDER, Measured, MeasuredPoint, parsed
+from fastv.miniature.answering import Exam, answers
+from fastv.miniature.benchmark import QUESTIONS_A_SCENE, SCENES, benchmark
 from fastv.miniature.phrasings import TASKS
-from fastv.miniature.questions import Question, ask
-from fastv.miniature.scenes import Scene, scene
+from fastv.miniature.scoring import is_right, scores
+from fastv.miniature.sweep import grid, parity, retime, sweep
 from fastv.models.loading import LoadedModel, load
-
-SCENES, QUESTIONS_A_SCENE = 1000, 3
-_LONGEST_ANSWER = 40  # tokens
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question of the benchmark. ``held_out``: whether its scene's layout is one that training never saw."""
-
-    scene: Scene
-    question: Question
-    held_out: bool
-
-
-@dataclass(frozen=True)
-class Score:
-    """``right`` of ``asked`` questions, as a share with its 95% Wilson interval."""
-
-    right: int
-    asked: int
-    share: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, marks: list[bool]) -> Score:
-        asked, right = len(marks), sum(marks)
-        z, share = 1.96, right / asked
-        centre = (share + z * z / (2 * asked)) / (1 + z * z / asked)
-        reach = z / (1 + z * z / asked) * (share * (1 - share) / asked + z * z / (4 * asked * asked)) ** 0.5
-        return cls(right, asked, share, centre - reach, centre + reach)
-
-
-def benchmark(scenes: int = SCENES) -> list[Item]:
-    """The questions about scenes 0 ... scenes - 1: tasks by lot, half of the scenes in phrasings training did not use, a quarter
-    with layouts it did not use; task, phrasing and layout vary independently."""
-    items = []
-    for seed in range(scenes):
-        held_out = seed % 8 >= 6
-        made, rng = scene(seed, held_out=held_out), random.Random(f"benchmark {seed}")
-        turn = rng.sample(TASKS, len(TASKS))
-        asked = [found for task in turn if (found := ask(made, task, rng, seen=seed % 2 == 0))]
-        items += [Item(made, question, held_out) for question in asked[:QUESTIONS_A_SCENE]]
-    return items
-
-
-def is_right(question: Question, answer: str) -> bool:
-    """Whether an answer says the same: in any case, and for a description with the things in any order."""
-    said, truth = answer.strip().rstrip(".").lower(), question.answer.lower()
-    if question.task != "describe":
-        return said == truth
-    return _parts(said) == _parts(truth)
-
-
-def _parts(text: str) -> list[str]:
-    things, _, background = text.partition(" on ")
-    return sorted(things.replace(" and ", ", ").split(", ")) + [background]
-
-
-def answers(loaded: LoadedModel, items: list[Item], budget: FastV | None = None, *, batch: int = 24) -> Iterator[str]:
-    """Greedy answers, one per item, in order; ``budget`` prunes."""
-    tokenizer = loaded.processor.tokenizer
-    for start in range(0, len(items), batch):
-        some = items[start:start + batch]
-        prompts = [loaded.family.prompt(loaded.processor, item.question.text) for item in some]
-        inputs = loaded.processor(images=[item.scene.picture for item in some], text=prompts, padding=True, return_tensors="pt")
-        with torch.inference_mode(), budget(loaded.model) if budget else nullcontext():
-            out = loaded.model.generate(**inputs.to(loaded.device, loaded.model.dtype), do_sample=False,
-                                        max_new_tokens=_LONGEST_ANSWER)
-        yield from (text.strip() for text in tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
-
-
-def scores(items: list[Item], marks: list[bool]) -> dict[str, Score]:
-    """Overall, per task, and by what training had seen: name -> Score."""
-    groups = {"all": lambda item: True}
-    groups |= {task: lambda item, task=task: item.question.task == task for task in TASKS}
-    groups |= {"phrasing seen": lambda item: item.question.seen, "phrasing unseen": lambda item: not item.question.seen,
-               "layout seen": lambda item: not item.held_out, "layout unseen": lambda item: item.held_out}
-    chosen = {name: [mark for item, mark in zip(items, marks) if belongs(item)] for name, belongs in groups.items()}
-    return {name: Score.of(some) for name, some in chosen.items() if some}
 
 
 def main() -> None:
@@ -110,20 +35,84 @@ def main() -> None:
     parser.add_argument("-r", type=float, default=0.5, help="fraction of visual tokens to drop")
     parser.add_argument("--rank", default="last_token")
     parser.add_argument("--scenes", type=int, default=SCENES)
-    parser.add_argument("--json", type=Path, help="also write the scores to this file")
+    parser.add_argument("--questions", type=int, help=f"about each scene (default: {QUESTIONS_A_SCENE}; 1 for a grid)")
+    parser.add_argument("--grid", action="store_true", help="measure the whole grid")
+    parser.add_argument("--like", help="also, for each K, where it costs what this smaller model costs without FastV")
+    parser.add_argument("--times", action="store_true", help="of a grid that is there, take the times anew, no answers")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each point of the grid")
+    parser.add_argument("--json", type=Path, help="also write the scores to this file; for a grid, in place of its own")
     arguments = parser.parse_args()
-    loaded, items = load(arguments.model), benchmark(arguments.scenes)
+    loaded = load(arguments.model)
+    (_grid if arguments.grid or arguments.times else _single)(loaded, arguments)
+
+
+def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
+    items = benchmark(arguments.scenes, arguments.questions or QUESTIONS_A_SCENE)
     budget = None if arguments.k is None else FastV(arguments.k, arguments.r, arguments.rank)
     marks = [is_right(item.question, answer) for item, answer in zip(items, answers(loaded, items, budget))]
     found = scores(items, marks)
     for name, score in found.items():
-        print(f"{name:16} {100 * score.share:5.1f}%  ({100 * score.low:.1f} to {100 * score.high:.1f}, n={score.asked})")
+        between = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
+        print(f"{name:16} {100 * score.share:5.1f}%  ({between}, n={score.asked})")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         settings = {"model": arguments.model, "k": arguments.k, "r": arguments.r if budget else 0.0,
                     "rank": arguments.rank if budget else None, "scenes": arguments.scenes}
         record = {**settings, "scores": {name: asdict(score) for name, score in found.items()}}
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
+    name, questions = Path(arguments.model).name, arguments.questions or 1
+    print("Reading the pictures", flush=True)
+    exam = Exam(loaded, benchmark(arguments.scenes, questions))
+    points = grid()
+    command = (f"python -m fastv.miniature.evaluate {name} --grid --scenes {arguments.scenes} --questions {questions} "
+               f"--repeats {arguments.repeats}")
+    if arguments.like:
+        points += parity(loaded.model.config, configs.shape_of(arguments.like), exam)
+        command += f" --like {arguments.like}"
+    print(f"{len(exam.items)} questions, {len(points)} points", flush=True)
+
+    def tell(record: dict[str, Any]) -> None:
+        print(_line(parsed(record)), flush=True)
+
+    path, settings = arguments.json or FOLDER / f"{name}.json", {"repeats": arguments.repeats, "tell": tell}
+    if arguments.times:
+        retime(exam, path, **settings)
+        return
+    found = parsed(sweep(exam, points, path, command=command, **settings))
+    print("\n" + _by_task(found))
+
+
+def _line(found: Measured) -> str:
+    """The latest point in words."""
+    point = found.points[-1]
+    score = found.score(point)
+    share = f"{percent(score.share):>6} ({percent(score.low)} to {percent(score.high)})"
+    if point.k is None:
+        return f"{_name(point):28} {share}"
+    change = found.change(point)
+    return (f"{_name(point):28} {share}  change {100 * change.share:+.1f} ({100 * change.low:+.1f} to "
+            f"{100 * change.high:+.1f}) points, p={change.p:.2g}  "
+            f"{percent(point.total_flops / found.unpruned.total_flops)} of the FLOPs, {percent(point.time_ratio)} of "
+            "the first-token time")
+
+
+def _name(point: MeasuredPoint) -> str:
+    return "no FastV" if point.k is None else f"K={point.k} R={percent(point.r)} {point.rank}"
+
+
+def _by_task(found: Measured) -> str:
+    """All points as a table of shares per task, with the changes that are clear marked."""
+    asked = [task for task in TASKS if task in found.tasks]
+    lines = ["Right per task, in percent; * differs from no FastV by more than chance would (95%, each on its own)",
+             " ".join([f"{'':24}", *(f"{task[:9]:>10}" for task in asked)])]
+    for point in found.points:
+        cells = [f"{100 * found.score(point, task).share:9.1f}{'*' if found.change(point, task).is_clear else ' '}"
+                 for task in asked]
+        lines.append(" ".join([f"{_name(point):24}", *cells]))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from fastv.miniature.world import CELLS, COLOURS, NAMES, SIGN
 HEADS = {"name": (1 + len(NAMES), 1.0, 0.3), "cell": (len(CELLS), 0.3, 1.0), "centre": (2, 0.5, 0.1), "digit": (11, 1.0, 0.02),
          "place": (4, 0.5, 0.02), "colour": (len(COLOURS), 0.2, 1.0)}
 
+_MARGIN = 2  # patches of a window around the middle of the thing it shows
+
 
 class Labeller(torch.nn.Module):
     """The tower with a linear reading of each label from each patch; the readings are thrown away after training."""
@@ -64,31 +66,35 @@ def labelling_loss(labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Ten
     return total, {"loss": total.item(), **figures}
 
 
-def _windows(made: Scene, *, side: int, count: int) -> list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]:
-    """``count`` windows of ``side`` x ``side`` patches, each the fullest of three drawn: pixels, patch numbers, labels.
+def _windows(made: Scene, *, side: int, count: int, signs: float) -> list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]:
+    """``count`` windows of ``side`` x ``side`` patches, each around a thing: pixels, patch numbers, labels.
 
-    In place of every third scene another with the same seed is taken that is full of signs: digits are small, and rare.
+    signs: in place of this share of the scenes others are taken that show nothing but signs: digits are small, and rare.
     """
     rng = random.Random(made.seed)
-    if made.seed % 3 == 0:
+    if rng.random() < signs:
         made = scene(made.seed, held_out=False, names=[SIGN] * rng.randint(3, MOST_THINGS))
     whole, labels = pixels(made), {label: torch.from_numpy(values) for label, values in patch_labels(made).items()}
     numbers = torch.arange(GRID * GRID).view(GRID, GRID)
     windows = []
     for _ in range(count):
-        corners = [(rng.randint(0, GRID - side), rng.randint(0, GRID - side)) for _ in range(3)]
-        top, left = max(corners, key=lambda corner: (made.owners[corner[0]:corner[0] + side, corner[1]:corner[1] + side] >= 0).sum())
+        x, y = rng.choice(made.things).centre
+        top, left = (min(max(0, int(value // PATCH) - rng.randint(_MARGIN, side - _MARGIN)), GRID - side) for value in (y, x))
         patches = numbers[top:top + side, left:left + side].flatten()
         seen = whole[:, top * PATCH:(top + side) * PATCH, left * PATCH:(left + side) * PATCH]
         windows.append((seen, patches, {label: values[patches] for label, values in labels.items()}))
     return windows
 
 
-def train_tower(windows: Plan, whole: Plan, folder: Path) -> CLIPVisionModel:
-    """Learn from quarter windows of pictures (a sixth of the work), then from whole pictures; resumes where it stopped."""
+def train_tower(windows: Plan, signs: Plan, whole: Plan, folder: Path) -> CLIPVisionModel:
+    """Learn from quarter windows of pictures (a sixth of the work), from small ones mostly of signs, then from whole pictures.
+
+    Resumes where it stopped.
+    """
     torch.manual_seed(0)
     labeller = Labeller(CLIPVisionModel(tower_config()))
-    for name, plan, side, count in (("windows", windows, GRID // 2, 2), ("whole", whole, GRID, 1)):
-        example = partial(_windows, side=side, count=count)
+    for name, plan, example in (("windows", windows, partial(_windows, side=GRID // 2, count=2, signs=0.3)),
+                                ("signs", signs, partial(_windows, side=GRID // 3, count=4, signs=0.7)),
+                                ("whole", whole, partial(_windows, side=GRID, count=1, signs=0.3))):
         learn(labeller, partial(labelling_loss, labeller), partial(batches, example, plan.pictures), plan, folder / name)
     return labeller.tower

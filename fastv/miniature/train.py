@@ -23,7 +23,8 @@ from fastv.miniature.loop import Plan
 from fastv.miniature.tokenizer import build_processor
 from fastv.miniature.tower import train_tower
 
-TOWER = (Plan(1000, pictures=32, final=0.286), Plan(450, learning_rate=4e-4, warmup=20))
+TOWER = (Plan(1000, pictures=32, final=0.286), Plan(400, pictures=32, learning_rate=1e-3, warmup=20, final=0.4),
+         Plan(450, learning_rate=4e-4, warmup=20))
 DECODER = (Plan(1600, final=0.3), Plan(450, learning_rate=5e-4, warmup=20))
 _SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Any
 
@@ -12,15 +12,18 @@ from gradio_client.utils import is_file_obj_with_meta
 from PIL import Image
 
 from fastv import dimming, outcome
-from fastv.compare import Comparison, Progress, compare
+from fastv.compare import Comparison, Progress, Side, compare
+from fastv.comparison import Setup
 from fastv.errors import FastVError, InvalidInputError
-from fastv.formats import ratio
+from fastv.titles import USUAL, Title, titles
 from fastv.ui import results
 from fastv.ui.examples import true_answer
+from fastv.ui.hosting import Cut
 from fastv.ui.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
+_NOT_YET = '<span class="no-words">not reached</span>'
 BROKEN = "Something went wrong here, and it was not your doing: the log of the app has the details. Please try again."
 
 
@@ -28,55 +31,84 @@ BROKEN = "Something went wrong here, and it was not your doing: the log of the a
 class Request:
     """One comparison as it was asked for.
 
-    picture: the path of an uploaded file. model: a key of the shelf, None for its first. The rest as in ``compare``.
+    picture: the path of an uploaded file, or the picture once it is opened. model: a key of the shelf, None for its
+    first; k: None for without FastV. baseline_model: what it is compared with, None for the same model; baseline_k,
+    baseline_r: as k and r, by default without FastV. rank and seed hold for both sides. The rest as in ``compare``.
     """
 
-    picture: str
+    picture: str | Image.Image
     question: str
     model: str | None = None
-    k: int = 2
+    k: int | None = 2
     r: float = 0.5
     rank: str = "last_token"
     seed: int = 0
     max_new_tokens: int = 64
     repeats: int = 3
     warmup: int = 1
+    baseline_model: str | None = None
+    baseline_k: int | None = None
+    baseline_r: float = 0.5
 
-    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison]:
+    @property
+    def models(self) -> tuple[str | None, str | None]:
+        """The keys of the candidate and of what it is compared with."""
+        return self.model, self.model if self.baseline_model is None else self.baseline_model
+
+    def setups(self, shelf: Shelf) -> tuple[Setup, Setup]:
+        """Baseline and candidate, whether or not their models are in memory. Raises ModelLoadError."""
+        one, other = self.models
+        return (shelf.setup(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
+                shelf.setup(one, self.k, self.r, self.rank, self.seed))
+
+    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison | Cut]:
+        """Through all that a served run goes through. Raises FastVError at once when it may not be."""
+        wanted = replace(self, model=shelf.default if self.model is None else self.model)
+        return shelf.hosting.run(wanted, lambda checked, **limits: checked.begin(shelf, **limits))
+
+    def begin(self, shelf: Shelf, **limits: Any) -> Iterator[Progress | Comparison]:
+        """With its models in memory. limits: ``seconds`` and ``unwanted`` of ``compare``."""
+        loaded, other = shelf.both(*self.models)
         return compare(
-            shelf.take(self.model),
+            loaded,
             self.picture,
             self.question,
             k=self.k,
             r=self.r,
             rank=self.rank,
             seed=self.seed,
+            baseline=Side(other, self.baseline_k, self.baseline_r, self.rank, self.seed),
             max_new_tokens=self.max_new_tokens,
             repeats=self.repeats,
             warmup=self.warmup,
+            **limits,
         )
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The dimmed picture, its description, and the words beside it (HTML)."""
+    """The dimmed picture of a side, its description, and the words beside it (HTML)."""
 
     picture: Image.Image | None
     description: str
     words: str
 
 
+NO_KEPT = Kept(None, "", outcome.NOTHING_KEPT)
+
+
 @dataclass(frozen=True)
 class View:
     """What the page shows from now on, as HTML; None where it stays. problem: a plain sentence if there is one.
 
-    finished: the comparison, in the last view of a run that came to its end; expected: the true answer, if it is known.
+    kept: of one side, or of the candidate and the other where both have FastV. finished: the comparison, in the last
+    view of a run that came to its end; expected: the true answer, if it is known.
     """
 
     status: str
     answers: str | None = None
     table: str | None = None
-    kept: Kept | None = None
+    kept: tuple[Kept, ...] | None = None
     problem: str | None = None
     finished: Comparison | None = None
     expected: str | None = None
@@ -91,10 +123,8 @@ def upload_path(upload: Any) -> str:
 
 def no_comparison() -> View:
     """Before the first run."""
-    kept = Kept(None, "", outcome.kept_words(None))
-    return View(
-        results.status("Choose a picture, ask about it, and run both."), outcome.answers("", ""), outcome.table(), kept
-    )
+    return View(results.status("Choose a picture, ask about it, and run both."), outcome.answers("", ""),
+                outcome.table(), (NO_KEPT,))
 
 
 def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]) -> Iterator[View]:
@@ -103,69 +133,88 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
     request: makes the request, and may raise a FastVError. known: true answers to questions about this picture.
     Closing the iterator ends the comparison at its next token, without waiting for it.
     """
-    running = None
+    running, names = None, USUAL
     try:
         wanted = request()
-        if not shelf.is_loaded(wanted.model):
-            yield View(results.status(f"Loading {shelf.entry(wanted.model).name}…", 0.0))
+        if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
+            yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
         running = wanted.start(shelf)
-        yield from _views(running, wanted, known)
+        names = titles(*wanted.setups(shelf))
+        yield from _views(running, wanted, known, names)
     except GeneratorExit:
         if running is not None:
             Thread(target=running.close, name="fastv-closing", daemon=True).start()
         raise
     except FastVError as error:
-        yield View(results.problem(str(error)), problem=str(error))
+        yield _failed(str(error), names if running is not None else None)
     except Exception:
         logger.exception("a comparison failed")
-        yield View(results.problem(BROKEN), problem=BROKEN)
+        yield _failed(BROKEN, names if running is not None else None)
 
 
-def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str]) -> Iterator[View]:
-    budget = outcome.budget(wanted.k, wanted.r)
-    blank = no_comparison()
-    yield View(
-        results.status("Waiting for the model…", 0.0), outcome.answers("", "", budget=budget), blank.table, blank.kept
-    )
+def _failed(problem: str, names: tuple[Title, Title] | None) -> View:
+    """A run that fails on its way takes what it showed with it: half a pair would pass for a result.
+
+    names: the sides' titles, if the run had begun.
+    """
+    failed = outcome.answers("", "", names, empty='<span class="no-words">failed</span>') if names else None
+    return View(results.problem(problem), failed, problem=problem)
+
+
+def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str],
+           names: tuple[Title, Title]) -> Iterator[View]:
+    yield View(results.status("Waiting for the model…", 0.0), outcome.answers("", "", names),
+               outcome.table(names=names), (NO_KEPT,))
     for now in running:
-        if isinstance(now, Comparison):
-            yield _finished(now, budget, true_answer(known, wanted.question))
+        if isinstance(now, Cut):
+            texts = outcome.answers(now.baseline_text, now.fastv_text, tuple(map(_cut_short, names)), empty=_NOT_YET)
+            yield View(results.problem(now.words), texts)
+        elif isinstance(now, Comparison):
+            yield _finished(now, names, true_answer(known, wanted.question), wanted.repeats)
         elif now.stage in ("baseline", "fastv"):
-            yield View(results.status(_stage(now, wanted), now.fraction),
-                       outcome.answers(now.baseline_text, now.fastv_text, writing=now.stage, budget=budget))
+            yield View(results.status(_stage(now, wanted, names), now.fraction),
+                       outcome.answers(now.baseline_text, now.fastv_text, names, writing=now.stage))
         else:  # nothing but the status: a timed pass should have the machine to itself
-            yield View(results.status(_stage(now, wanted), now.fraction))
+            yield View(results.status(_stage(now, wanted, names), now.fraction))
 
 
-def _stage(now: Progress, wanted: Request) -> str:
+def _stage(now: Progress, wanted: Request, names: tuple[Title, Title]) -> str:
     if now.stage != "measuring":
         return {
             "waiting": "Waiting for the model…",
-            "baseline": "Answering without FastV…",
-            "fastv": "Answering with FastV…",
+            "baseline": f"Answering {names[0].how}…",
+            "fastv": f"Answering {names[1].how}…",
         }[now.stage]
     passes_done = round(now.fraction * 2 * (wanted.warmup + wanted.repeats))
     timed = passes_done - 2 * wanted.warmup
     return f"Timing pass {timed + 1} of {2 * wanted.repeats}…" if timed >= 0 else "Warming up…"
 
 
-def _finished(comparison: Comparison, budget: str, expected: str | None) -> View:
+def _cut_short(title: Title) -> Title:
+    return replace(title, note=", ".join(filter(None, (title.note, "cut short"))))
+
+
+def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str | None, repeats: int) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
-    same = "the same answer" if baseline.answer == fastv.answer else "different answers"
-    if outcome.overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
-        first_token = "the times to the first token vary too much to tell them apart"
-    else:
-        first_token = (
-            f"with FastV the first token took {ratio(baseline.prefill_seconds, fastv.prefill_seconds, 'time')}"
-        )
-    kept = Kept(dimming.dimmed(comparison.seen, comparison.kept), dimming.description(comparison.kept),
-                outcome.kept_words(comparison))
-    answers = outcome.answers(baseline.answer, fastv.answer, budget=budget, expected=expected, empty=outcome.NO_WORDS)
-    return View(results.status(f"Done: {same}; {first_token}."), answers, outcome.table(comparison), kept,
-                finished=comparison, expected=expected)
+    answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS)
+    fewer = f" Time was up after {comparison.repeats} of {repeats} timed runs." if comparison.repeats < repeats else ""
+    return View(results.status(f"Done: {outcome.verdict(comparison)}{fewer}"), answers, outcome.table(comparison),
+                _kept(comparison, names), finished=comparison, expected=expected)
+
+
+def _kept(comparison: Comparison, names: tuple[Title, Title]) -> tuple[Kept, ...]:
+    """The pictures of the sides with FastV, the candidate first."""
+    runs = ((comparison.fastv, names[1], "fastv"), (comparison.baseline, names[0], "baseline"))
+    found = tuple(Kept(dimming.dimmed(run.seen, run.kept), dimming.description(run.kept),
+                       outcome.kept_words(run, name, side)) for run, name, side in runs if run.setup.k is not None)
+    return found or (NO_KEPT,)
 
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:
     """The comparison as JSON's types. Raises FastVError."""
-    *_, comparison = request.start(shelf)
-    return {**comparison.to_dict(), "model": shelf.entry(request.model).key}
+    last = None
+    for last in request.start(shelf):
+        pass
+    if not isinstance(last, Comparison):
+        raise FastVError(last.words if isinstance(last, Cut) else "The run was stopped.")
+    return last.to_dict()

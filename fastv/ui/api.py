@@ -19,7 +19,7 @@ def add(shelf: Shelf) -> None:
     def compare(
         image: FileData,
         question: str,
-        k: int = 2,
+        k: int | None = 2,
         r: float = 0.5,
         model: str | None = None,
         rank: str = "last_token",
@@ -27,17 +27,20 @@ def add(shelf: Shelf) -> None:
         max_new_tokens: int = 64,
         repeats: int = 3,
         warmup: int = 1,
+        baseline_model: str | None = None,
+        baseline_k: int | None = None,
+        baseline_r: float = 0.5,
     ) -> dict:
         """Answers a question about a picture with and without FastV: {"baseline": {...}, "fastv": {...}, ...}.
 
-        Seconds, bytes and FLOPs are in base units. r is a fraction. model is one of those on the page, by default the
-        one the app was started with. rank is last_token, mean or random (drawn by seed). repeats counts the timed
-        passes of each side, warmup those before.
+        Seconds, bytes and FLOPs are in base units. r is a fraction; k=None is without FastV. model is one of those on
+        the page, by default the one the app was started with. rank is last_token, mean or random (drawn by seed).
+        repeats counts the timed passes of each side, warmup those before. The baseline is the same model without FastV,
+        or baseline_model, with FastV where baseline_k is given.
         """
         try:
-            return compared(
-                shelf, Request(upload_path(image), question, model, k, r, rank, seed, max_new_tokens, repeats, warmup)
-            )
+            return compared(shelf, Request(upload_path(image), question, model, k, r, rank, seed, max_new_tokens,
+                                           repeats, warmup, baseline_model, baseline_k, baseline_r))
         except FastVError as error:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:

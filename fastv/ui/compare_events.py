@@ -12,9 +12,12 @@ import gradio as gr
 from fastv.errors import FastVError, ModelLoadError
 from fastv.inputs import open_picture
 from fastv.models.loading import LoadedModel
-from fastv.ui import budgets, examples, results
+from fastv.ui import budgets, compare_with, examples, results
 from fastv.ui.answering import upload_path
+from fastv.ui.budgets import layers_of, slider_step
+from fastv.ui.compare_with import SAME
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
+from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
 
 
@@ -33,38 +36,67 @@ def connect_model(parts: Parts, shelf: Shelf) -> None:
     """The choice of the model, and the budgets that suit it."""
     sliders = [parts.k, parts.r]
 
-    def switch(key: str, in_use: str) -> Iterator[tuple]:
+    def switch(key: str, in_use: str, other: str, other_k: int, other_r: float) -> Iterator[tuple]:
         """Loads the model; one that cannot be loaded leaves the one before in use."""
-        unchanged = [gr.skip()] * 6
+        unchanged = [gr.skip()] * 11
         yield results.status("Loading the model…", 0.0), gr.skip(), gr.skip(), *unchanged
         try:
-            loaded = shelf.take(key)
+            loaded = shelf.take(key, beside=other or None)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
             yield results.problem(f"{error} {shelf.entry(in_use).name} stays in use."), in_use, gr.skip(), *unchanged
         else:
+            same = compare_with.updates(shelf, loaded, SAME, other_k, other_r) if other == SAME else [gr.skip()] * 5
             yield (
                 results.status(f"{loaded.entry.name} is loaded."),
                 gr.skip(),
                 key,
                 note(loaded),
-                *_budget_controls(loaded),
+                *_budget_controls(loaded, shelf, compare_with.sides(key, other, other_r)),
+                *same,
             )
 
     parts.model.input(
         switch,
-        [parts.model, parts.in_use],
-        [parts.status, parts.model, parts.in_use, parts.note, parts.offered, parts.preset, parts.sentence, *sliders],
+        [parts.model, parts.in_use, *parts.baseline.chosen],
+        [parts.status, parts.model, parts.in_use, parts.note, parts.offered, parts.preset, parts.sentence, *sliders,
+         *parts.baseline.all],
         **ONE_AT_A_TIME,
         **QUIET,
     )
-    parts.preset.input(_preset, [parts.preset, parts.offered], [parts.sentence, *sliders], **INSTANT)
-    gr.on([slider.input for slider in sliders], _moved, [*sliders, parts.offered], [parts.preset, parts.sentence],
+    parts.preset.input(_preset, [parts.preset, parts.offered], [parts.sentence, *sliders, parts.later], **INSTANT)
+    gr.on([slider.input for slider in sliders], moved, [*parts.chosen, parts.offered], [parts.preset, parts.sentence],
           trigger_mode="always_last", **INSTANT)
 
 
-def layers_of(loaded: LoadedModel) -> int:
-    return len(loaded.family.decoder(loaded.model).layers)
+def connect_baseline(parts: Parts, shelf: Shelf) -> None:
+    """What the model is compared with."""
+    baseline = parts.baseline
+
+    def switch(key: str, in_use: str, offered: list[budgets.Choice], *chosen: Any) -> Iterator[list]:
+        """Loads the model; one that cannot be loaded leaves the one before in use."""
+        yield [results.status("Loading the model…", 0.0), *[gr.skip()] * 7]
+        model, k, r, _, other_k, other_r = chosen
+        try:
+            _, loaded = shelf.both(model, key or model)
+        except ModelLoadError as error:
+            gr.Warning(escape(str(error)))
+            words = results.problem(f"{error} What it is compared with stays as it was.")
+            yield [words, gr.skip(), in_use, *[gr.skip()] * 5]
+        else:
+            name = "the same model" if key == SAME else loaded.entry.name
+            yield [results.status(f"The other side is {name}."),
+                   *compare_with.updates(shelf, loaded, key, other_k, other_r),
+                   *moved(model, k, r, key, other_k, other_r, offered)]
+
+    def other_moved(*chosen: Any) -> list:
+        *_, key, k, r_percent, _ = chosen
+        return [gr.Accordion(label=compare_with.label(shelf, key, k, r_percent)), *moved(*chosen)]
+
+    baseline.model.input(switch, [baseline.model, baseline.in_use, parts.offered, *parts.chosen],
+                         [parts.status, *baseline.all, parts.preset, parts.sentence], **ONE_AT_A_TIME, **QUIET)
+    gr.on([baseline.k.input, baseline.r.input], other_moved, [*parts.chosen, parts.offered],
+          [baseline.box, parts.preset, parts.sentence], trigger_mode="always_last", **INSTANT)
 
 
 def note(loaded: LoadedModel) -> str:
@@ -72,11 +104,6 @@ def note(loaded: LoadedModel) -> str:
     entry = loaded.entry
     limits = f" It knows {examples.world_in_words()}; outside that world it may be wrong." if entry.embedded else ""
     return f'<p class="note"><b>{escape(entry.name)}.</b> {escape(entry.description + limits)}</p>'
-
-
-def slider_step(r_percent: float) -> float:
-    """Whole percents for people; tenths when a preset needs them."""
-    return 1 if float(r_percent).is_integer() else 0.1
 
 
 def _pick(question: str, known: dict, event: gr.SelectData) -> list:
@@ -120,21 +147,31 @@ def _chips(suggestions: tuple[str, ...]) -> list[gr.Button]:
     return [gr.Button(text, visible=bool(text)) for text in padded]
 
 
-def _budget_controls(loaded: LoadedModel) -> tuple:
+def _budget_controls(loaded: LoadedModel, shelf: Shelf, sides: tuple[str, str] | None) -> tuple:
     """The budgets for a model, their names, the sentence of the first of them, and both sliders at it."""
-    offered = budgets.choices(loaded)
+    offered = budgets.choices(loaded, shelf)
     first = offered[0]
-    return (offered, gr.Radio(budgets.names(offered), value=first.name), sentence(offered, first.name),
+    name = budgets.name_of(offered, first.k, first.r_percent, sides)
+    return (offered, gr.Radio(budgets.names(offered), value=name), sentence(offered, name),
             gr.Slider(value=first.k, maximum=layers_of(loaded) - 1), _r_slider(first))
 
 
 def _preset(name: str, offered: list[budgets.Choice]) -> tuple:
+    """Its sentence, and K and R; one that sets up both sides is left for later, when their models are loaded."""
     chosen = next((choice for choice in offered if choice.name == name), None)
-    return sentence(offered, name), *((gr.skip(), gr.skip()) if chosen is None else (chosen.k, _r_slider(chosen)))
+    if chosen is None:
+        return sentence(offered, name), gr.skip(), gr.skip(), ""
+    if chosen.sides is None:
+        return sentence(offered, name), chosen.k, _r_slider(chosen), ""
+    model, beside = chosen.sides
+    link = Link(model, chosen.k, chosen.r_percent, chosen.name, baseline=beside)
+    return sentence(offered, name), gr.skip(), gr.skip(), link.query
 
 
-def _moved(k: int, r_percent: float, offered: list[budgets.Choice]) -> tuple[str, str]:
-    name = budgets.name_of(offered, k, r_percent)
+def moved(model: str, k: int, r_percent: float, other: str, other_k: int, other_r: float,
+           offered: list[budgets.Choice]) -> tuple[str, str]:
+    """The preset that both sides amount to, and its sentence."""
+    name = budgets.name_of(offered, k, r_percent, compare_with.sides(model, other, other_r))
     return name, sentence(offered, name)
 
 

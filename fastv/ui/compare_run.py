@@ -8,8 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.ui import results, taking
-from fastv.ui.answering import Request, View, upload_path, views
+from fastv import outcome
+from fastv.errors import FastVError
+from fastv.titles import titles
+from fastv.ui import compare_with, results, taking
+from fastv.ui.answering import Kept, Request, View, upload_path, views
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, Parts
 from fastv.ui.share import link_of
 from fastv.ui.shelf import Shelf
@@ -18,41 +21,42 @@ from fastv.ui.shelf import Shelf
 def connect_run(parts: Parts, shelf: Shelf) -> None:
     """Lets Run, Enter and Stop begin and end comparisons."""
     buttons = [parts.run, parts.stop]
-    shown = [parts.status, parts.answers, parts.table, parts.kept_picture, parts.kept_words, *parts.taking.downloads]
-    asked = [parts.picture, parts.question, parts.known, parts.scene, parts.in_use]
-    settings = [parts.k, parts.r, parts.rank, parts.max_new_tokens, parts.repeats]
+    shown = [parts.status, parts.answers, parts.table, parts.kept_picture, parts.kept_words, parts.other_row,
+             parts.other_picture, parts.other_words, *parts.taking.downloads]
+    asked = [parts.picture, parts.known, parts.max_new_tokens, parts.repeats]
+    said = [parts.question, parts.scene, parts.rank]
 
-    def run(
-        upload: Any, question: str, known: dict, scene: int | None, model: str, k: int, r_percent: float, rank: str,
-        most: int, rounds: int, sender: gr.Request
-    ) -> Iterator[list]:
-        said = {"model": model, "k": k, "r": r_percent, "question": question, "scene": scene, "rank": rank}
-        link = link_of(said).address(sender.headers.get("referer"))
+    def run(sender: gr.Request, upload: Any, known: dict, most: int, rounds: int, question: str, scene: int | None,
+            rank: str, *chosen: Any) -> Iterator[list]:
+        link = link_of({"question": question, "scene": scene, "rank": rank} | taking.sides_said(*chosen))
+        address = link.address(sender.headers.get("referer"))
 
         def request() -> Request:
-            picture, r = upload_path(upload), r_percent / 100
-            return Request(picture, question, model, k, r, rank, max_new_tokens=most, repeats=rounds)
+            other, one = compare_with.setups(shelf, *chosen)
+            pruning = {"k": one.k, "r": one.r or 0.0, "baseline_k": other.k, "baseline_r": other.r or 0.0}
+            return Request(upload_path(upload), question, one.model, rank=rank, max_new_tokens=most, repeats=rounds,
+                           baseline_model=other.model, **pruning)
 
         steps = views(shelf, request, known)
         try:
             for view in steps:
                 if view.problem:
                     gr.Warning(escape(view.problem))
-                yield _updates(view) + _files(parts.taking, view, link)
+                yield _updates(view) + _files(parts.taking, view, address)
         finally:
             steps.close()
 
     # The first step does not queue: the buttons change at once, and Stop also works on a run that still waits.
     pressed = gr.on(
         [parts.run.click, parts.question.submit],
-        lambda: (results.status("Waiting for its turn…", 0.0), *_buttons(True)),
+        lambda: (results.status("Waiting for its turn…", 0.0), False, *_buttons(True)),
         None,
-        [parts.status, *buttons],
+        [parts.status, parts.fresh, *buttons],
         **INSTANT,
     )
     running = pressed.then(
-        run, [*asked, *settings], shown, preprocess=False, show_progress="minimal", show_progress_on=[parts.status],
-        api_visibility="private", **ONE_AT_A_TIME,
+        run, [*asked, *said, *parts.chosen], shown, preprocess=False, show_progress="minimal",
+        show_progress_on=[parts.status], api_visibility="private", **ONE_AT_A_TIME,
     )
     running.success(lambda: _buttons(False), None, buttons, **INSTANT)
     # A run that was stopped has failed in Gradio's eyes; so has one that found the line full, which Gradio then says.
@@ -66,14 +70,34 @@ def connect_run(parts: Parts, shelf: Shelf) -> None:
         )
 
 
+def connect_headings(parts: Parts, shelf: Shelf) -> None:
+    """As long as nothing has run, the empty answers and the empty table say what will be compared."""
+
+    def headings(fresh: bool, *chosen: Any) -> list:
+        try:
+            names = titles(*compare_with.setups(shelf, *chosen)) if fresh else None
+        except FastVError:  # a field may be empty while somebody types
+            names = None
+        if names is None:
+            return [gr.skip(), gr.skip()]
+        return [outcome.answers("", "", names), outcome.table(names=names)]
+
+    # The models too: a State tells of no change that skips the queue, as a link's does.
+    gr.on([control.change for control in (*parts.chosen, parts.model, parts.baseline.model)],
+          headings, [parts.fresh, *parts.chosen], [parts.answers, parts.table], trigger_mode="always_last", **INSTANT)
+
+
 def _updates(view: View) -> list:
-    """Status, answers, table, kept picture and the words beside it; those that stay as they are skipped."""
-    shown = [view.status, view.answers, view.table]
-    if view.kept:
-        shown += [gr.Image(view.kept.picture, alt_text=view.kept.description), view.kept.words]
-    else:
-        shown += [None, None]
-    return [gr.skip() if part is None else part for part in shown]
+    """Status, answers, table, and what one side or both kept; those that stay as they are skipped."""
+    shown = [gr.skip() if part is None else part for part in (view.status, view.answers, view.table)]
+    if view.kept is None:
+        return [*shown, *[gr.skip()] * 5]
+    one, *other = view.kept
+    return [*shown, *_picture(one), gr.Row(visible=bool(other)), *(_picture(other[0]) if other else (None, ""))]
+
+
+def _picture(kept: Kept) -> tuple[gr.Image, str]:
+    return gr.Image(kept.picture, alt_text=kept.description), kept.words
 
 
 def _files(made: taking.Taking, view: View, link: str | None) -> list:

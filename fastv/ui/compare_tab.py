@@ -8,10 +8,11 @@ import gradio as gr
 
 from fastv.models.loading import LoadedModel
 from fastv.ranking import RANKS
-from fastv.ui import budgets, examples, taking
+from fastv.ui import budgets, compare_with, examples, taking
 from fastv.ui.answering import no_comparison
-from fastv.ui.compare_events import connect_inputs, connect_model, layers_of, note, sentence, slider_step
-from fastv.ui.compare_run import connect_run
+from fastv.ui.budgets import layers_of, slider_step
+from fastv.ui.compare_events import connect_baseline, connect_inputs, connect_model, note, sentence
+from fastv.ui.compare_run import connect_headings, connect_run
 from fastv.ui.parts import Parts
 from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
@@ -26,19 +27,23 @@ def build(shelf: Shelf) -> Parts:
     parts = _layout(shelf)
     connect_inputs(parts)
     connect_model(parts, shelf)
+    connect_baseline(parts, shelf)
     connect_run(parts, shelf)
+    connect_headings(parts, shelf)
     return parts
 
 
 def _layout(shelf: Shelf) -> Parts:
     loaded = shelf.take(shelf.default)
-    offered, first = budgets.choices(loaded), examples.example(examples.GALLERY_SEEDS[0])
+    offered, first = budgets.choices(loaded, shelf), examples.example(examples.GALLERY_SEEDS[0])
     blank = no_comparison()
     made: dict[str, Any] = {
         "known": gr.State(first.answers),
         "in_use": gr.State(shelf.default),
         "offered": gr.State(offered),
         "scene": gr.State(examples.GALLERY_SEEDS[0]),
+        "fresh": gr.State(True),
+        "later": gr.Textbox(visible="hidden", elem_id="link-later"),
     }
     made["note"] = _html(note(loaded), "note")
     with gr.Row(elem_classes="compare"):
@@ -47,26 +52,35 @@ def _layout(shelf: Shelf) -> Parts:
         with gr.Column(elem_classes="show"):
             made["answers"] = _html(blank.answers, "answers")
             made["table"] = _html(blank.table, "costs")
-            with gr.Row(elem_classes="kept-row"):
-                made["kept_picture"] = gr.Image(
-                    None,
-                    label="What FastV kept",
-                    interactive=False,
-                    format="png",
-                    buttons=[],
-                    height=272,
-                    min_width=200,
-                    elem_id="kept",
-                    show_label=False,
-                )
-                made["kept_words"] = _html(blank.kept.words, "kept-words", min_width=200)
+            _, made["kept_picture"], made["kept_words"] = _kept("kept", blank.kept[0].words, visible=True)
+            made["other_row"], made["other_picture"], made["other_words"] = _kept("other-kept", "", visible=False)
             begin = Link(shelf.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
             made["taking"] = taking.layout(shelf, begin, _LONGEST_ANSWER)
         with gr.Column(elem_classes="settings"):
-            made["model"] = gr.Radio([(entry.name, key) for key, entry in shelf.entries.items()], value=shelf.default,
+            made["model"] = gr.Radio([(shelf.title(key), key) for key in shelf.entries], value=shelf.default,
                                      label="Model", elem_id="model")
+            made["baseline"] = compare_with.layout(shelf, loaded)
             made |= _measuring_controls()
     return Parts(**made)
+
+
+def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr.HTML]:
+    """A picture of what one side kept, and the words beside it."""
+    with gr.Row(elem_classes="kept-row", visible=visible) as row:
+        picture = gr.Image(
+            None,
+            label="What FastV kept",
+            interactive=False,
+            format="png",
+            buttons=[],
+            height=272,
+            min_width=200,
+            elem_id=name,
+            elem_classes="kept-picture",
+            show_label=False,
+        )
+        html = _html(words, f"{name}-words", min_width=200, elem_classes="kept-words")
+    return row, picture, html
 
 
 def _question_controls(first: examples.Example) -> dict[str, Any]:

@@ -13,13 +13,17 @@ import gradio as gr
 
 from fastv import configs
 from fastv.budget import BASES, QUANTITIES, NotReachable, Solution, Target, Workload, solve_all
+from fastv.cost import check_budget
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
+from fastv.measured import measured
 from fastv.shapes import Shape
+from fastv.time_budget import TimeSolution, Unknown, solve_time
 from fastv.ui.answering import BROKEN
-from fastv.ui.explorer_settings import tokens_of_pictures, workload_for
+from fastv.ui.explorer_settings import workload_for
 
 logger = logging.getLogger(__name__)
 
+FIRST_TOKEN = "first-token"
 _MOST = 10**7  # tokens, pictures or prompts: beyond any model, and arithmetic stays within floats
 
 
@@ -45,23 +49,47 @@ def budget(model: str = "llava-1.5-13b", like: str = "llava-1.5-7b", basis: str 
     """The R for each K at which model costs ratio times what like costs without FastV: {"target": ..., "rows": [...]}.
 
     basis: total (all decoder layers), per-layer (their average, as in the paper's Table 1), or a quantity to compare:
-    prefill_flops, total_flops, kv_cache_bytes. ks: by default every layer. A row has r, exact to a token, and
-    continuous_r, where parts of a token could be kept; or the reason why no R reaches the target.
+    prefill_flops, total_flops, kv_cache_bytes; or first-token, the time that was measured of both here, at the prompt
+    it was measured with. ks: by default every layer. A row has r, exact to a token, and continuous_r, where parts of a
+    token could be kept; or the reason why no R reaches the target, or why that is not known.
     """
     shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
     small = configs.shape_of(like)
-    small_workload = workload if visual_tokens is not None else workload_for(small, workload)
+    small_workload = workload if visual_tokens is not None else workload_for(small, workload, like, pictures)
+    _check(ratio, ks, shape)
+    if basis == FIRST_TOKEN:
+        return {"model": "config" if config is not None else model, "like": like, "basis": basis,
+                **_in_time(None if config is not None else model, like, ratio, shape, ks)}
     quantity = BASES.get(basis, basis) if isinstance(basis, str) else None
     if quantity not in QUANTITIES:
-        raise InvalidBudgetError(f"basis must be one of {', '.join((*BASES, *QUANTITIES))}, not {str(basis)[:40]!r}.")
-    if ks is not None and (not isinstance(ks, list) or len(ks) > shape.decoder.layers):
-        raise InvalidBudgetError(f"ks must be a list of at most {shape.decoder.layers} layers.")
-    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1e6:
-        raise InvalidBudgetError(f"ratio must be above 0 and at most 1,000,000, not {str(ratio)[:40]!r}.")
+        known = ", ".join((*BASES, *QUANTITIES, FIRST_TOKEN))
+        raise InvalidBudgetError(f"basis must be one of {known}, not {str(basis)[:40]!r}.")
     target = Target.of_model(small, small_workload, quantity, convention, ratio=ratio)
     rows = [_row(found) for found in solve_all(shape, workload, target, ks)]
     return {"model": "config" if config is not None else model, "like": like, "basis": basis, **asdict(workload),
             "target": asdict(target), "rows": rows}
+
+
+def _check(ratio: float, ks: list | None, shape: Shape) -> None:
+    if ks is not None and (not isinstance(ks, list) or len(ks) > shape.decoder.layers):
+        raise InvalidBudgetError(f"ks must be a list of at most {shape.decoder.layers} layers.")
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1e6:
+        raise InvalidBudgetError(f"ratio must be above 0 and at most 1,000,000, not {str(ratio)[:40]!r}.")
+
+
+def _in_time(model: str | None, like: str, ratio: float, shape: Shape, ks: list | None) -> dict:
+    """Rows for a time to the first token; the target is None where that of ``like`` was not measured."""
+    for k in ks or ():
+        check_budget(k, 0.0, shape.decoder.layers)
+    ks = list(range(shape.decoder.layers)) if ks is None else ks
+    reference = measured(like)
+    if reference is None:
+        reason = f"No time to the first token was measured of {like}."
+        return {"target": None, "rows": [_row(Unknown(k, reason)) for k in ks]}
+    seconds, device = ratio * reference.unpruned.first_token_seconds, str(reference.machine["device"])
+    target = {"quantity": "first_token_seconds", "amount": seconds, "convention": f"measured on {device}"}
+    return {"target": target,
+            "rows": [_row(solve_time(measured(model) if model else None, seconds, k, device=device)) for k in ks]}
 
 
 def add() -> None:
@@ -99,10 +127,12 @@ def _asked(model: str, config: dict | None, text_tokens: int, visual_tokens: int
         raise InvalidInputError(f"The config is longer than {configs.LONGEST_CONFIG:,} characters.")
     else:
         shape = configs.of_settings(config)
+    workload = Workload(text_tokens, visual_tokens or 0, answer_tokens, pictures, dtype, batch)
     if visual_tokens is None:
-        visual_tokens = tokens_of_pictures(shape, pictures)
-    return shape, Workload(text_tokens, visual_tokens, answer_tokens, pictures, dtype, batch)
+        workload = workload_for(shape, workload, model if config is None else None, pictures)
+    return shape, workload
 
 
-def _row(found: Solution | NotReachable) -> dict:
-    return {"reachable": isinstance(found, Solution), **asdict(found)}
+def _row(found: Solution | TimeSolution | NotReachable | Unknown) -> dict:
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(found).items()}
+    return {"reachable": isinstance(found, Solution | TimeSolution), **values}

@@ -11,7 +11,7 @@ import gradio as gr
 
 from fastv import configs
 from fastv.errors import FastVError, InvalidInputError
-from fastv.ui import budgets, explorer_map, explorer_settings, explorer_words, results
+from fastv.ui import budgets, explorer_frontier, explorer_map, explorer_settings, explorer_words, results
 from fastv.ui.answering import BROKEN, upload_path
 from fastv.ui.compare_events import layers_of, sentence, slider_step
 from fastv.ui.explorer_settings import OWN, shape_of
@@ -41,7 +41,7 @@ def panes(*values: Any) -> list[str]:
         chosen = explorer_settings.settings(*asked)
         return ["", explorer_map.map_pane(chosen, benchmark), explorer_words.equivalence_pane(chosen),
                 explorer_words.flops_pane(chosen), explorer_words.device_pane(chosen, device),
-                explorer_map.frontier_pane(chosen, axis, benchmark)]
+                explorer_frontier.frontier_pane(chosen, axis, benchmark)]
     except FastVError as error:
         problem = str(error)
     except Exception:

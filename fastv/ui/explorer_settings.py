@@ -13,14 +13,18 @@ from fastv.shapes import Shape
 
 OWN = "own"
 OWN_NAME = "Your config"
-PICTURE_TOKENS = 576  # taken where a config is of a decoder alone: what LLaVA-1.5 makes of a picture
 _NAMES = {entry.key: entry.name for entry in CATALOGUE} | {
-    OWN: OWN_NAME, "qwen-vl-chat": "Qwen-VL-Chat", "video-llava-7b": "Video-LLaVA 7B"}
+    OWN: OWN_NAME, "qwen-vl-chat": "Qwen-VL-Chat", "video-llava-7b": "Video-LLaVA 7B",
+    "qwen2-vl-2b": "Qwen2-VL 2B", "qwen2-vl-7b": "Qwen2-VL 7B", "qwen2.5-vl-3b": "Qwen2.5-VL 3B",
+    "qwen2.5-vl-7b": "Qwen2.5-VL 7B"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the page's panes depend on. model: a key of ``configs.known`` or OWN; relative: "itself" or "small"."""
+    """All that the page's panes depend on. model: a key of ``configs.known`` or OWN; relative: "itself" or "small".
+
+    pictures: as asked for; a clip is one of them, whose frames ``workload`` counts each.
+    """
 
     model: str
     shape: Shape
@@ -29,6 +33,7 @@ class Settings:
     r: float = 0.5
     measure: str = "prefill-paper"
     relative: str = "itself"
+    pictures: int = 1
 
     @property
     def name(self) -> str:
@@ -45,7 +50,7 @@ class Settings:
 
     @property
     def small_workload(self) -> Workload:
-        return workload_for(self.small_shape, self.workload)
+        return workload_for(self.small_shape, self.workload, self.small, self.pictures)
 
 
 def name_of(model: str) -> str:
@@ -63,14 +68,10 @@ def shape_of(model: str, own: str | None) -> Shape:
     return configs.parse(own) if model == OWN else configs.shape_of(model)
 
 
-def tokens_of_pictures(shape: Shape, pictures: int) -> int:
-    return pictures * (shape.projector.tokens if shape.projector else PICTURE_TOKENS)
-
-
-def workload_for(shape: Shape, like: Workload) -> Workload:
-    """The same text, answer, pictures and batch for another model, which may make other tokens of a picture."""
-    return Workload(like.text_tokens, tokens_of_pictures(shape, like.pictures), like.answer_tokens, like.pictures,
-                    like.dtype, like.batch)
+def workload_for(shape: Shape, like: Workload, model: str | None, pictures: int) -> Workload:
+    """The same text, answer, precision and batch, and so many pictures, for a model, by its key where it has one."""
+    tokens, frames = configs.intake(shape, model)
+    return Workload(like.text_tokens, pictures * tokens, like.answer_tokens, pictures * frames, like.dtype, like.batch)
 
 
 def settings(model: str, own: str | None, k: int, r_percent: float, dtype: str, text_tokens: int, answer_tokens: int,
@@ -86,9 +87,10 @@ def settings(model: str, own: str | None, k: int, r_percent: float, dtype: str, 
             raise InvalidInputError(f"{title} must be a whole number from 0 to 1,000,000, not {str(count)[:40]!r}.")
     if isinstance(r_percent, bool) or not isinstance(r_percent, int | float) or not 0 <= r_percent <= 100:
         raise InvalidBudgetError(f"R must be from 0 to 100 percent, not {str(r_percent)[:40]!r}.")
-    workload = Workload(int(text_tokens), tokens_of_pictures(shape, int(pictures)), int(answer_tokens), int(pictures),
-                        dtype, int(batch))
-    return Settings(model, shape, workload, min(int(k), shape.decoder.layers - 1), r_percent / 100, measure, relative)
+    asked = Workload(int(text_tokens), 0, int(answer_tokens), 0, dtype, int(batch))
+    workload = workload_for(shape, asked, model, int(pictures))
+    return Settings(model, shape, workload, min(int(k), shape.decoder.layers - 1), r_percent / 100, measure, relative,
+                    int(pictures))
 
 
 @lru_cache(maxsize=1)

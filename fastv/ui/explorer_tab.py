@@ -17,7 +17,7 @@ from fastv.ui.explorer_map import measures
 STYLE = Path(__file__).with_name("explorer.css")
 _SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
 _AXIS_NAMES = {"total": "FLOPs in total", "per-layer": "FLOPs per layer", "ratio": "Share of its own FLOPs",
-               "seconds": "First token, A100"}
+               "seconds": "First token"}
 
 
 @dataclass
@@ -95,8 +95,8 @@ def layout(k: int, r_percent: float) -> Explorer:
 
 def _own_config() -> dict[str, Any]:
     with gr.Accordion("Your config.json", open=True, visible=False) as box:
-        text = gr.Textbox(label="Paste it here", lines=5, max_lines=5, elem_id="own-config",
-                          max_length=configs.LONGEST_CONFIG, placeholder='{"model_type": "llava", "text_config": {…}}')
+        text = gr.Textbox(label="Paste it here", lines=5, max_lines=5, max_length=configs.LONGEST_CONFIG,
+                          elem_id="own-config", placeholder='{"model_type": "llava", "text_config": {…}}')
         file = gr.UploadButton("Or choose the file", file_types=[".json"], size="sm", elem_id="own-file")
     return {"own_box": box, "own_text": text, "own_file": file}
 

@@ -8,10 +8,11 @@ from html import escape
 from fastv import published, roofline
 from fastv.budget import NotReachable, Solution, Target, Workload, solve
 from fastv.errors import InvalidInputError
-from fastv.formats import FLOPS, change, number, percent, unit_for
+from fastv.formats import FLOPS, change, number, percent, sized, unit_for
 from fastv.landscape import breakdown, rows_for
+from fastv.measured import measured
 from fastv.shapes import Shape
-from fastv.ui.explorer_map import sized
+from fastv.time_budget import TimeSolution, solve_time
 from fastv.ui.explorer_settings import Settings, name_of
 from fastv.ui.plots import stacked_bars
 
@@ -45,7 +46,7 @@ def equivalence_pane(chosen: Settings) -> str:
         ("total", "In total", "all decoder layers together"),
         ("per-layer", "Per layer", "their average, as in the paper's Table 1")))
     return (f'<div class="pane"><h3>As cheap as {small}</h3><div class="cards">{cards}</div>{_why(chosen)}'
-            f"{_latencies() if chosen.model == 'llava-1.5-13b' else ''}"
+            f"{_latencies() if chosen.model == 'llava-1.5-13b' else ''}{_in_time(chosen)}"
             f"<details><summary>R for each K</summary>{_parity_table(chosen)}</details></div>")
 
 
@@ -64,7 +65,7 @@ def _card(chosen: Settings, basis: str, title: str, note: str) -> str:
     return f'<section class="card {basis}"><h4>{title} <small>{note}</small></h4>{body}</section>'
 
 
-def _use(found: Solution, text: str) -> str:
+def _use(found: Solution | TimeSolution, text: str) -> str:
     """A button that sets K and R, in tenths of a percent as the slider has them."""
     r = round(found.r, 3)
     return (f'<button type="button" class="use" data-k="{found.k}" data-r="{r}" '
@@ -79,6 +80,23 @@ def _why(chosen: Settings) -> str:
     return (f'<p class="why">The paper compares the average layer, but {name} has {layers} layers and {small} has '
             f"{less}: at equal cost per layer, {name} still does {percent(layers / less)} of the work. "
             f"The budget that makes the whole prompt as cheap is the one in total.</p>")
+
+
+def _in_time(chosen: Settings) -> str:
+    """As fast as the smaller model, by times measured here; or why that is not known."""
+    small, name = measured(chosen.small), escape(name_of(chosen.small))
+    if small is None or measured(chosen.model) is None:
+        return (f'<p class="note">At which R it is as fast as {name} is not known here: no times to the first token '
+                "were measured of both.</p>")
+    seconds, device = small.unpruned.first_token_seconds, str(small.machine["device"])
+    found = solve_time(measured(chosen.model), seconds, chosen.k, device=device)
+    if not isinstance(found, TimeSolution):
+        told = "not reachable" if isinstance(found, NotReachable) else "not known"
+        return f'<p class="note">As fast as {name}: {told} at K={chosen.k}. {escape(found.reason)}</p>'
+    r = percent(round(found.r, 3))
+    return (f'<p class="why">As fast as {name} without FastV ({sized(seconds, "seconds")} to the first token): '
+            f"{_use(found, f'K={found.k}, R={r}')}, measured on {escape(device)}, read off between R="
+            f"{percent(found.between[0])} and {percent(found.between[1])}.</p>")
 
 
 def _latencies() -> str:
@@ -163,7 +181,13 @@ def device_pane(chosen: Settings, key: str) -> str:
     return (f'<div class="pane"><h3>On {escape(device.name)}, an estimate</h3><table class="figures"><caption>Least '
             "times from peak rates: real runs take longer.</caption><thead><tr><th scope=\"col\">What</th>"
             '<th scope="col" class="baseline">Without</th><th scope="col" class="fastv">With FastV</th></tr></thead>'
-            f"<tbody>{body}</tbody></table><p class=\"note\">Peaks: {escape(device.source)}.</p></div>")
+            f"<tbody>{body}</tbody></table><p class=\"note\">Peaks: {escape(device.source)}"
+            f"{_links(device.urls)}.</p></div>")
+
+
+def _links(urls: tuple[str, ...]) -> str:
+    links = ", ".join(f'<a href="{escape(url)}" rel="noreferrer">{escape(url.split("/")[2])}</a>' for url in urls)
+    return links and f"; stated by {links}"
 
 
 def _yes(fits: bool) -> str:

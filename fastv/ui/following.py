@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
 from fastv.errors import ModelLoadError
-from fastv.models.loading import LoadedModel
-from fastv.ui import budgets, results, taking
-from fastv.ui.compare_events import layers_of, note, sentence, show_scene, slider_step
+from fastv.models.catalogue import ModelEntry
+from fastv.ui import budgets, compare_with, results, taking
+from fastv.ui.budgets import layers_of, slider_step
+from fastv.ui.compare_events import moved, note, sentence, show_scene
+from fastv.ui.compare_with import SAME
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
 from fastv.ui.share import Link, link_of
 from fastv.ui.shelf import Shelf
 
-_UNCHANGED = [gr.skip()] * 8  # of what ``model_updates`` returns
+_UNCHANGED = [gr.skip()] * 13  # of what ``updates`` returns
 # A tab is selected while the page is being built too: the address it was opened with is read before that counts.
 _FOLLOWED = "() => { window.linkFollowed = true; }"
 _TAB = """() => {{
@@ -28,15 +32,16 @@ _TAB = """() => {{
 
 def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: Parts, shelf: Shelf) -> None:
     """Connects the Blocks that are open; each: the tabs by their names in a link."""
-    chosen = [parts.in_use, parts.k, parts.r, parts.preset, parts.question, parts.scene, parts.rank]
-    def said(most: Any, *values: Any) -> list:
-        return taking.said(shelf, most, *values)
+    chosen = [parts.max_new_tokens, parts.preset, parts.question, parts.scene, parts.rank, *parts.chosen]
+
+    def said(*values: Any) -> list:
+        return taking.said(shelf, *values)
 
     gr.on(
         # The picture too: the change of a scene's number alone can get lost while another request is under way.
-        [component.change for component in (*chosen, parts.max_new_tokens, parts.picture)],
+        [component.change for component in (*chosen, parts.picture)],
         said,
-        [parts.max_new_tokens, *chosen],
+        chosen,
         [parts.taking.query, parts.taking.lines],
         trigger_mode="always_last",
         **INSTANT,
@@ -45,24 +50,23 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: P
     for name, tab in each.items():
         tab.select(None, None, None, js=_TAB.format(tab=name), **QUIET)
 
-    budget = [parts.model, parts.in_use, parts.note, parts.offered, parts.preset, parts.sentence, parts.k, parts.r]
     asked = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips, parts.rank, tabs]
-    later = gr.State(None)
 
     def follow(visit: gr.Request) -> list:
         return followed(shelf, link_of(visit.query_params), len(parts.chips))
 
-    def load(link: Link | None) -> list:
-        return loaded_later(shelf, link)
+    def load(query: str, offered: list[budgets.Choice], *sides: Any) -> list:
+        return loaded_later(shelf, query, moved(*sides, offered))
 
-    opened = page.load(follow, None, [*asked, *budget, parts.status, later], **INSTANT)
+    opened = page.load(follow, None, [*asked, *parts.setup, parts.status, parts.later], **INSTANT)
     opened.then(None, None, None, js=_FOLLOWED, **QUIET)
-    later.change(load, [later], [*budget, parts.status], **ONE_AT_A_TIME, **QUIET)
+    parts.later.change(load, [parts.later, parts.offered, *parts.chosen], [*parts.setup, parts.status, parts.later],
+                       **ONE_AT_A_TIME, **QUIET)
 
 
 def followed(shelf: Shelf, link: Link, chips: int) -> list:
-    """Picture, question, known answers, scene, the suggestions, rank, tabs, then what ``model_updates`` returns, the
-    status, and the link if its model is still to be loaded; all that the link leaves open is skipped.
+    """Picture, question, known answers, scene, the suggestions, rank, tabs, then what ``updates`` returns, the
+    status, and the link's query if a model of it is still to be loaded; all that the link leaves open is skipped.
 
     A model that comes with the project is loaded for whoever follows a link; to fetch gigabytes, or drop what others
     use, somebody has to choose it.
@@ -71,38 +75,56 @@ def followed(shelf: Shelf, link: Link, chips: int) -> list:
     if link.question is not None:
         asked[1] = link.question
     asked += [link.rank or gr.skip(), gr.Tabs(selected=link.tab) if link.tab else gr.skip()]
-    key = link.model if link.model in shelf.entries else shelf.default
-    if shelf.is_loaded(key):
-        new = (link.model, link.k, link.r, link.preset) != (None, None, None, None)
-        return [*asked, *(model_updates(shelf.take(key), link) if new else _UNCHANGED), gr.skip(), None]
-    entry = shelf.entry(key)
-    if entry.embedded:
-        return [*asked, *_UNCHANGED, results.status(f"Loading {entry.name}…", 0.0), link]
-    words = results.status(f"The link is about {entry.name}, which is not loaded: choose it under Model to load it.")
-    return [*asked, *model_updates(shelf.take(shelf.default), link), words, None]
+    said = (link.model, link.k, link.r, link.preset, link.baseline, link.baseline_r) != (None,) * 6
+    model, other = (key if key in shelf.entries else None for key in (link.model, link.baseline))
+    link = replace(link, model=model, baseline=other)
+    wanted = dict.fromkeys(shelf.entry(key) for key in (model, other or model))
+    missing = [entry for entry in wanted if not shelf.is_loaded(entry.key)]
+    if not missing:
+        return [*asked, *(updates(shelf, link) if said else _UNCHANGED), gr.skip(), ""]
+    if all(entry.embedded for entry in missing):
+        return [*asked, *_UNCHANGED, results.status(f"Loading {_names(missing)}…", 0.0), link.query]
+    are = "is" if len(missing) == 1 else "are"
+    where = "Model" if shelf.entry(model) in missing else "Compare with"
+    words = f"The link is about {_names(missing)}, which {are} not loaded: choose under {where} what to load."
+    there = [None if key is None or shelf.entry(key) in missing else key for key in (model, other)]
+    return [*asked, *updates(shelf, replace(link, model=there[0], baseline=there[1])), results.status(words), ""]
 
 
-def loaded_later(shelf: Shelf, link: Link | None) -> list:
-    """What ``model_updates`` returns, and the status, once the model of a link is loaded; unchanged where it is not."""
-    if link is None:
-        return [*_UNCHANGED, gr.skip()]
-    try:
-        loaded = shelf.take(link.model)
-    except ModelLoadError as error:
-        return [*_UNCHANGED, results.problem(str(error))]
-    return [*model_updates(loaded, link), results.status(f"{loaded.entry.name} is loaded.")]
+def _names(entries: list[ModelEntry]) -> str:
+    return " and ".join(entry.name for entry in entries)
 
 
-def model_updates(loaded: LoadedModel, link: Link) -> list:
-    """The model, its key, note and budgets, the preset and its sentence, K and R: what a link says of them that this
-    model has, else the model's own default.
+def loaded_later(shelf: Shelf, query: str, before: tuple[str, str]) -> list:
+    """What ``updates`` returns, the status, and an empty query, once the models of a link are loaded.
+
+    before: the preset that is in use, and its sentence, where they cannot be; the rest then stays as it is.
     """
-    offered = budgets.choices(loaded)
-    named = next((choice for choice in offered if choice.name == link.preset), offered[0])
+    link = link_of(dict(parse_qsl(query)))
+    if link == Link():
+        return [*_UNCHANGED, gr.skip(), gr.skip()]
+    try:
+        loaded = shelf.both(link.model, link.baseline or link.model)
+    except ModelLoadError as error:
+        return [*_UNCHANGED[:4], *before, *_UNCHANGED[6:], results.problem(str(error)), ""]
+    names = list(dict.fromkeys(one.entry for one in loaded))
+    words = f"{_names(names)} {'is' if len(names) == 1 else 'are'} loaded."
+    return [*updates(shelf, link), results.status(words), ""]
+
+
+def updates(shelf: Shelf, link: Link) -> list:
+    """The model, its key, note and budgets, the preset and its sentence, K and R, and the other side: what a link says
+    of them that these models have, else the model's own default. The models should be in memory.
+    """
+    loaded, other = shelf.both(link.model, link.baseline or link.model)
+    offered, key, beside = budgets.choices(loaded, shelf), loaded.entry.key, link.baseline or SAME
+    sides = compare_with.sides(key, beside, link.baseline_r or 0.0)
+    named = next((choice for choice in offered if choice.name == link.preset and choice.sides in (None, sides)),
+                 offered[0])
     k = link.k if link.k is not None and link.k < layers_of(loaded) else named.k
     r_percent = named.r_percent if link.r is None else link.r
     same = link.preset is not None and (named.k, named.r_percent) == (k, r_percent)
-    name = named.name if same else budgets.name_of(offered, k, r_percent)
-    key = loaded.entry.key
+    name = named.name if same else budgets.name_of(offered, k, r_percent, sides)
     return [key, key, note(loaded), offered, gr.Radio(budgets.names(offered), value=name), sentence(offered, name),
-            gr.Slider(value=k, maximum=layers_of(loaded) - 1), gr.Slider(value=r_percent, step=slider_step(r_percent))]
+            gr.Slider(value=k, maximum=layers_of(loaded) - 1), gr.Slider(value=r_percent, step=slider_step(r_percent)),
+            *compare_with.updates(shelf, other, beside, link.baseline_k, link.baseline_r)]

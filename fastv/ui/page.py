@@ -6,8 +6,10 @@ import os
 
 import gradio as gr
 
-from fastv.inputs import MAX_PICTURE_BYTES
-from fastv.ui import api, compare_tab, explorer_api, explorer_events, explorer_tab, following
+from starlette.middleware import Middleware
+
+from fastv.ui import (api, compare_tab, explorer_api, explorer_events, explorer_tab, following, health, keeping, line)
+from fastv.ui.door import Door
 from fastv.ui.shelf import Shelf
 from fastv.ui.theme import STYLE, colour_variables, theme
 
@@ -15,13 +17,14 @@ TITLE = "FastV explorer"
 _INTRO = """<header class="intro"><h1>FastV explorer</h1><p>Ask about a picture and watch one model answer twice:
 as it is, and with <b>FastV</b>, which drops the R percent of visual tokens that get the least attention, on entering
 layer K.</p></header>"""
-_QUEUE = 20  # runs that may wait; the next one is told that the app is busy
-_FORGET_SECONDS = (600, 3_600)  # how often uploads are looked through, and how old they may get
+_LINES = 200  # small things of the page that may wait, on top of the runs
 
 
 def build(shelf: Shelf) -> gr.Blocks:
-    """The page for the models of a shelf, the first of which is loaded."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=_FORGET_SECONDS) as page:
+    """The page for the models of a shelf, the first of which is loaded; served as the shelf's hosting settings say."""
+    settings = shelf.hosting.settings
+    folder, forget = keeping.own_folder(), settings.forget_seconds
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
         gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare") as compare:
@@ -31,7 +34,10 @@ def build(shelf: Shelf) -> gr.Blocks:
         following.connect(page, tabs, {"compare": compare, "explore": explore}, parts, shelf)
         api.add(shelf)
         explorer_api.add()
-    return page.queue(max_size=_QUEUE, default_concurrency_limit=1, api_open=False)
+    page.queue(max_size=settings.queue + _LINES, default_concurrency_limit=1, api_open=False)
+    line.limit(page._queue, settings.queue, settings.waiting_per_visitor)
+    page.fastv = shelf, folder  # for ``serve``
+    return page
 
 
 def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, share: bool = False) -> str:
@@ -39,10 +45,17 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
 
     host and port: where None, Gradio's: its environment variables, else 127.0.0.1 and the first free port from 7860.
     """
+    shelf, folder = page.fastv
+    settings = shelf.hosting.settings
     # Gradio asks itself over HTTP whether it is up: a proxy must not be in between.
     local = "127.0.0.1,localhost"
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = f"{os.environ[name]},{local}" if os.environ.get(name) else local
+    # Whose X-Forwarded-For counts is a setting; uvicorn would believe everything that comes through a tunnel.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+    door = Middleware(Door, picture_bytes=settings.picture_bytes, uploads_per_minute=settings.uploads_per_minute,
+                      proxies=settings.trust_proxy or 0,
+                      names=[one.api_name for one in page.fns.values() if one.api_visibility == "public"])
     _, address, public = page.launch(
         server_name=host,
         server_port=port,
@@ -57,9 +70,18 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         enable_monitoring=False,
         show_error=False,
         strict_cors=True,
-        max_file_size=MAX_PICTURE_BYTES,
+        max_file_size=settings.picture_bytes,
+        allowed_paths=[],
+        app_kwargs={"middleware": [door], "routes": [health.route(page, shelf)], "docs_url": None, "redoc_url": None,
+                    "openapi_url": None},
         footer_links=["api"],
         pwa=False,
         mcp_server=False,
     )
+    keeping.keep_sweeping(folder, settings.forget_seconds, lambda: _own_files(page), lambda: page.is_running)
     return public or address
+
+
+def _own_files(page: gr.Blocks) -> set[str]:
+    """Files the page itself was built with: its examples and first picture."""
+    return {path for part in list(page.blocks.values()) for path in getattr(part, "keep_in_cache", ())}

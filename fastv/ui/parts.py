@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from fastv.ui.compare_with import Baseline
 from fastv.ui.taking import Taking
 
 # All that touches a model stands in one line: two runs at a time would spoil each other's times.
@@ -16,9 +17,13 @@ INSTANT = QUIET | {"queue": False}
 
 @dataclass
 class Parts:
-    """The components of the tab. known: true answers to questions about the picture; in_use: the key of
-    the model in use; offered: the budgets for it; scene: the seed of the example shown, None for a picture of one's
-    own."""
+    """The components of the tab.
+
+    known: true answers to questions about the picture; in_use: the key of the model in use; offered: the budgets for
+    it; scene: the seed of the example shown, None for a picture of one's own; fresh: whether
+    nothing has run yet; later: the query of a link whose models are still to be loaded, out of sight (a State would not
+    tell of a change that skips the queue). other_row: what the other side kept, where it has FastV too.
+    """
 
     model: gr.Radio
     note: gr.HTML
@@ -41,8 +46,25 @@ class Parts:
     table: gr.HTML
     kept_picture: gr.Image
     kept_words: gr.HTML
+    other_row: gr.Row
+    other_picture: gr.Image
+    other_words: gr.HTML
     known: gr.State
     in_use: gr.State
     offered: gr.State
     scene: gr.State
+    fresh: gr.State
+    later: gr.Textbox
+    baseline: Baseline
     taking: Taking
+
+    @property
+    def chosen(self) -> list:
+        """What says which sides are compared: model, K, R, then the other side's."""
+        return [self.in_use, self.k, self.r, *self.baseline.chosen]
+
+    @property
+    def setup(self) -> list:
+        """All that changes with the sides: what ``following.updates`` is for."""
+        return [self.model, self.in_use, self.note, self.offered, self.preset, self.sentence, self.k, self.r,
+                *self.baseline.all]

@@ -4,10 +4,11 @@ be reached by keyboard, and fit any width. A spot to choose carries data-k and d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
+from types import MappingProxyType
 
 from fastv.formats import percent
 from fastv.landscape import Grid
@@ -32,7 +33,10 @@ class Marker:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of the frontier. ``kind``: CSS classes; ``words``: what it is, for the tip and for screen readers."""
+    """A point of the frontier. ``kind``: CSS classes; ``words``: what it is, for the tip and for screen readers.
+
+    interval: the lower and upper end of the line drawn through it.
+    """
 
     x: float
     y: float
@@ -41,20 +45,23 @@ class Dot:
     model: str
     k: int | None
     r: float
+    interval: tuple[float, float] | None = None
 
 
 def heat_map(grid: Grid, texts: Sequence[Sequence[str]], heats: Sequence[Sequence[float]], *, title: str, unit: str,
-             chosen: tuple[int, float], lines: Iterable[Line] = (), markers: Sequence[Marker] = ()) -> str:
+             chosen: tuple[int, float], lines: Iterable[Line] = (), markers: Sequence[Marker] = (),
+             notes: Mapping[tuple[int, float], str] = MappingProxyType({})) -> str:
     """The K x R map as a grid of buttons.
 
     texts: what each cell shows, empty where nothing is known. heats: how strong its colour is, 0 to 1. unit: what is
-    said after the text to those who hear the map.
+    said after the text to those who hear the map. notes: what more is said of a cell, by (K, R).
     """
     stop = _nearest(grid, texts, chosen)
     head = "".join(f'<th scope="col">{100 * r:g}<span class="percent">%</span></th>' for r in grid.columns)
     body = []
     for i, k in enumerate(grid.rows):
-        cells = "".join(_cell(k, r, texts[i][j], heats[i][j], (i, j), unit, chosen, stop, markers)
+        cells = "".join(_cell(k, r, texts[i][j], heats[i][j], (i, j), unit, chosen, stop, markers,
+                              notes.get((k, r), ""))
                         for j, r in enumerate(grid.columns))
         body.append(f'<tr><th scope="row">{k}</th>{cells}</tr>')
     return (f'<div class="plane" style="--rows:{len(grid.rows)}"><table role="grid" aria-label="{escape(title)}">'
@@ -64,14 +71,16 @@ def heat_map(grid: Grid, texts: Sequence[Sequence[str]], heats: Sequence[Sequenc
 
 
 def _cell(k: int, r: float, text: str, heat: float, place: tuple[int, int], unit: str, chosen: tuple[int, float],
-          stop: tuple[int, int], markers: Sequence[Marker]) -> str:
+          stop: tuple[int, int], markers: Sequence[Marker], note: str) -> str:
     if not text:
         return '<td role="gridcell" class="unknown"><span class="hidden-words">not published</span></td>'
     names = "".join(f", {marker.name}" for marker in markers if (marker.k, round(marker.r, 3)) == (k, r))
-    words = escape(f"K={k}, R={percent(r)}: {text}{unit}{names}")
+    words = escape(f"K={k}, R={percent(r)}: {text}{unit}{names}{note and f', {note}'}")
+    title = f' title="{words}"' if note else ""
     return (f'<td role="gridcell" style="--heat:{100 * heat:.0f}%"><button type="button" data-k="{k}" data-r="{r}" '
             f'data-row="{place[0]}" data-column="{place[1]}" tabindex="{0 if place == stop else -1}" '
-            f'aria-pressed="{"true" if (k, r) == chosen else "false"}" aria-label="{words}">{text}</button></td>')
+            f'aria-pressed="{"true" if (k, r) == chosen else "false"}" aria-label="{words}"{title}>{text}</button>'
+            "</td>")
 
 
 def _nearest(grid: Grid, texts: Sequence[Sequence[str]], chosen: tuple[int, float]) -> tuple[int, int]:
@@ -117,7 +126,8 @@ def scatter(dots: Sequence[Dot], joined: Sequence[Dot], *, title: str, x_title: 
     x_line: the cost of the 7B without FastV, drawn as a line.
     """
     right = 1.06 * max(dot.x for dot in dots)
-    low, high = min(dot.y for dot in dots), max(dot.y for dot in dots)
+    ends = [dot.interval or (dot.y, dot.y) for dot in dots]
+    low, high = min(end for end, _ in ends), max(end for _, end in ends)
     room = 0.08 * (high - low) or 1
     low, high = low - room, high + room
 
@@ -134,13 +144,17 @@ def scatter(dots: Sequence[Dot], joined: Sequence[Dot], *, title: str, x_title: 
     path = " ".join(f"{across(dot.x):.2f},{100 - up(dot.y):.2f}" for dot in joined)
     seven = "" if x_line is None else (f'<line class="seven-b" x1="{across(x_line):.2f}" x2="{across(x_line):.2f}" '
                                        'y1="0" y2="100"/>')
+    reaches = "".join(f'<line class="{dot.kind}" x1="{across(dot.x):.2f}" x2="{across(dot.x):.2f}" '
+                      f'y1="{100 - up(dot.interval[1]):.2f}" y2="{100 - up(dot.interval[0]):.2f}"/>'
+                      for dot in dots if dot.interval)
     numbers = "".join(f'<span class="x" style="left:{across(x):.2f}%">{_plain(x / x_size)}</span>' for x in x_ticks)
     numbers += "".join(f'<span class="y" style="bottom:{up(y):.2f}%">{_plain(y)}</span>' for y in y_ticks)
     spots = "".join(_dot(dot, index, across(dot.x), up(dot.y)) for index, dot in enumerate(
         sorted(dots, key=lambda dot: (dot.x, dot.y))))
     return (f'<div class="scatter"><p class="axis">↑ {escape(y_title)}</p><div class="plot" role="group" '
             f'aria-label="{escape(title)}"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
-            f'<g class="grid">{grid}</g>{seven}<polyline class="efficient" points="{path}"/></svg>'
+            f'<g class="grid">{grid}</g>{seven}<g class="reach">{reaches}</g>'
+            f'<polyline class="efficient" points="{path}"/></svg>'
             f'<div class="ticks" aria-hidden="true">{numbers}</div>{spots}</div>'
             f'<p class="axis below">{escape(x_title)} →</p></div>')
 

@@ -18,7 +18,11 @@ _MOST_SCENES = 10**6  # scene seeds are below this
 
 @dataclass(frozen=True)
 class Link:
-    """What a link says; None for what it does not. model: a key of the shelf; r: percent; scene: an example's seed."""
+    """What a link says; None for what it does not.
+
+    model: a key of the shelf; r: percent; scene: an example's seed. baseline: the key of what it is compared with,
+    where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV.
+    """
 
     model: str | None = None
     k: int | None = None
@@ -28,6 +32,9 @@ class Link:
     scene: int | None = None
     rank: str | None = None
     tab: str | None = None
+    baseline: str | None = None
+    baseline_k: int | None = None
+    baseline_r: float | None = None
 
     @property
     def query(self) -> str:
@@ -64,6 +71,9 @@ def link_of(values: Mapping[str, Any]) -> Link:
         scene=_whole(sent.get("scene"), _MOST_SCENES - 1),
         rank=_one_of(RANKS, sent.get("rank")),
         tab=_one_of(TABS, sent.get("tab")),
+        baseline=_name(sent.get("baseline")),
+        baseline_k=_whole(sent.get("baseline_k"), 999),
+        baseline_r=_percent(sent.get("baseline_r")),
     )
 
 

@@ -10,12 +10,14 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from fastv import report
-from fastv.compare import Comparison
+from fastv.comparison import Comparison, Setup
 from fastv.errors import FastVError
+from fastv.titles import titles
 from fastv.ui import share
+from fastv.ui.compare_with import SAME, is_usual, setups
 from fastv.ui.share import Link, link_of
 from fastv.ui.shelf import Shelf
-from fastv.usage import script
+from fastv.usage import Asked, script, script_of_both
 
 _KEYS = [name for name in share.FIELDS if name != "tab"]
 # Other parameters of the address, such as Gradio's own, stay.
@@ -63,14 +65,30 @@ def layout(shelf: Shelf, begin: Link, most: int) -> Taking:
 
 def lines_of(shelf: Shelf, link: Link, most: int) -> str:
     """The script for what a link says. Raises FastVError for a model that is not on the shelf."""
-    dtype = shelf.take(link.model).dtype if shelf.is_loaded(link.model) else shelf.dtype
-    return script(shelf.entry(link.model), link.question or "What is in the picture?", dtype=dtype, k=link.k or 0,
-                  r=round((link.r or 0.0) / 100, 4), rank=link.rank or "last_token", max_new_tokens=most)
+    other_r = link.baseline_r or 0.0
+    sides = setups(shelf, link.model, link.k or 0, link.r or 0.0, link.baseline or SAME, link.baseline_k or 0, other_r)
+    question, one = link.question or "What is in the picture?", sides[1]
+    settings = {"dtype": one.dtype, "rank": link.rank or "last_token", "max_new_tokens": most}
+    if is_usual(one.model, link.baseline or SAME, other_r):
+        return script(shelf.entry(one.model), question, k=one.k, r=one.r, **settings)
+    asked = [Asked(title.text, shelf.entry(side.model), side.k, side.r or 0.0)
+             for title, side in zip(titles(*sides), sides)]
+    return script_of_both(asked, question, **settings)
 
 
-def said(shelf: Shelf, most: Any, *values: Any) -> list:
-    """The query and the lines for the controls' values, in the order of a link; unchanged where they are unusable."""
-    link = link_of(dict(zip(share.FIELDS, values)))
+def sides_said(model: str, k: int, r_percent: float, other: str, other_k: int, other_r: float) -> dict[str, Any]:
+    """What a link says of both sides; nothing of the other one where it is the same model without FastV."""
+    said = {"model": model, "k": k, "r": r_percent, "baseline": other or None}
+    return said | ({"baseline_k": other_k, "baseline_r": other_r} if other_r else {})
+
+
+def said(shelf: Shelf, most: Any, preset: str, question: str, scene: int | None, rank: str, *chosen: Any) -> list:
+    """The query and the lines for the controls' values; unchanged where they are unusable.
+
+    chosen: what says which sides are compared, as in ``sides_said``.
+    """
+    asked = {"preset": preset, "question": question, "scene": scene, "rank": rank}
+    link = link_of(asked | sides_said(*chosen))
     try:
         usable = isinstance(most, int) and link.k is not None and link.r is not None
         return [link.query, lines_of(shelf, link, most)] if usable else [gr.skip(), gr.skip()]
@@ -84,9 +102,15 @@ def files(taking: Taking, comparison: Comparison | None, expected: str | None, l
         return [gr.DownloadButton(value=None, interactive=False) for _ in taking.downloads]
     texts = {"html": report.as_html(comparison, expected=expected, link=link), "csv": report.as_csv(comparison),
              "json": report.as_json(comparison, expected=expected, link=link)}
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"fastv-{comparison.model}-k{comparison.k}-r{100 * comparison.r:g}")
+    one, other = comparison.fastv.setup, comparison.baseline.setup
+    beside = "" if other.model == one.model and other.k is None else f"-beside-{_name(other)}"
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"fastv-{_name(one)}{beside}")
     return [gr.DownloadButton(value=_cached(button, f"{name}.{kind}", texts[kind]), interactive=True)
             for kind, button in zip(_FORMATS, taking.downloads)]
+
+
+def _name(side: Setup) -> str:
+    return side.model if side.k is None else f"{side.model}-k{side.k}-r{100 * side.r:g}"
 
 
 def _cached(button: gr.DownloadButton, name: str, text: str) -> str:

@@ -1,7 +1,10 @@
-import pytest
+import json
+import sys
 
-from fastv.miniature.evaluate import Score, benchmark, is_right, scores
+from fastv.miniature import evaluate, sweep
+from fastv.miniature.benchmark import benchmark
 from fastv.miniature.questions import Question
+from fastv.miniature.scoring import is_right, scores
 
 
 def test_a_description_may_name_things_in_any_order_but_must_name_all():
@@ -17,16 +20,39 @@ def test_short_answers_must_be_exact_but_for_case_and_full_stop():
     assert is_right(truth, " Top left.") and not is_right(truth, "left")
 
 
-@pytest.mark.parametrize("right, asked", [(0, 10), (10, 10), (50, 100), (940, 1000)])
-def test_intervals_hold_the_share_and_shrink_with_more_questions(right, asked):
-    score, more = (Score.of([True] * (right * factor) + [False] * ((asked - right) * factor)) for factor in (1, 10))
-    assert 0 <= round(score.low, 9) <= score.share <= round(score.high, 9) <= 1
-    assert more.high - more.low < score.high - score.low
-
-
 def test_the_benchmark_is_fixed_and_covers_what_training_never_saw():
     items = benchmark(24)
     assert [item.question for item in items] == [item.question for item in benchmark(24)]
     found = scores(items, [item.question.seen for item in items])
     assert found["phrasing seen"].share == 1 and found["phrasing unseen"].share == 0
     assert {"layout seen", "layout unseen", "all"} <= set(found)
+
+
+def test_fewer_questions_are_the_first_of_more():
+    assert [item.question for item in benchmark(6, 1)] == [item.question for item in benchmark(6)][::3]
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
+    evaluate.main()
+
+
+def test_the_command_prints_scores_and_writes_them(monkeypatch, tmp_path, capsys):
+    run(monkeypatch, "mini-7", "--scenes", 4, "-k", 2, "--json", tmp_path / "scores.json")
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert record["scores"]["all"]["asked"] == 12 and (record["k"], record["r"]) == (2, 0.5)
+    assert "n=12" in capsys.readouterr().out
+
+
+def test_the_grid_command_goes_on_where_it_was_ended(monkeypatch, tmp_path, capsys):
+    points = sweep.grid((2,), (0.5,))
+    monkeypatch.setattr(evaluate, "grid", lambda: points[:2])
+    options = ("mini-7", "--grid", "--scenes", 4, "--repeats", 1, "--json", tmp_path / "mini-7.json")
+    run(monkeypatch, *options)
+    assert capsys.readouterr().out.count("first-token time") == 1
+    monkeypatch.setattr(evaluate, "grid", lambda: points)
+    run(monkeypatch, *options)
+    out = capsys.readouterr().out
+    assert out.count("first-token time") == 2 and "K=2 R=50% random" in out and "Right per task" in out
+    record = json.loads((tmp_path / "mini-7.json").read_text())
+    assert len(record["points"]) == 4 and record["command"].endswith("--grid --scenes 4 --questions 1 --repeats 1")

@@ -6,13 +6,15 @@ import threading
 import time
 
 import pytest
+from comparisons import words
 from PIL import Image
 from standins import save_llava_checkpoint
 
 from fastv.errors import InvalidInputError
+from fastv.models.catalogue import ModelEntry
 from fastv.models.loading import load
 from fastv.ui import answering
-from fastv.ui.answering import BROKEN, Request, compared, no_comparison, upload_path, views
+from fastv.ui.answering import BROKEN, NO_KEPT, Request, compared, no_comparison, upload_path, views
 from fastv.ui.shelf import Shelf
 
 QUESTION = "how many red ?"
@@ -47,9 +49,10 @@ def test_a_run_streams_times_and_ends_with_everything(shelf, picture):
     )
     blank, last = told[0], told[-1]
     assert blank.table == no_comparison().table and "K=2, R=50%" in blank.answers
-    assert "Expected: <b>none</b>" in last.answers and last.kept.picture.width == last.kept.picture.height >= 336
+    (kept,) = last.kept
+    assert "Expected: <b>none</b>" in last.answers and kept.picture.width == kept.picture.height >= 336
     assert (
-        "8 of its 16 patches" in last.kept.description and "8 of 16" in last.kept.words and "–</td>" not in last.table
+        "8 of its 16 patches" in kept.description and "8 of 16" in kept.words and "–</td>" not in last.table
     )
     assert all(view.answers is view.table is view.kept is None for view in told if "Timing" in view.status)
 
@@ -109,6 +112,42 @@ def test_scripts_get_the_numbers_and_the_models_public_name(shelf, picture):
         and result["baseline"]["visual_tokens"] == 16
         and result["fastv"]["visual_tokens"] == 8
     )
+
+
+@pytest.fixture
+def pair(shelf, tmp_path_factory, monkeypatch):
+    """The shelf with another model on it, not yet in memory."""
+    folder = tmp_path_factory.mktemp("twin") / "twin"
+    save_llava_checkpoint(folder, seed=4, layers=6)
+    monkeypatch.setitem(shelf.entries, "twin", ModelEntry("twin", "Twin", str(folder), "", embedded=True))
+    yield shelf
+    shelf._loaded.pop("twin", None)
+
+
+def test_a_duel_names_each_side_all_the_way(pair, picture):
+    told = shown(pair, picture=picture, question=QUESTION, model="twin", baseline_model="standin")
+    stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
+    assert stages[:4] == ["Loading Twin…", "Waiting for the model…", "Answering with standin…",
+                          "Answering with Twin and FastV…"]
+    texts = [words(html) for view in told for html in (view.answers, view.table) if html]
+    assert all("standin" in text and "Twin with FastV" in text and "Without" not in text for text in texts)
+    (kept,) = told[-1].kept
+    assert "What FastV kept in Twin" in kept.words and "Twin takes" in words(told[-1].table)
+
+
+def test_both_sides_with_fastv_show_what_both_kept_and_neither_none(pair, picture):
+    fields = {"picture": picture, "question": QUESTION, "repeats": 1}
+    first, second = shown(pair, k=2, r=0.5, baseline_k=1, baseline_r=0.75, **fields)[-1].kept
+    assert "8 of 16" in first.words and "at K=2, R=50%" in first.words and "8 of its 16" in first.description
+    assert "4 of 16" in second.words and "at K=1, R=75%" in second.words
+    neither = shown(pair, model="twin", k=None, baseline_model="standin", **fields)[-1]
+    assert neither.kept == (NO_KEPT,) and "FastV" not in neither.answers.replace("without FastV", "")
+
+
+@pytest.mark.parametrize("fields", [{"baseline_model": "other"}, {"baseline_k": 99}, {"baseline_k": 1, "baseline_r": 2}])
+def test_a_wrong_other_side_becomes_one_sentence(shelf, picture, fields):
+    (view,) = shown(shelf, picture=picture, question=QUESTION, **fields)
+    assert view.problem and view.problem != BROKEN and view.answers is None
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 from standins import llava_config
+from twins import mini_13
 
-from fastv.budget import Preset, PresetProblem
+from fastv import configs
+from fastv.budget import Preset, PresetProblem, Workload
 from fastv.cost import kept_tokens
+from fastv.models.catalogue import find
 from fastv.shapes import REFERENCE_CONFIGS
 from fastv.ui import budgets
 
@@ -56,3 +59,57 @@ def test_sliders_find_their_preset(k, r_percent, name):
     offered = [budgets.Choice("Half", "Drops half.", 2, 50.0)]
     assert budgets.name_of(offered, k, r_percent) == name
     assert budgets.sentence_of(offered, name) == ("Drops half." if name == "Half" else budgets.OWN_SENTENCE)
+
+
+GIB = 2**30
+BOTH = 39 * GIB  # more than the weights of the paper's two models in 16 bits
+
+
+def shelf_of(folder, *keys: str, gpu_bytes: int = 0, dtype: str = "auto") -> SimpleNamespace:
+    """A shelf with these models; Mini 13's config is in ``folder``."""
+    entries = {key: mini_13(folder) if key == "mini-13" else find(key) for key in keys}
+    return SimpleNamespace(entries=entries, gpu_bytes=gpu_bytes, dtype=dtype)
+
+
+TWINS, REAL = ("mini-7", "mini-13"), ("llava-1.5-7b", "llava-1.5-13b")
+
+
+@pytest.mark.parametrize("keys, gpu_bytes, dtype, sides", [
+    ((*TWINS, *REAL), 0, "auto", ("mini-13", "mini-7")),
+    ((*TWINS, *REAL), BOTH, "auto", ("llava-1.5-13b", "llava-1.5-7b")),
+    ((*TWINS, *REAL), BOTH // 2, "auto", ("mini-13", "mini-7")),
+    ((*TWINS, *REAL), BOTH // 2, "4bit", ("llava-1.5-13b", "llava-1.5-7b")),
+    (REAL, BOTH, "float16", ("llava-1.5-13b", "llava-1.5-7b")),
+    (REAL, 0, "auto", None),
+    (("mini-7", *REAL), 0, "auto", None),
+    (("mini-13", *REAL), 0, "auto", None),
+])
+def test_the_duel_is_between_models_that_are_there(tmp_path, keys, gpu_bytes, dtype, sides):
+    shelf = shelf_of(tmp_path, *keys, gpu_bytes=gpu_bytes, dtype=dtype)
+    offered = budgets.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf)
+    assert [choice.sides for choice in offered if choice.sides or "duel" in choice.name] == ([sides] if sides else [])
+
+
+def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
+    shelf = shelf_of(tmp_path, *TWINS)
+    *_, duel = budgets.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf)
+    large, small = configs.shape_at(shelf.entries["mini-13"]), configs.shape_of("mini-7")
+    costs = [Workload().cost(large, duel.k, r, "exact").decoder_prefill_flops
+             for r in (duel.r_percent / 100, duel.r_percent / 100 - 1 / 576)]
+    assert costs[0] <= Workload().cost(small, None, 0.0, "exact").decoder_prefill_flops < costs[1]
+    assert f"Mini 13 at K={duel.k}, R={duel.r_percent:g}% beside Mini 7." in duel.sentence
+
+
+def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
+    offered = budgets.choices(loaded("mini-13", configs.shape_at(mini_13(tmp_path))), shelf_of(tmp_path, *TWINS))
+    assert offered[0].name == "Mini-7-equivalent (total)" and (offered[0].k, offered[0].r_percent) == (2, 50.3)
+    point = (offered[-1].k, offered[-1].r_percent)
+    assert point == (offered[0].k, offered[0].r_percent)
+    assert budgets.name_of(offered, *point) == budgets.name_of(offered, *point, ("mini-13", "llava")) == offered[0].name
+    assert budgets.name_of(offered, *point, ("mini-13", "mini-7")) == "The paper's duel"
+
+
+def test_a_broken_duel_is_named_in_the_log(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(budgets, "load_duels", lambda presets: ((), (PresetProblem("worse.json", "no pairs"),)))
+    offered = budgets.choices(loaded("any", llava_config()), shelf_of(tmp_path, *TWINS))
+    assert "worse.json" in caplog.text and all(choice.sides is None for choice in offered)

@@ -121,3 +121,9 @@ def test_a_chosen_spot_is_a_model_and_a_budget(spot, found):
 def test_what_is_no_spot_is_refused(spot):
     with pytest.raises(FastVError):
         explorer_events.chosen_spot(spot, "llava-1.5-13b", "", 2)
+
+
+def test_a_model_of_clips_begins_with_the_paper_s_eight_frames():
+    assert "36 text and 2,048 visual tokens, 8 frames." in text(model="video-llava-7b")["map"]
+    assert "36 text and 576 visual tokens." in text(model="qwen2-vl-7b")["map"]
+    assert "36 text and 4,096 visual tokens, 16 frames." in text(model="video-llava-7b", pictures=2)["map"]

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from fastv import measured
 from fastv.cost import Cost, cost as computed
 from fastv.errors import FastVError
 from fastv.shapes import REFERENCE_CONFIGS
 from fastv.ui.explorer_api import budget, cost
+from measuring import record
 
 BIG = REFERENCE_CONFIGS["llava-1.5-13b"]
 # R in percent at which the 13B costs what the 7B costs in total, by the paper's formula; None where no R does.
@@ -39,6 +41,36 @@ def test_budget_on_other_bases():
     assert half["rows"][0]["amount"] <= half["target"]["amount"]
 
 
+@pytest.fixture
+def timed(tmp_path, monkeypatch):
+    """Times of the paper's two models, as if they had been taken."""
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    measured.all_measured.cache_clear()
+    for model, layers in (("llava-1.5-7b", 8), ("llava-1.5-13b", 10)):
+        (tmp_path / f"{model}.json").write_text(json.dumps(record(model, layers=layers)))
+    yield
+    measured.all_measured.cache_clear()
+
+
+def test_budget_in_measured_time(timed):
+    answer = budget(basis="first-token", ks=[2, 30])
+    assert answer["target"] == {"quantity": "first_token_seconds", "amount": 0.08,
+                                "convention": "measured on a processor"}
+    # 10 layers of 0.01 s: 2 + 8 (1 - R) = 8 at R = 25%, which 432 of 576 tokens are.
+    assert answer["rows"][0]["reachable"] and answer["rows"][0]["kept"] == 432
+    assert not answer["rows"][1]["reachable"] and "at K=30" in answer["rows"][1]["reason"]
+    assert not budget(basis="first-token", ratio=0.1, ks=[2])["rows"][0]["reachable"]
+    assert json.loads(json.dumps(answer)) == answer
+
+
+def test_a_time_that_was_not_measured_is_not_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    measured.all_measured.cache_clear()
+    answer = budget(basis="first-token", ks=[2])
+    assert answer["target"] is None and "was measured of llava-1.5-7b" in answer["rows"][0]["reason"]
+    measured.all_measured.cache_clear()
+
+
 def test_cost_returns_every_component():
     answer = cost(k=2, r=0.5, answer_tokens=10)
     assert set(Cost.__dataclass_fields__) <= answer.keys() and json.loads(json.dumps(answer)) == answer
@@ -65,7 +97,7 @@ def test_cost_returns_every_component():
     (budget, {"basis": []}, "basis"),
     (budget, {"ks": [40]}, "0 to 39"), (budget, {"ks": [0] * 41}, "at most 40"), (budget, {"ks": ["2"]}, "layers"),
     (budget, {"ratio": 0}, "ratio"), (budget, {"ratio": float("nan")}, "ratio"),
-    (budget, {"convention": "x"}, "convention")])
+    (budget, {"basis": "first-token", "ks": [40]}, "0 to 39"), (budget, {"convention": "x"}, "convention")])
 def test_bad_requests_get_one_clear_sentence(function, arguments, piece):
     with pytest.raises(FastVError, match=piece) as refusal:
         function(**arguments)

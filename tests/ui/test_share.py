@@ -8,7 +8,8 @@ import pytest
 
 from fastv.ui.share import Link, link_of
 
-FULL = Link("mini-7", 3, 53.7, "7B-equivalent (total)", "what's in Ünder & “this”?\n+ 100% #1", 42, "mean", "explore")
+FULL = Link("mini-7", 3, 53.7, "7B-equivalent (total)", "what's in Ünder & “this”?\n+ 100% #1", 42, "mean", "explore",
+            "mini-13", 2, 12.5)
 
 
 @pytest.mark.parametrize("link", [FULL, Link(), Link(k=0, r=0.0, scene=0), Link(r=100.0), Link(r=75.0, rank="random")])
@@ -24,7 +25,7 @@ def test_what_is_not_said_is_not_in_the_query():
     {"k": "two"}, {"k": "-1"}, {"k": "2.5"}, {"k": "99999999999"}, {"k": "²"}, {"k": " 2"}, {"k": "2\n"}, {"r": "nan"},
     {"r": "101"}, {"r": "-5"}, {"r": "1e1"}, {"r": "inf"}, {"scene": "1000000"}, {"scene": "٣"}, {"rank": "best"},
     {"tab": "settings"}, {"model": ""}, {"model": "x" * 101}, {"model": "a\x00b"}, {"preset": "p" * 1000},
-    {"question": "  "}, {"question": "w" * 2001}, {"question": "\x00\x01"}, {"k": ["2"]}, {"k": {}}, {"other": "1"},
+    {"question": "  "}, {"question": "w" * 2001}, {"question": "\x00\x01"}, {"baseline": "a\x00b"}, {"baseline_k": "-1"}, {"baseline_r": "101"}, {"k": ["2"]}, {"k": {}}, {"other": "1"},
 ])
 def test_nonsense_is_not_said_and_takes_nothing_with_it(nonsense):
     assert link_of(nonsense) == Link()

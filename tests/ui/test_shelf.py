@@ -8,7 +8,6 @@ from standins import save_llava_checkpoint
 from fastv.errors import ModelLoadError
 from fastv.models import loading
 from fastv.models.catalogue import CATALOGUE, ModelEntry
-from fastv.ui import shelf as room
 from fastv.ui.shelf import Shelf
 
 
@@ -44,13 +43,12 @@ def test_nothing_else_can_be_had(first, key):
         Shelf(first).take(key)
 
 
-def test_only_embedded_models_stay_in_memory(folders, first, monkeypatch):
+def test_only_embedded_models_stay_in_memory(folders, first):
     listed = (
         ModelEntry("small", "Small", str(folders / "mini-7"), "", embedded=True),
         ModelEntry("big", "Big", str(folders / "two"), ""),
     )
-    monkeypatch.setattr(room, "CATALOGUE", listed)
-    shelf = Shelf(first)
+    shelf = Shelf(first, catalogue=listed)
     small = shelf.take("small").model
     assert [key for key in shelf.entries if shelf.is_loaded(key)] == ["small"]
     assert shelf.take("big").entry == listed[1] and shelf.take("small").model is small
@@ -58,9 +56,34 @@ def test_only_embedded_models_stay_in_memory(folders, first, monkeypatch):
     assert [key for key in shelf.entries if shelf.is_loaded(key)] == ["one", "small"]
 
 
-def test_a_model_that_cannot_be_loaded_leaves_the_others(first, monkeypatch):
-    monkeypatch.setattr(room, "CATALOGUE", (ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
-    shelf = Shelf(first)
+def test_a_model_that_cannot_be_loaded_leaves_the_others(first):
+    shelf = Shelf(first, catalogue=(ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
     with pytest.raises(ModelLoadError):
         shelf.take("gone")
     assert shelf.is_loaded("one") and not shelf.is_loaded("gone")
+
+
+def test_both_models_of_a_comparison_stay_whichever_was_there_first(folders, first):
+    big = [ModelEntry(name, name, str(folders / name), "") for name in ("two", "mini-7")]
+    shelf = Shelf(first, catalogue=tuple(big))
+
+    def there() -> set[str]:
+        return {key for key in shelf.entries if shelf.is_loaded(key)}
+
+    one, other = shelf.both("one", "two")
+    assert one.model is first.model and one is shelf.take("one") and other is shelf.take("two")
+    assert there() == {"one", "two"}
+    assert shelf.both("mini-7", "two")[1] is other and there() == {"mini-7", "two"}
+    assert shelf.both("two", "mini-7")[0] is other and there() == {"mini-7", "two"}
+    assert shelf.both("two", "two") == (other, other) and there() == {"mini-7", "two"}
+    shelf.take("one")
+    assert there() == {"one"}
+
+
+def test_of_two_models_the_one_that_cannot_be_loaded_leaves_the_others(first, folders):
+    shelf = Shelf(first, catalogue=(ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
+    for pair in (("one", "gone"), ("gone", "one"), ("one", "nobody")):
+        with pytest.raises(ModelLoadError):
+            shelf.both(*pair)
+        assert shelf.is_loaded("one")
+    assert shelf.gpu_bytes == 0

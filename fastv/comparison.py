@@ -1,0 +1,143 @@
+"""What a comparison is between, and what comes of it: the two sides, how far it is, and both results."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from fastv.cost import check_budget
+from fastv.measure import Machine, Timing
+from fastv.models.loading import LoadedModel
+from fastv.pruning import FastV
+
+SIDES = ("baseline", "fastv")
+Kept = tuple[tuple[bool, ...], ...]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a side is, in plain values.
+
+    model: the catalogue key, folder or hub id; name: the same for people. dtype, device: how and where its weights are
+    held. k, r, rank, seed: as in ``FastV``; all None without it.
+    """
+
+    model: str
+    name: str
+    dtype: str
+    device: str
+    k: int | None = None
+    r: float | None = None
+    rank: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model and how it is run: with FastV at k, r, rank, seed, or, where ``k`` is None, without it.
+
+    Raises InvalidBudgetError for values out of range, and for a layer the model does not have.
+    """
+
+    loaded: LoadedModel
+    k: int | None = None
+    r: float = 0.0
+    rank: str = "last_token"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.budget is not None:
+            check_budget(self.k, self.r, len(self.loaded.family.decoder(self.loaded.model).layers))
+
+    @property
+    def budget(self) -> FastV | None:
+        return None if self.k is None else FastV(k=self.k, r=self.r, rank=self.rank, seed=self.seed)
+
+    @property
+    def setup(self) -> Setup:
+        loaded, entry = self.loaded, self.loaded.entry
+        pruning = () if self.k is None else (self.k, self.r, self.rank, self.seed)
+        return Setup(entry.key, entry.name, loaded.dtype, str(loaded.device), *pruning)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a comparison is: ``stage`` is "waiting", "baseline", "fastv" or "measuring"; ``fraction`` goes from 0
+    to 1.
+    """
+
+    stage: str
+    baseline_text: str
+    fastv_text: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One side's answer and its cost.
+
+    Times are medians over the repeats, their spread is in ``timing``. peak_bytes: this side's weights and the most that
+    was live beside them. kv_cache_bytes: counted from the cache when the answer is complete. visual_tokens: those that
+    the last layers see. prompt_tokens: with the visual ones, before pruning. FLOPs: computed for this prompt and
+    answer, ``exact`` convention, prefill with vision tower, projector and lm_head. kept: rows x columns of the patch
+    grid, True where FastV kept the visual token, all True without it. seen: the picture as the vision tower got it,
+    which is what the grid lies on.
+    """
+
+    setup: Setup
+    answer: str
+    timing: Timing
+    peak_bytes: int
+    kv_cache_bytes: int
+    visual_tokens: int
+    prompt_tokens: int
+    answer_tokens: int
+    prefill_flops: float
+    total_flops: float
+    kept: Kept
+    seen: Image.Image = field(repr=False, compare=False)
+
+    @property
+    def prefill_seconds(self) -> float:
+        """To the first token."""
+        return self.timing.prefill_seconds.median
+
+    @property
+    def decode_seconds_per_token(self) -> float | None:
+        """Per token after the first; None when the answer is a single token."""
+        steps = self.timing.decode_seconds_per_token
+        return steps and steps.median
+
+    @property
+    def total_seconds(self) -> float:
+        """To the last token."""
+        return self.timing.total_seconds.median
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but the picture, in JSON's types; the setup's fields among the others."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("setup", "seen")}
+        return {**asdict(self.setup), **plain, "timing": asdict(self.timing), "kept": [list(row) for row in self.kept],
+                "prefill_seconds": self.prefill_seconds, "total_seconds": self.total_seconds,
+                "decode_seconds_per_token": self.decode_seconds_per_token}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both sides, and how they were measured. machine: where ``fastv``, the candidate, ran."""
+
+    baseline: RunResult
+    fastv: RunResult
+    question: str
+    max_new_tokens: int
+    repeats: int
+    warmup: int
+    machine: Machine
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it but the pictures, in JSON's types; what the candidate is, and kept, also stands at the top."""
+        candidate = self.fastv.to_dict()
+        top = {name: candidate[name] for name in ("model", "dtype", "device", "k", "r", "rank", "seed", "kept")}
+        return {**vars(self), **top, "baseline": self.baseline.to_dict(), "fastv": candidate,
+                "machine": asdict(self.machine)}

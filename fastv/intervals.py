@@ -1,0 +1,78 @@
+"""How sure a measured share, or a measured change, is: 95% intervals and an exact test, for questions right or wrong.
+
+- ``Score``: a share of questions with Wilson's interval (Wilson, 1927).
+- ``Change``: two answerers of the same questions, compared question by question. Only the questions on which they
+  differ tell them apart. The interval is Bonett and Price's (2012): Wald's for paired shares, with one question added
+  to either kind of difference, so that it keeps its coverage where few questions differ. ``p`` is McNemar's exact one.
+
+No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb, sqrt
+
+_Z = 1.959964  # of a normal distribution's middle 95%
+
+
+@dataclass(frozen=True)
+class Score:
+    """``right`` of ``asked`` questions, as a share with its 95% interval."""
+
+    right: int
+    asked: int
+    share: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, marks: Sequence[bool]) -> Score:
+        """marks: for each question, at least one, whether the answer was right."""
+        asked, right = len(marks), sum(marks)
+        share = right / asked
+        centre = (share + _Z * _Z / (2 * asked)) / (1 + _Z * _Z / asked)
+        reach = _Z / (1 + _Z * _Z / asked) * sqrt(share * (1 - share) / asked + _Z * _Z / (4 * asked * asked))
+        return cls(right, asked, share, max(centre - reach, 0.0), min(centre + reach, 1.0))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changes from one answerer to another, as a share of the questions, with its 95% interval.
+
+    gained: questions that only the second got right; lost: those that only the first did. p: the chance, were neither
+    the better one, of questions won and lost at least as unevenly as these.
+    """
+
+    gained: int
+    lost: int
+    asked: int
+    share: float
+    low: float
+    high: float
+    p: float
+
+    @classmethod
+    def of(cls, before: Sequence[bool], after: Sequence[bool]) -> Change:
+        """before, after: the marks of both answerers, question by question; ValueError if their numbers differ."""
+        pairs = list(zip(before, after, strict=True))
+        gained = sum(two and not one for one, two in pairs)
+        lost = sum(one and not two for one, two in pairs)
+        asked = len(pairs)
+        up, down = (gained + 1) / (asked + 2), (lost + 1) / (asked + 2)
+        reach = _Z * sqrt((up + down - (up - down) ** 2) / (asked + 2))
+        return cls(gained, lost, asked, (gained - lost) / asked, max(up - down - reach, -1.0),
+                   min(up - down + reach, 1.0), mcnemar(gained, lost))
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out "no change"."""
+        return self.low > 0 or self.high < 0
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """The two-sided exact p of McNemar's test: a fair coin thrown for each question on which the two differ."""
+    differ = gained + lost
+    tail = sum(comb(differ, count) for count in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / 2**differ)

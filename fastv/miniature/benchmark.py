@@ -1,0 +1,37 @@
+"""The questions a miniature is measured on: the same scenes and questions every time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from fastv.miniature.phrasings import TASKS
+from fastv.miniature.questions import Question, ask
+from fastv.miniature.scenes import Scene, scene
+
+SCENES, QUESTIONS_A_SCENE = 1000, 3
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of the benchmark. ``held_out``: whether its scene's layout is one that training never saw."""
+
+    scene: Scene
+    question: Question
+    held_out: bool
+
+
+def benchmark(scenes: int = SCENES, questions: int = QUESTIONS_A_SCENE) -> list[Item]:
+    """At most ``questions`` about each of the scenes 0 ... scenes - 1; with fewer of either, the first of them.
+
+    Tasks are drawn by lot; half of the scenes are asked about in phrasings training did not use, a quarter have
+    layouts it did not use. Task, phrasing and layout vary independently.
+    """
+    items = []
+    for seed in range(scenes):
+        held_out = seed % 8 >= 6
+        made, rng = scene(seed, held_out=held_out), random.Random(f"benchmark {seed}")
+        turn = rng.sample(TASKS, len(TASKS))
+        asked = [found for task in turn if (found := ask(made, task, rng, seen=seed % 2 == 0))]
+        items += [Item(made, question, held_out) for question in asked[:questions]]
+    return items

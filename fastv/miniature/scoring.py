@@ -1,0 +1,33 @@
+"""Which answers are right, and scores per task and by what training had seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastv.intervals import Score
+from fastv.miniature.benchmark import Item
+from fastv.miniature.phrasings import TASKS
+from fastv.miniature.questions import Question
+
+
+def is_right(question: Question, answer: str) -> bool:
+    """Whether an answer says the same: in any case, and for a description with the things in any order."""
+    said, truth = answer.strip().rstrip(".").lower(), question.answer.lower()
+    if question.task != "describe":
+        return said == truth
+    return _parts(said) == _parts(truth)
+
+
+def _parts(text: str) -> list[str]:
+    things, _, background = text.partition(" on ")
+    return sorted(things.replace(" and ", ", ").split(", ")) + [background]
+
+
+def scores(items: Sequence[Item], marks: Sequence[bool]) -> dict[str, Score]:
+    """Overall, per task, and by what training had seen: name -> Score."""
+    groups = {"all": lambda item: True}
+    groups |= {task: lambda item, task=task: item.question.task == task for task in TASKS}
+    groups |= {"phrasing seen": lambda item: item.question.seen, "phrasing unseen": lambda item: not item.question.seen,
+               "layout seen": lambda item: not item.held_out, "layout unseen": lambda item: item.held_out}
+    chosen = {name: [mark for item, mark in zip(items, marks) if belongs(item)] for name, belongs in groups.items()}
+    return {name: Score.of(some) for name, some in chosen.items() if some}

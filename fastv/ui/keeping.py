@@ -1,0 +1,87 @@
+"""Visitors' files: in a folder of this app's own, which nobody else on the machine can read, and not for long."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+_NAME, _VARIABLE = "fastv-explorer", "GRADIO_TEMP_DIR"
+_MOST_BYTES = 2_000_000_000  # of all visitors together; the oldest go first
+_OFTEN_SECONDS = 60.0
+
+
+def own_folder() -> Path:
+    """The folder Gradio is to use from now on. Several apps of one user share it, and survivors of a crash are found
+    there by the next one.
+    """
+    base = Path(os.environ.get(_VARIABLE) or tempfile.gettempdir())
+    owner = os.getuid() if hasattr(os, "getuid") else "app"
+    folder = base if base.name.startswith(_NAME) else base / f"{_NAME}-{owner}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(stat.S_IRWXU)  # refused for a folder of somebody else, who was there first
+        taken = folder.is_symlink()
+    except OSError:
+        taken = True
+    if taken:
+        folder = Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
+    os.environ[_VARIABLE] = str(folder.resolve())
+    return folder.resolve()
+
+
+def sweep(folder: Path, seconds: float, kept: Collection[str] = (), most_bytes: int = _MOST_BYTES) -> None:
+    """Removes what is older than ``seconds``, the oldest beyond ``most_bytes`` too, and folders left empty.
+
+    kept: files that belong to the page itself. They are made new, so that another app that sweeps leaves them alone.
+    """
+    own, now = {str(Path(path).resolve()) for path in kept}, time.time()
+    found, folders = [], []
+    for place, inner, names in os.walk(folder):
+        folders += [Path(place, name) for name in inner]
+        for path in (Path(place, name) for name in names):
+            try:
+                if str(path.resolve()) in own:
+                    os.utime(path)
+                else:
+                    found.append((path.lstat().st_ctime, path.lstat().st_size, path))
+            except OSError:
+                continue
+    left = sum(size for _, size, _ in found)
+    for made, size, path in sorted(found, key=lambda file: file[0]):
+        if now - made <= seconds and left <= most_bytes:
+            break
+        left -= size
+        _gone(path.unlink)
+    for place in sorted(folders, key=lambda place: len(place.parts), reverse=True):
+        try:
+            if now - place.stat().st_mtime > min(seconds, _OFTEN_SECONDS):  # an upload makes its folder first
+                place.rmdir()
+        except OSError:
+            continue
+
+
+def _gone(remove: Callable[[], None]) -> None:
+    try:
+        remove()
+    except OSError:
+        pass
+
+
+def keep_sweeping(folder: Path, seconds: float, kept: Callable[[], Collection[str]],
+                  wanted: Callable[[], bool]) -> None:
+    """Sweeps at once, and then in a thread for as long as it is wanted. kept: asked each time."""
+
+    def work() -> None:
+        while True:
+            time.sleep(min(_OFTEN_SECONDS, seconds / 4))
+            if not wanted():
+                return
+            sweep(folder, seconds, kept())
+
+    sweep(folder, seconds, kept())
+    threading.Thread(target=work, name="sweeper", daemon=True).start()

@@ -1,0 +1,54 @@
+"""What people, models and errors say is text on the page, whatever it looks like."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastv import compare as compare_room
+from fastv.errors import FastVError
+from fastv.ui import answering
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
+ASK = "#question textarea, #question input"
+
+
+@pytest.fixture
+def page(browser, app):
+    said, context = [], browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    page.goto(f"{app.address}?question=" + "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    page.wait_for_selector("#picture img")
+    yield page
+    context.close()
+    assert said == []
+
+
+def injected(page) -> int:
+    parts = "#answers, #status, #costs, #kept-words, [data-testid=toast-body]"
+    found = "part => part.querySelectorAll('img, script, a[href], b:not(:only-child), strong').length"
+    return page.evaluate(f"[...document.querySelectorAll('{parts}')].map({found}).reduce((a, b) => a + b, 0)")
+
+
+def test_a_hostile_question_and_a_hostile_answer_are_text(page, monkeypatch):
+    monkeypatch.setattr(compare_room, "answer_text", lambda *_: HOSTILE)
+    assert page.input_value(ASK) == "<img src=x onerror=alert(1)>"  # from the link
+    page.fill(ASK, HOSTILE)
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
+    assert page.locator("#answers .text").all_inner_texts() == [HOSTILE] * 2
+    assert injected(page) <= 1  # our own bold count of visual tokens
+    assert "<img" in page.inner_text("#answers") and "49" not in page.inner_text("#answers")
+
+
+def test_a_hostile_error_is_text(page, monkeypatch):
+    def fails(*_, **__):
+        raise FastVError(f"There is no “{HOSTILE}”.")
+
+    monkeypatch.setattr(answering, "compare", fails)
+    page.click("#run")
+    page.wait_for_selector("#status .problem")
+    assert HOSTILE in page.inner_text("#status")
+    page.wait_for_selector("[data-testid=toast-body]")
+    assert injected(page) == 0

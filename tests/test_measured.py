@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastv import measured
+from fastv.intervals import Change, Score
+from fastv.measured import fingerprint, packed, parsed, unpacked
+from fastv.models.catalogue import find
+from measuring import record
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 64, 999, 1000])
+def test_marks_come_back_as_they_were(count):
+    rng = random.Random(count)
+    marks = tuple(rng.random() < 0.7 for _ in range(count))
+    assert unpacked(packed(marks), count) == marks
+    assert unpacked(packed([False] * count), count) == (False,) * count
+    with pytest.raises(ValueError, match="digits"):
+        unpacked(packed(marks) + "0", count)
+
+
+def test_scores_and_changes_follow_from_the_marks():
+    found = parsed(record("mini-7"))
+    point, before = found.point(2, 0.5), found.unpruned
+    assert found.score(point) == Score.of(point.marks) and found.change(point) == Change.of(before.marks, point.marks)
+    where = [mark for mark, task in zip(point.marks, found.tasks) if task == "where"]
+    assert found.score(point, "where") == Score.of(where) and 0 < len(where) < len(point.marks)
+    assert found.change(before).share == 0 and found.point(0, 0.5) == found.point(0, 0.5, "mean")
+    assert found.point(3, 0.5) is None and found.point(None, 0.0) is before and before not in found.pruned
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        point.k = 3
+
+
+def test_every_file_of_the_folder_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    measured.all_measured.cache_clear()
+    try:
+        assert measured.all_measured() == {} and measured.measured("mini-7") is None
+        for name in ("mini-7", "mini-13"):
+            (tmp_path / f"{name}.json").write_text(json.dumps(record(name)))
+        measured.all_measured.cache_clear()
+        assert set(measured.all_measured()) == {"mini-7", "mini-13"}
+        assert measured.measured("mini-13").model == "mini-13" and measured.measured("llava-1.5-7b") is None
+        (tmp_path / "mini-7.json").write_text(json.dumps(record("mini-7") | {"points": [{"k": 1}]}))
+        measured.all_measured.cache_clear()
+        with pytest.raises(ValueError, match="mini-7.json"):
+            measured.all_measured()
+    finally:
+        measured.all_measured.cache_clear()
+
+
+@pytest.mark.parametrize("path", sorted(measured.FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_what_is_committed_was_measured_on_the_weights_that_are_shipped(path):
+    found = measured.measured(path.stem)
+    assert found.model == path.stem and found.weights == fingerprint(Path(find(path.stem).source))
+    assert f"evaluate {path.stem} --grid" in found.command and path.stat().st_size < 200_000
+    assert len(found.pruned) >= 52 and len(found.tasks) >= 500
+
+
+def test_no_torch_is_needed():
+    code = ("import sys, fastv.measured, fastv.findings, fastv.time_budget\n"
+            "sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))")
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
