@@ -6,15 +6,13 @@ import shutil
 
 import fakehub
 import pytest
+import torch
 from layouts import write_as_on_hub
 from standins import save_llava_checkpoint
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from fastv.errors import ModelLoadError
-from fastv.models.catalogue import ModelEntry
 from fastv.models.loading import load
-from fastv.ui import shelf as room
-from fastv.ui.shelf import Shelf
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +47,14 @@ def hub(copy, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def failure(first, monkeypatch, tmp_path):
-    """Takes a model off the app's shelf, which fails; returns the sentence, when the one in use is still there."""
+def failure(first, tmp_path):
+    """Loads a model, which fails; returns the sentence, when the one in use has all its weights as before."""
+    before = {name: weight.clone() for name, weight in first.model.state_dict().items()}
+
     def fails(source: str, dtype: str = "float32") -> str:
-        monkeypatch.setattr(room, "CATALOGUE", (ModelEntry("wanted", "Wanted", source, ""),))
-        shelf = Shelf(first, dtype)
         with pytest.raises(ModelLoadError) as raised:
-            shelf.take("wanted")
-        assert shelf.take(None).model is first.model and not shelf.is_loaded("wanted")
+            load(source, dtype)
+        assert all(torch.equal(weight, before[name]) for name, weight in first.model.state_dict().items())
         told = str(raised.value)
         assert "\n" not in told and str(tmp_path) not in told and told[-1] in ".)" and raised.value.__context__ is None
         return told
