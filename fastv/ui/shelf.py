@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import torch
@@ -17,8 +15,8 @@ from fastv.errors import ModelLoadError
 from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.models.fitting import auto_dtype, must_free, need
 from fastv.models.loading import LoadedModel, free_memory, load
-from fastv.models.loading_precision import QUANTIZED
-from fastv.models.room import RAM, Room
+from fastv.models.loading_precision import QUANTIZED, held_bytes
+from fastv.models.room import Room
 from fastv.ui.hosting import Hosting
 
 logger = logging.getLogger(__name__)
@@ -93,7 +91,7 @@ class Shelf:
         needed = need(entry, dtype)
         if needed is None:  # a size that is not known beforehand: all the room there can be
             return tuple(name for name in self._loaded if name not in stay)
-        held = {name: _held(loaded) for name, loaded in self._loaded.items()}
+        held = {name: held_bytes(loaded.model) for name, loaded in self._loaded.items()}
         return must_free(needed, held, room, quantized=dtype in QUANTIZED, keep=stay)
 
     def _forget(self, names: tuple[str, ...]) -> None:
@@ -121,11 +119,3 @@ class Shelf:
     def gpu_bytes(self) -> int:
         """The memory of the GPU that models run on, 0 where they run on a CPU."""
         return torch.cuda.mem_get_info(self.device)[1] if self.device.type == "cuda" else 0
-
-
-def _held(loaded: LoadedModel) -> Counter[int | str]:
-    """Bytes of a model's weights by where they lie: RAM, or the number of a GPU."""
-    held: Counter[int | str] = Counter()
-    for weight in chain(loaded.model.parameters(), loaded.model.buffers()):
-        held[(weight.device.index or 0) if weight.device.type == "cuda" else RAM] += weight.nbytes
-    return held
