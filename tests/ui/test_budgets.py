@@ -65,10 +65,10 @@ GIB = 2**30
 BOTH = 39 * GIB  # more than the weights of the paper's two models in 16 bits
 
 
-def shelf_of(folder, *keys: str, gpu_bytes: int = 0, dtype: str = "auto") -> SimpleNamespace:
+def shelf_of(folder, *keys: str, gpu_bytes: int = 0, dtype: str = "auto", refused: tuple[str, ...] = ()) -> SimpleNamespace:
     """A shelf with these models; Mini 13's config is in ``folder``."""
     entries = {key: mini_13(folder) if key == "mini-13" else find(key) for key in keys}
-    return SimpleNamespace(entries=entries, gpu_bytes=gpu_bytes, dtype=dtype)
+    return SimpleNamespace(entries=entries, gpu_bytes=gpu_bytes, dtype=dtype, refused=dict.fromkeys(refused, "no"))
 
 
 TWINS, REAL = ("mini-7", "mini-13"), ("llava-1.5-7b", "llava-1.5-13b")
@@ -88,6 +88,11 @@ def test_the_duel_is_between_models_that_are_there(tmp_path, keys, gpu_bytes, dt
     shelf = shelf_of(tmp_path, *keys, gpu_bytes=gpu_bytes, dtype=dtype)
     offered = budgets.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf)
     assert [choice.sides for choice in offered if choice.sides or "duel" in choice.name] == ([sides] if sides else [])
+
+
+def test_no_duel_is_offered_with_a_model_that_cannot_be_had(tmp_path):
+    shelf = shelf_of(tmp_path, *REAL, gpu_bytes=BOTH, refused=("llava-1.5-13b",))
+    assert not any(choice.sides for choice in budgets.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf))
 
 
 def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
