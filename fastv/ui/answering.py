@@ -203,7 +203,7 @@ def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str 
 def _kept(comparison: Comparison, names: tuple[Title, Title]) -> tuple[Kept, ...]:
     """The pictures of the sides with FastV, the candidate first."""
     runs = ((comparison.fastv, names[1], "fastv"), (comparison.baseline, names[0], "baseline"))
-    found = tuple(Kept(dimming.dimmed(run.seen, run.kept), dimming.description(run.kept),
+    found = tuple(Kept(dimming.dimmed(run.seen[0].picture, run.kept), dimming.description(run.kept),
                        outcome.kept_words(run, name, side)) for run, name, side in runs if run.setup.k is not None)
     return found or (NO_KEPT,)
 
