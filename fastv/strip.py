@@ -35,7 +35,7 @@ def kept_strip(seen: Sequence[Seen]) -> str:
     """The same with what was dropped darkened, and how many visual tokens of each are kept."""
     return _strip((dimmed(one.picture, one.kept, _SHOWN_SIDE),
                    f"{_name(number, one)}: {one.kept_tokens} of {one.tokens} visual tokens kept",
-                   f"{when(one)} s: <b>{one.kept_tokens}</b>") for number, one in enumerate(seen, 1))
+                   f"{when(one)} s: <b>{one.kept_tokens}</b> kept") for number, one in enumerate(seen, 1))
 
 
 def where_most(seen: Sequence[Seen]) -> str:
@@ -48,8 +48,8 @@ def where_most(seen: Sequence[Seen]) -> str:
     if not most:
         return "They are spread about evenly over the frames."
     share = percent(round(sum(seen[index].kept_tokens for index in most) / kept, 2))
-    which = " and ".join(str(index + 1) for index in most)
-    return f"Most of them are in frame{'s' if len(most) > 1 else ''} {which}: {share}."
+    one, *other = (str(index + 1) for index in most)
+    return f"Frames {one} and {other[0]} hold the most, {share}." if other else f"Frame {one} holds the most, {share}."
 
 
 def when(one: Seen) -> str:
@@ -62,7 +62,7 @@ def _name(number: int, one: Seen) -> str:
 
 
 def _second(second: float) -> str:
-    return f"{second:.1f}"
+    return f"{second:.2f}"
 
 
 def _smaller(picture: Image.Image) -> Image.Image:

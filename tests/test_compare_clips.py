@@ -105,7 +105,7 @@ def test_the_words_count_and_say_in_which_frames(models):
     html = outcome.kept_words(result.fastv, USUAL[1], "fastv")
     assert "<b>68 of 136</b>" in html and "all of every frame" in html and html.count("<img") == 8
     for number, one in enumerate(result.fastv.seen, 1):
-        assert f'alt="Frame {number}, at {one.seconds[0]:.1f} s: {one.kept_tokens} of 17 visual tokens kept"' in html
+        assert f'alt="Frame {number}, at {one.seconds[0]:.2f} s: {one.kept_tokens} of 17 visual tokens kept"' in html
 
 
 @pytest.mark.parametrize("side", ["candidate", "baseline"])

@@ -18,8 +18,8 @@ def frame(kept: int, *, lead: tuple[bool, ...] = (), seconds: tuple[float, ...] 
 
 
 @pytest.mark.parametrize("kept, said", [
-    ((1, 1, 9, 8, 1), "frames 3 and 4: 85%"), ((0, 10, 0), "frame 2: 100%"), ((5, 5, 5, 5), "spread about evenly"),
-    ((10, 9, 10), "spread about evenly"), ((1, 3), "frame 2: 75%"), ((0, 0, 0), ""), ((7,), ""),
+    ((1, 1, 9, 8, 1), "Frames 3 and 4 hold the most, 85%."), ((0, 10, 0), "Frame 2 holds the most, 100%."), ((5, 5, 5, 5), "spread about evenly"),
+    ((10, 9, 10), "spread about evenly"), ((1, 3), "Frame 2 holds the most, 75%."), ((0, 0, 0), ""), ((7,), ""),
 ])
 def test_it_is_said_where_most_is_kept(kept, said):
     words = where_most([frame(count) for count in kept])
@@ -28,12 +28,12 @@ def test_it_is_said_where_most_is_kept(kept, said):
 
 def test_tokens_without_a_place_count_too():
     assert frame(3, lead=(True, False)).kept_tokens == 4 and frame(3, lead=(True, False)).tokens == 12
-    assert "<b>4</b>" in kept_strip([frame(3, lead=(True,))])
+    assert "<b>4</b> kept" in kept_strip([frame(3, lead=(True,))])
 
 
 def test_every_frame_has_its_seconds():
     shown = clip_strip(noise_clip(3))
     assert [attributes["alt"] for tag, attributes in Tags(shown).tags if tag == "img"] == [
-        "Frame 1, at 0.2 s", "Frame 2, at 0.8 s", "Frame 3, at 1.2 s"]
+        "Frame 1, at 0.25 s", "Frame 2, at 0.75 s", "Frame 3, at 1.25 s"]
     both = seen_strip([frame(2, seconds=(0.5, 1.5)), frame(2, seconds=(2.5,))])
-    assert "0.5 and 1.5 s" in words(both) and "2.5 s" in words(both)
+    assert "0.50 and 1.50 s" in words(both) and "2.50 s" in words(both)

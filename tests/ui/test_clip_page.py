@@ -66,7 +66,7 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
     run(page)
     assert "68 of 136" in page.inner_text("#kept-words") and not page.is_visible("#kept")
     alts = [image.get_attribute("alt") for image in page.locator("#kept-words .strip img").all()]
-    assert len(alts) == 8 and "Frame 1, at 0.2 s" in alts[0]
+    assert len(alts) == 8 and "Frame 1, at 0.25 s" in alts[0]
     assert sum(int(alt.split(": ")[1].split(" of 17")[0]) for alt in alts) == 68
     assert page.inner_text("#answers .expected") == ""  # nothing is known of clips
     page.get_by_text("Use this in Python").click()
