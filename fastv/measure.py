@@ -143,8 +143,9 @@ def generate(model, inputs: Mapping[str, torch.Tensor], *, max_new_tokens: int,
     far after each one; leave it out of passes whose times matter. stopped: asked after each token whether to end the
     answer there.
     """
-    steps = _Steps(inputs["input_ids"].shape[1], model.device, on_token, stopped)
-    start = now(model.device)
+    device = inputs["input_ids"].device  # a model laid out over several places may call none of them its own
+    steps = _Steps(inputs["input_ids"].shape[1], device, on_token, stopped)
+    start = now(device)
     output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, use_cache=True,
                             temperature=None, top_p=None, top_k=None, return_dict_in_generate=True,
                             stopping_criteria=StoppingCriteriaList([steps]))

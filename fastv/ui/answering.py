@@ -18,6 +18,7 @@ from fastv.errors import FastVError, InvalidInputError
 from fastv.titles import USUAL, Title, titles
 from fastv.ui import results
 from fastv.ui.examples import true_answer
+from fastv.ui.fetching import fetched
 from fastv.ui.hosting import Cut
 from fastv.ui.shelf import Shelf
 
@@ -142,6 +143,8 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
         wanted = request()
         if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
             yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
+            for step in fetched(shelf, *wanted.models):
+                yield View(results.status(f"{' and '.join(missing)}. {step.sentence}", step.fraction))
         running = wanted.start(shelf)
         names = wanted.titles(shelf)
         yield from _views(running, wanted, known, names)

@@ -76,8 +76,9 @@ def _choice(duel: Duel, shelf: Shelf) -> Choice | None:
 
 
 def _can_be_had(pair: Pair, shelf: Shelf) -> bool:
-    """Whether both models are on the shelf, and a GPU that holds both where they want one."""
-    shapes = [configs.shape_at(shelf.entries[key]) for key in (pair.model, pair.beside) if key in shelf.entries]
+    """Whether both models can be had here, and there is a GPU that holds both where they want one."""
+    shapes = [configs.shape_at(shelf.entries[key]) for key in (pair.model, pair.beside)
+              if key in shelf.entries and key not in shelf.refused]
     if len(shapes) < 2 or None in shapes:
         return False
     dtype = shelf.dtype if shelf.dtype in DTYPES else "float16"

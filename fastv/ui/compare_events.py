@@ -16,6 +16,7 @@ from fastv.ui import budgets, compare_with, examples, results
 from fastv.ui.answering import upload_path
 from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.compare_with import SAME
+from fastv.ui.fetching import fetched
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
 from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
@@ -41,7 +42,9 @@ def connect_model(parts: Parts, shelf: Shelf) -> None:
         unchanged = [gr.skip()] * 11
         yield results.status("Loading the model…", 0.0), gr.skip(), gr.skip(), *unchanged
         try:
-            loaded = shelf.take(key, beside=other or None)
+            for step in fetched(shelf, key, other or key):
+                yield results.status(step.sentence, step.fraction), gr.skip(), gr.skip(), *unchanged
+            loaded = shelf.take(key)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
             yield results.problem(f"{error} {shelf.entry(in_use).name} stays in use."), in_use, gr.skip(), *unchanged
@@ -78,7 +81,9 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> None:
         yield [results.status("Loading the model…", 0.0), *[gr.skip()] * 7]
         model, k, r, _, other_k, other_r = chosen
         try:
-            _, loaded = shelf.both(model, key or model)
+            for step in fetched(shelf, model, key or model):
+                yield [results.status(step.sentence, step.fraction), *[gr.skip()] * 7]
+            loaded = shelf.take(key or model)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
             words = results.problem(f"{error} What it is compared with stays as it was.")

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.models.loading import LoadedModel
+from fastv.models.room import Room
 from fastv.ranking import RANKS
 from fastv.ui import budgets, clips, compare_with, examples, taking
 from fastv.ui.answering import no_comparison
@@ -14,6 +15,7 @@ from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.clip_events import connect_clips
 from fastv.ui.compare_events import connect_baseline, connect_inputs, connect_model, note, sentence
 from fastv.ui.compare_run import connect_headings, connect_run
+from fastv.ui.models_table import models_table
 from fastv.ui.parts import Parts
 from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
@@ -61,6 +63,8 @@ def _layout(shelf: Shelf) -> Parts:
         with gr.Column(elem_classes="settings"):
             made["model"] = gr.Radio([(shelf.title(key), key) for key in shelf.entries], value=shelf.default,
                                      label="Model", elem_id="model")
+            with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
+                _html(models_table(shelf, Room.here()), "models-table")
             made["baseline"] = compare_with.layout(shelf, loaded)
             made |= _measuring_controls()
     return Parts(**made)

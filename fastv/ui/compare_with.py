@@ -43,7 +43,7 @@ def layout(shelf: Shelf, loaded: LoadedModel) -> Baseline:
     """Lays it out, closed, in the Blocks that are open."""
     in_use = gr.State(SAME)
     with gr.Accordion(label(shelf, SAME, K, 0), open=False, elem_id="compare-with") as box:
-        model = gr.Radio([("The same model", SAME), *((entry.name, key) for key, entry in shelf.entries.items())],
+        model = gr.Radio([("The same model", SAME), *((shelf.title(key), key) for key in shelf.entries)],
                          value=SAME, label="Model of the other side", elem_id="baseline-model")
         with gr.Row(elem_classes="sliders"):
             k = gr.Slider(0, layers_of(loaded) - 1, value=min(K, layers_of(loaded) - 1), step=1,

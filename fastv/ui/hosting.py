@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cut:
-    """The last step of a run whose time was up before both sides were timed: the texts so far, and no numbers.
-
-    seconds: how long it took until then.
-    """
+    """The last step of a run whose time was up before both sides were timed: the texts so far, and no numbers."""
 
     baseline_text: str
     fastv_text: str
-    seconds: float
-
-    @property
-    def words(self) -> str:
-        return (f"Time was up after {self.seconds:g} s, the most a run may take here. The answers are as far as they "
-                "came, and no times were kept; ask for a shorter answer or fewer timed runs.")
+    words: str = ("Time was up: this took longer than a run may take here. The answers are as far as they came, and no "
+                  "times were kept; please ask for a shorter answer.")
 
 
 Steps = Iterator[Progress | Comparison]
@@ -117,7 +110,7 @@ class _Run:
                 yield step
             if outcome != "done" and last is not None and not self.left():
                 outcome = "time was up"
-                last = Cut(last.baseline_text, last.fastv_text, round(time.monotonic() - (self.begun or self.asked)))
+                last = Cut(last.baseline_text, last.fastv_text)
                 yield last
         except GeneratorExit:
             steps.close()

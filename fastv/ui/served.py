@@ -35,7 +35,8 @@ def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> Ap
     settings = place.adjusted(settings)
     try:
         hosting = Hosting(settings, place.begin)
-        shelf = Shelf(load(settings.model, settings.dtype), settings.dtype, hosting, place.refused(settings))
+        shelf = Shelf(load(settings.model, settings.dtype), settings.dtype, hosting=hosting,
+                      refused=place.refused(settings))
         place.ready(shelf)
     except FastVError as error:
         raise NotServed(str(error)) from error

@@ -177,8 +177,8 @@ assert len(spaces.calls) == 1, "both sides belong in one call"
 assert len(steps[-1].baseline.timing.prefill_seconds.runs) == 2
 assert ran_here == [], "no model may run in the main process"
 here = list(ask().begin(shelf))[-1]
-assert (here.baseline.answer, here.fastv.answer, here.kept) == (
-    steps[-1].baseline.answer, steps[-1].fastv.answer, steps[-1].kept)
+assert (here.baseline.answer, here.fastv.answer, here.fastv.kept) == (
+    steps[-1].baseline.answer, steps[-1].fastv.answer, steps[-1].fastv.kept)
 ran_here.clear()
 
 for wrong in ({"k": 99}, {"max_new_tokens": 0}, {"rank": "best"}):

@@ -21,7 +21,7 @@ POINTS = [None, FastV(0, 0.9, "random"), FastV(2, 0.5)]
 
 @pytest.fixture(scope="module")
 def exam():
-    return Exam(load("mini-7"), benchmark(8, 1))
+    return Exam(load("mini-7"), benchmark(4, 1))
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,12 @@ def test_an_ended_sweep_goes_on_without_doing_anything_twice(exam, swept, tmp_pa
 
 def test_times_can_be_taken_anew(exam, swept, tmp_path):
     path, whole = tmp_path / "mini-7.json", json.loads(swept.read_text())
+    whole["points"] = whole["points"][1:]
     path.write_text(json.dumps({**whole, "machine": {"device": "a busy one"}}))
-    found = retime(exam, path, repeats=3)
-    assert found == json.loads(path.read_text()) and found["machine"] == whole["machine"] and found["repeats"] == 3
+    found = retime(exam, path, repeats=1)
+    assert found == json.loads(path.read_text()) and found["machine"] == whole["machine"] and found["repeats"] == 1
     for before, after in zip(whole["points"], found["points"], strict=True):
-        assert len(after["seconds"]) == 3 and {**before, "seconds": 0, "unpruned_seconds": 0} == {
+        assert len(after["seconds"]) == 1 and {**before, "seconds": 0, "unpruned_seconds": 0} == {
             **after, "seconds": 0, "unpruned_seconds": 0}
     with pytest.raises(InvalidInputError, match="no sweep"):
         retime(exam, tmp_path / "none.json")

@@ -1,24 +1,29 @@
-"""Loading: one function for every place a model can come from, and a sentence for every way it can fail."""
+"""Loading: one function for every place a model can come from, every precision, and every way to lay it out."""
 
 from __future__ import annotations
 
-import gc
-import json
-import shutil
-import weakref
+import threading
 
 import pytest
 import torch
 from PIL import Image
-from standins import QUESTION_WORDS, VISUAL_TOKENS, save_llava_checkpoint
-from transformers import AutoModelForImageTextToText, LlamaConfig
+from standins import QUESTION_WORDS, VISUAL_TOKENS, llava_inputs, save_llava_checkpoint, tiny_llava
+from transformers import AutoModelForImageTextToText
 
+from fastv import FastV
+from fastv.background import Stopped
 from fastv.errors import ModelLoadError
 from fastv.footprint import parameter_bytes
 from fastv.measure import weight_bytes
-from fastv.models import catalogue, loading
+from fastv.models import loading
+from fastv.models.catalogue import find
+from fastv.models.fitting import Place
 from fastv.models.loading import load
+from fastv.models.loading_precision import entry_device, held_bytes, keywords, own_dtype, placed
+from fastv.models.room import RAM, Gpu, Room
 from fastv.shapes import read_shape
+
+GB = 10**9
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +31,6 @@ def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "standin"
     save_llava_checkpoint(folder, width=64, ffn_width=128)
     return folder
-
-
-@pytest.fixture
-def copy(checkpoint, tmp_path):
-    """A copy of the checkpoint to break."""
-    return shutil.copytree(checkpoint, tmp_path / "copy")
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 def test_a_folder_becomes_a_model_that_answers(checkpoint):
@@ -64,136 +58,146 @@ def test_a_dtype_holds_for_all_weights(checkpoint, dtype):
     assert {weight.dtype for weight in loaded.model.parameters()} == {getattr(torch, dtype)}
 
 
+def test_auto_is_float32_on_a_cpu_and_half_of_it_where_that_is_too_much(checkpoint, monkeypatch):
+    needed = 5_000_000  # a little more than the stand-in takes in float32 with its cache
+    for free, dtype in ((needed, "float32"), (needed // 3, "bfloat16")):
+        monkeypatch.setattr(Room, "here", classmethod(lambda cls, free=free: cls(10 * GB, free)))
+        assert load(str(checkpoint)).dtype == dtype
+
+
 @pytest.mark.parametrize("dtype, kind", [("8bit", "Linear8bitLt"), ("4bit", "Linear4bit")])
 def test_quantization_spares_pictures_and_the_last_layer(checkpoint, dtype, kind):
-    pytest.importorskip("bitsandbytes")
     model = load(str(checkpoint), dtype=dtype, device="cpu").model
-    kinds = {name: type(module).__name__ for name, module in model.named_modules()
-             if isinstance(module, torch.nn.Linear)}
+    kinds = linear_kinds(model)
     decoder = {name for name in kinds if name.startswith("model.language_model.layers")}
     assert len(decoder) == 4 * 7 and {kinds[name] for name in decoder} == {kind}
     assert {kinds[name] for name in kinds.keys() - decoder} == {"Linear"}
     weights = weight_bytes(model) - sum(buffer.nbytes for buffer in model.buffers())
     assert weights == pytest.approx(parameter_bytes(read_shape(model.config), dtype), rel=0.04)
+    assert held_bytes(model)[RAM] == pytest.approx(weights, rel=0.3)  # without the scales
     ids = torch.tensor([[1, 4, 5]])
     assert model.generate(input_ids=ids, max_new_tokens=2, min_new_tokens=2).shape == (1, 5)
 
 
-def test_the_catalogue_finds_keys_folders_and_hub_ids(checkpoint):
-    assert catalogue.find(catalogue.DEFAULT).embedded
-    assert catalogue.find("llava-1.5-7b") is catalogue.find("llava-hf/llava-1.5-7b-hf")
-    assert catalogue.find(str(checkpoint)).source == str(checkpoint)
-    assert catalogue.find("someone/some-llava").source == "someone/some-llava"
-    assert len({entry.key for entry in catalogue.CATALOGUE}) == len(catalogue.CATALOGUE)
+def test_4bit_takes_sizes_that_the_fast_kernel_for_cpus_does_not(tmp_path):
+    save_llava_checkpoint(tmp_path / "odd", width=40, ffn_width=72)
+    loaded = load(str(tmp_path / "odd"), "4bit", "cpu")
+    assert "Linear4bit" in linear_kinds(loaded.model).values()
+    assert loaded.model.generate(**llava_inputs(dtype=loaded.model.dtype), max_new_tokens=2).shape[0] == 1
 
 
-@pytest.mark.parametrize("name", ["", "no such model", "/no/such/folder", "../elsewhere", "a/b/c"])
-def test_a_name_that_is_nothing_is_told_the_choices(name):
-    with pytest.raises(ModelLoadError, match="mini-7"):
-        load(name)
+def test_a_bfloat16_checkpoint_in_8bit_stays_bfloat16_and_does_not_say_so_all_the_time(tmp_path, caplog):
+    save_llava_checkpoint(tmp_path / "brain", width=64, ffn_width=128, dtype=torch.bfloat16)
+    loaded = load(str(tmp_path / "brain"), "8bit", "cpu")
+    loaded.model.generate(**llava_inputs(dtype=torch.bfloat16), max_new_tokens=2)
+    assert loaded.model.dtype == torch.bfloat16 and "will be cast" not in caplog.text
 
 
-def test_a_missing_embedded_model_says_so(monkeypatch, tmp_path):
-    entry = catalogue.ModelEntry("mini-7", "Mini 7", str(tmp_path / "mini-7"), "", embedded=True)
-    monkeypatch.setattr(catalogue, "CATALOGUE", (entry,))
-    with pytest.raises(ModelLoadError, match="missing from this copy"):
-        load("mini-7")
+def linear_kinds(model) -> dict[str, str]:
+    return {name: type(module).__name__ for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Linear)}
 
 
-def test_a_hub_model_that_is_not_here_says_how_to_fetch_it():
-    with pytest.raises(ModelLoadError, match="hf download nobody/no-such-llava"):
-        load("nobody/no-such-llava")
+@pytest.mark.parametrize("stated, own", [(torch.bfloat16, "bfloat16"), (torch.float16, "float16"),
+                                         (torch.float32, "float16"), (None, "float16")])
+def test_the_16_bit_type_is_the_checkpoints_own(stated, own):
+    config = tiny_llava().config
+    config.dtype = stated
+    assert own_dtype(config) == own
 
 
-@pytest.mark.parametrize("arguments, told", [
-    ({"dtype": "float64"}, "4bit"), ({"dtype": "int4"}, "4bit"), ({"device": "toaster"}, "auto, cpu or cuda"),
-    ({"device": "mps"}, "auto, cpu or cuda"), ({"device": "cuda:x"}, "auto, cpu or cuda"),
-    ({"device": "cuda:9"}, "There is no GPU"),
+# Several devices
+
+TWO = Room(64 * GB, 60 * GB, (Gpu("a", 16 * GB, 15 * GB), Gpu("b", 16 * GB, 15 * GB)))
+
+
+def test_where_weights_go_is_what_transformers_is_told():
+    assert keywords("float32", Place(), TWO, "float16", ["lm_head"]) == {"dtype": torch.float32}
+    assert keywords("float16", Place((1,)), TWO, "float16", ["lm_head"])["device_map"] == {"": torch.device("cuda", 1)}
+    spread = keywords("float16", Place((0, 1)), TWO, "float16", ["lm_head"])
+    assert spread["device_map"] == "auto" and spread["max_memory"] == {0: 14 * GB, 1: 14 * GB, "cpu": 0}
+    offloaded = keywords("bfloat16", Place((0, 1), offload=True), TWO, "float16", ["lm_head"])
+    assert offloaded["max_memory"]["cpu"] == 60 * GB
+    quantized = keywords("4bit", Place((0, 1)), TWO, "bfloat16", ["lm_head"])
+    assert quantized["device_map"] == "auto"
+    assert quantized["quantization_config"].bnb_4bit_compute_dtype is quantized["dtype"] is torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype, device, where", [
+    ("float16", "auto", Place((0, 1))), ("4bit", "auto", Place((0,))), ("4bit", "cuda:1", Place((1,))),
+    ("float16", "cpu", Place()),
 ])
-def test_an_unknown_dtype_or_device_is_told_the_choices(checkpoint, arguments, told):
-    with pytest.raises(ModelLoadError, match=told):
-        load(str(checkpoint), **arguments)
+def test_a_model_is_laid_where_it_fits(dtype, device, where):
+    assert placed(find("llava-1.5-13b"), dtype, device, TWO, None) == where
 
 
-def broken(copy, case: str) -> None:
-    weights = copy / "model.safetensors"
-    if case == "empty folder":
-        shutil.rmtree(copy)
-        copy.mkdir()
-    elif case == "no weights":
-        weights.unlink()
-    elif case == "cut weights":
-        weights.write_bytes(weights.read_bytes()[:5_000])
-    elif case == "not weights":
-        weights.write_bytes(b"<html>404</html>" * 10)
-    elif case == "no processor":
-        (copy / "processor_config.json").unlink()
-    elif case == "no tokenizer":
-        (copy / "tokenizer.json").unlink()
-        (copy / "tokenizer_config.json").unlink()
-    elif case == "text model":
-        LlamaConfig(num_hidden_layers=1).save_pretrained(copy)
-    elif case == "unknown type":
-        (copy / "config.json").write_text(json.dumps({"model_type": "frobnicator"}))
-    elif case == "torn config":
-        (copy / "config.json").write_text('{"model_type": "lla')
-    elif case == "more layers":
-        change_config(copy, num_hidden_layers=5)
-    elif case == "other width":
-        change_config(copy, intermediate_size=99)
+def test_a_device_that_was_asked_for_is_not_left():
+    for device, told in (("cuda", "needs 27.6 GB of memory and 15.0 GB are free: choose the dtype 4bit"),
+                         ("cuda:1", "15.0 GB are free"), ("cpu", None)):
+        if told is None:
+            assert placed(find("llava-1.5-13b"), "float32", device, TWO, None) == Place()
+        else:
+            with pytest.raises(ModelLoadError, match=told):
+                placed(find("llava-1.5-13b"), "float16", device, TWO, None)
 
 
-def change_config(folder, **changes) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    config["text_config"].update(changes)
-    (folder / "config.json").write_text(json.dumps(config))
+def test_spreading_needs_accelerate(monkeypatch):
+    monkeypatch.setattr("fastv.models.loading_precision.find_spec", lambda package: None)
+    with pytest.raises(ModelLoadError, match="spreading it needs the package accelerate: install it, or choose the"):
+        placed(find("llava-1.5-13b"), "float16", "auto", TWO, None)
 
 
-@pytest.mark.parametrize("case, told", [
-    ("empty folder", "no config.json"), ("no weights", "no complete model"), ("cut weights", "damaged"),
-    ("not weights", "damaged"),
-    ("no processor", "processor of copy"), ("no tokenizer", "processor of copy"), ("text model", "type “llama”"),
-    ("unknown type", "frobnicator"), ("torn config", "no complete model"), ("more layers", "lacks 9 weights"),
-    ("other width", "could not be loaded"),
-])
-def test_a_broken_folder_is_one_clear_error(copy, case, told):
-    broken(copy, case)
-    with pytest.raises(ModelLoadError, match=told) as failure:
-        load(str(copy))
-    assert "\n" not in str(failure.value) and failure.value.__context__ is None
+def test_what_is_not_known_beforehand_is_tried():
+    unknown = find("somebody/something")
+    assert placed(unknown, "float16", "auto", TWO, None) == Place((0,))
+    assert placed(unknown, "float16", "auto", Room(GB, GB), None) == Place()
 
 
-def test_nothing_of_a_failed_load_stays_in_memory(checkpoint, monkeypatch):
-    made = []
+@pytest.fixture(params=["some layers on disk", "all in RAM until used"])
+def dispatched(request, checkpoint, tmp_path, monkeypatch):
+    """The stand-in as accelerate lays it out when the devices at hand are too small for it."""
+    if request.param == "some layers on disk":
+        monkeypatch.setattr(loading, "keywords", lambda *args: {
+            "dtype": torch.float32, "device_map": "auto", "max_memory": {"cpu": 500_000}, "offload_folder": tmp_path})
+        loaded = load(str(checkpoint), "float32")
+        assert set(loaded.model.hf_device_map.values()) == {"cpu", "disk"}
+        return loaded
+    from accelerate import cpu_offload
 
-    def refuse(model):
-        made.append(weakref.ref(model))
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 9 bytes")
-
-    monkeypatch.setattr(loading, "family_of", refuse)
-    with pytest.raises(ModelLoadError, match="does not fit in memory: choose the dtype 4bit"):
-        load(str(checkpoint))
-    gc.collect()
-    assert made[0]() is None
-
-
-def test_a_model_larger_than_the_machine_is_refused_before_it_is_read(copy):
-    change_config(copy, hidden_size=8192, num_hidden_layers=100_000)
-    with pytest.raises(ModelLoadError, match=r"in float32 needs [\d.]+ GB of memory and [\d.]+ GB are free"):
-        load(str(copy))
+    loaded = load(str(checkpoint), "float32")
+    cpu_offload(loaded.model, execution_device=torch.device("cpu"))
+    return loaded
 
 
-@pytest.mark.parametrize("dtype", ["8bit", "4bit"])
-def test_quantization_that_cannot_run_here_shows_when_loading(checkpoint, monkeypatch, dtype):
-    def refuse(*args, **kwargs):
-        raise AssertionError("N must be divisible by block_n")
+@pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
+def test_fastv_prunes_a_dispatched_model_as_it_does_any_other(dispatched, checkpoint, rank):
+    whole = load(str(checkpoint), "float32").model
+    assert any(weight.device.type == "meta" for weight in dispatched.model.parameters())
+    assert entry_device(dispatched.model) == torch.device("cpu")
+    inputs = llava_inputs([(5, 0, 7), (0, 3)])
+    seen = []
+    for model in (whole, dispatched.model):
+        with FastV(k=2, r=0.5, rank=rank)(model) as trace:
+            output = model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
+        seen.append((output, trace.kept))
+    assert torch.equal(seen[0][0], seen[1][0]) and torch.equal(seen[0][1], seen[1][1])
 
-    monkeypatch.setattr("transformers.models.llama.modeling_llama.LlamaMLP.forward", refuse)
-    with pytest.raises(ModelLoadError, match=f"{dtype} does not work .* choose the dtype auto"):
-        load(str(checkpoint), dtype=dtype, device="cpu")
+
+def test_two_loads_at_once_take_turns(checkpoint):
+    inside = []
+
+    def watch(progress):
+        inside.append(threading.get_ident())
+
+    threads = [threading.Thread(target=load, args=(str(checkpoint),), kwargs={"report": watch}) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    changes = sum(one != other for one, other in zip(inside, inside[1:]))
+    assert len(set(inside)) == 2 and changes == 1
 
 
-def test_quantization_without_its_packages_names_them(checkpoint, monkeypatch):
-    monkeypatch.setattr(loading, "find_spec", lambda package: None)
-    with pytest.raises(ModelLoadError, match="bitsandbytes and accelerate"):
-        load(str(checkpoint), dtype="4bit")
+def test_waiting_for_another_load_can_be_stopped(checkpoint):
+    with loading._ONE_AT_A_TIME, pytest.raises(Stopped, match="was stopped"):
+        load(str(checkpoint), stopped=lambda: True)

@@ -127,6 +127,8 @@ def pair(shelf, tmp_path_factory, monkeypatch):
 def test_a_duel_names_each_side_all_the_way(pair, picture):
     told = shown(pair, picture=picture, question=QUESTION, model="twin", baseline_model="standin")
     stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
+    assert stages[1].startswith("Twin. Loading: ")
+    stages = [stage for stage in stages if not stage.startswith("Twin. Loading: ")]
     assert stages[:4] == ["Loading Twin…", "Waiting for the model…", "Answering with standin…",
                           "Answering with Twin and FastV…"]
     texts = [words(html) for view in told for html in (view.answers, view.table) if html]

@@ -8,6 +8,9 @@ from standins import save_llava_checkpoint
 from fastv.errors import ModelLoadError
 from fastv.models import loading
 from fastv.models.catalogue import CATALOGUE, ModelEntry
+from fastv.models.fitting import need
+from fastv.models.loading_precision import held_bytes
+from fastv.models.room import RAM, Room
 from fastv.ui.shelf import Shelf
 
 
@@ -43,17 +46,64 @@ def test_nothing_else_can_be_had(first, key):
         Shelf(first).take(key)
 
 
-def test_only_embedded_models_stay_in_memory(folders, first):
-    listed = (
-        ModelEntry("small", "Small", str(folders / "mini-7"), "", embedded=True),
-        ModelEntry("big", "Big", str(folders / "two"), ""),
-    )
+def there(shelf):
+    return [key for key in shelf.entries if shelf.is_loaded(key)]
+
+
+def holding(shelf, models):
+    """A machine with room for so many of the shelf's models, all of one size; one more fits where one of them goes."""
+    loaded = shelf.take(None)
+    needed, held = need(loaded.entry, "float32"), held_bytes(loaded.model)[RAM]
+    return lambda: Room(100 * needed, needed if len(there(shelf)) < models else needed - held // 2)
+
+
+@pytest.fixture
+def listed(folders):
+    return (ModelEntry("small", "Small", str(folders / "mini-7"), "", embedded=True),
+            ModelEntry("big", "Big", str(folders / "two"), ""))
+
+
+def test_models_stay_in_memory_while_they_fit(first, listed):
     shelf = Shelf(first, catalogue=listed)
+    small, big = shelf.take("small").model, shelf.take("big").model
+    assert there(shelf) == ["one", "small", "big"]
+    assert shelf.take("small").model is small and shelf.take("big").model is big
+
+
+def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed):
+    shelf = Shelf(first, catalogue=listed)
+    shelf._room = holding(shelf, 2)
     small = shelf.take("small").model
-    assert [key for key in shelf.entries if shelf.is_loaded(key)] == ["small"]
-    assert shelf.take("big").entry == listed[1] and shelf.take("small").model is small
-    assert shelf.take("one").entry.key == "one"  # from its folder again
-    assert [key for key in shelf.entries if shelf.is_loaded(key)] == ["one", "small"]
+    assert there(shelf) == ["one", "small"]
+    assert shelf.take("big").entry == listed[1] and there(shelf) == ["small", "big"]
+    assert shelf.take("one").entry.key == "one" and there(shelf) == ["one", "small"]  # from its folder again
+    assert shelf.take("small").model is small
+
+
+def test_what_was_freed_for_a_load_that_failed_is_there_again(first, listed, monkeypatch):
+    shelf = Shelf(first, catalogue=listed)
+    shelf._room = holding(shelf, 1)
+    real, asked = loading.load, []
+
+    def broken(source, *args, **kwargs):
+        asked.append(source)
+        if source == listed[1].source:
+            assert there(shelf) == []
+            raise ModelLoadError("a broken file")
+        return real(source, *args, **kwargs)
+
+    monkeypatch.setattr("fastv.ui.shelf.load", broken)
+    with pytest.raises(ModelLoadError, match="a broken file"):
+        shelf.take("big")
+    assert there(shelf) == ["one"] and asked == [listed[1].source, first.entry.source]
+
+
+def test_a_model_that_could_never_fit_frees_nothing(first, listed):
+    shelf = Shelf(first, catalogue=listed)
+    shelf._room = lambda: Room(1, 0)
+    with pytest.raises(ModelLoadError, match="does not fit in memory"):
+        shelf.take("big")
+    assert shelf.take(None).model is first.model
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_others(first):
@@ -64,20 +114,16 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others(first):
 
 
 def test_both_models_of_a_comparison_stay_whichever_was_there_first(folders, first):
-    big = [ModelEntry(name, name, str(folders / name), "") for name in ("two", "mini-7")]
+    big = [ModelEntry(key, key, str(folders / name), "") for key, name in (("two", "two"), ("three", "mini-7"))]
     shelf = Shelf(first, catalogue=tuple(big))
-
-    def there() -> set[str]:
-        return {key for key in shelf.entries if shelf.is_loaded(key)}
-
+    shelf._room = holding(shelf, 2)
     one, other = shelf.both("one", "two")
     assert one.model is first.model and one is shelf.take("one") and other is shelf.take("two")
-    assert there() == {"one", "two"}
-    assert shelf.both("mini-7", "two")[1] is other and there() == {"mini-7", "two"}
-    assert shelf.both("two", "mini-7")[0] is other and there() == {"mini-7", "two"}
-    assert shelf.both("two", "two") == (other, other) and there() == {"mini-7", "two"}
-    shelf.take("one")
-    assert there() == {"one"}
+    assert there(shelf) == ["one", "two"]
+    assert shelf.both("three", "two")[1] is other and there(shelf) == ["two", "three"]
+    assert shelf.both("two", "three")[0] is other and there(shelf) == ["two", "three"]
+    assert shelf.both("two", "two") == (other, other) and there(shelf) == ["two", "three"]
+
 
 
 def test_of_two_models_the_one_that_cannot_be_loaded_leaves_the_others(first, folders):

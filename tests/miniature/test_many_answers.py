@@ -16,7 +16,7 @@ def mini():
 
 @pytest.fixture(scope="module")
 def items():
-    return benchmark(4)  # three questions a scene: pictures are shared
+    return benchmark(3)  # three questions a scene: pictures are shared
 
 
 def one_by_one(loaded, items, budget):

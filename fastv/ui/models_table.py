@@ -1,0 +1,31 @@
+"""What each model needs and whether it fits this machine, to be read before anything is downloaded. As HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+from fastv.models.catalogue import ModelEntry
+from fastv.models.fitting import fit, gb, need
+from fastv.models.room import Room
+from fastv.ui.shelf import Shelf
+
+_PRECISIONS = {"16 bits": "float16", "8 bits": "8bit", "4 bits": "4bit"}
+
+
+def models_table(shelf: Shelf, room: Room) -> str:
+    """Every model of a shelf: what is fetched, the memory it takes in each precision, and what this machine can do."""
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("Model", "Download", *_PRECISIONS))
+    rows = "".join(_row(shelf, entry, room) for entry in shelf.entries.values())
+    return (f'<div class="wide"><table class="models"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+            "<p>Memory: weights and the KV cache of a usual prompt, by arithmetic. A model and the one it is compared with "
+            "share the memory.</p>")
+
+
+def _row(shelf: Shelf, entry: ModelEntry, room: Room) -> str:
+    fetched = "none" if entry.embedded else gb(entry.download_bytes) if entry.download_bytes else "not known"
+    sizes = [need(entry, dtype) for dtype in _PRECISIONS.values()]
+    here = shelf.refused.get(entry.key) or fit(entry, shelf.dtype, room).sentence
+    cells = "".join(f"<td>{cell}</td>" for cell in
+                    (fetched, *("not known" if size is None else gb(size) for size in sizes)))
+    return (f'<tr><th scope="row">{escape(entry.name)}</th>{cells}</tr>'
+            f'<tr class="here"><td colspan="{2 + len(sizes)}">{escape(here)}</td></tr>')
