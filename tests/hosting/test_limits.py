@@ -7,6 +7,7 @@ import time
 
 import httpx
 import pytest
+from clips import video
 from gradio_client import Client
 from gradio_client.exceptions import ValidationError
 from PIL import Image
@@ -122,6 +123,14 @@ def test_too_many_runs_are_refused_in_words_and_lying_about_ones_address_does_no
 def test_the_operators_limits_are_kept(tight, side, question, tokens, words):
     visitor = Stranger(tight.address)
     said = visitor.ask("compare", visitor.picture(red(side)), question, 2, 0.5, None, "last_token", 0, tokens, 1, 1)
+    assert "event: error" in said and words in said
+
+
+@pytest.mark.parametrize("size, words", [((128, 96), "frames of 128 x 96 pixels"), ((64, 48), "reads pictures only")])
+def test_a_video_is_within_the_same_limits(tight, size, words):
+    visitor = Stranger(tight.address)
+    clip = visitor.picture(video(3, size=size))
+    said = visitor.ask("compare", clip, "how many ?", 2, 0.5, None, "last_token", 0, 1, 1, 1, None, None, 0.5, True)
     assert "event: error" in said and words in said
 
 
