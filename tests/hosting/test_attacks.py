@@ -20,11 +20,11 @@ from PIL import Image
 
 from fastv.errors import ModelLoadError
 from fastv.ui import shelf
-from hosting.talking import FILE, Stranger
+from hosting.talking import ALONE, FILE, Stranger, run_values
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTION = "how many red ?"
-ASKED = (QUESTION, 2, 0.5, None, "last_token", 0, 2, 1, 1)  # what "compare" takes after the picture
+ASKED = (QUESTION, 2, 0.5, None, "last_token", 0, 2, 1, 1, *ALONE)  # what "compare" takes after the picture
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))"
 
 
@@ -139,7 +139,7 @@ def test_pictures_are_never_fetched_from_anywhere(app, stranger, trap, secrets, 
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
     for file in ({"path": url, **FILE}, {"path": url, "url": url, **FILE}, {"url": url, "path": "/etc/passwd", **FILE}):
         assert "event: complete" not in stranger.ask("compare", file, *ASKED)
-        said = stranger.press(number, file, QUESTION, None, None, None, 2, 50, "last_token", 4, 1, queued=True)
+        said = stranger.press(number, *run_values(file, QUESTION, tokens=4, repeats=1), queued=True)
         assert "Done:" not in said and not any(word in said for word in secrets)
     answer = stranger.http.get(f"/gradio_api/file={quote(url, safe=':/[]')}")
     assert answer.status_code in (400, 403, 404), answer.text
@@ -258,13 +258,14 @@ def test_the_pages_own_functions_bear_any_values(app, stranger, secrets):
 
 
 def test_a_model_that_cannot_be_loaded_says_nothing_of_the_disk(app, stranger, secrets, monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         raise ModelLoadError(f"The folder {ROOT}/assets/models holds no model: see https://example.com/a/b. "
                              "(C:\\x\\y, '/etc/z')")
 
     monkeypatch.setattr(shelf, "load", fails)
+    monkeypatch.setattr(shelf.Shelf, "_must_go", lambda *_: ())
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "switch")
-    told = [stranger.press(number, "llava-1.5-7b", None, queued=True),
+    told = [stranger.press(number, "llava-1.5-7b", None, None, 2, 0, queued=True),
             stranger.ask("compare", stranger.picture(png()), QUESTION, 2, 0.5, "llava-1.5-7b", *ASKED[4:])]
     for said in told:
         assert "holds no model: see https://example.com/a/b" in said

@@ -17,12 +17,12 @@ from PIL import Image
 from fastv import compare as compare_room
 from fastv.settings import Settings
 from fastv.ui.hosting import Hosting
-from hosting.talking import Stranger, messages
+from hosting.talking import ALONE, Stranger, messages, run_values
 from serving import served
 
 QUESTION = "how many red ?"
-LONG = (QUESTION, 2, 0.5, None, "last_token", 0, 16, 9, 1)  # what "compare" takes after the picture
-QUICK = (QUESTION, 2, 0.5, None, "last_token", 0, 2, 2, 1)
+LONG = (QUESTION, 2, 0.5, None, "last_token", 0, 16, 9, 1, *ALONE)  # what "compare" takes after the picture
+QUICK = (QUESTION, 2, 0.5, None, "last_token", 0, 2, 2, 1, *ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_a_script_that_cancels_ends_its_run(app, log, tmp_path):
 @pytest.mark.parametrize("how", ["closed", "stopped"])
 def test_a_page_that_is_closed_or_stopped_ends_its_run(app, stranger, log, how, after):
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
-    body = {"data": [stranger.picture(red()), QUESTION, None, None, None, 2, 50, "last_token", 16, 9],
+    body = {"data": run_values(stranger.picture(red()), QUESTION, tokens=16, repeats=9),
             "fn_index": number, "session_hash": stranger.session}
     before = len(lines(log))
     with slowly(app, after=after) as made:
@@ -161,8 +161,8 @@ def test_time_that_is_up_ends_with_the_texts_and_no_numbers(app, stranger):
         said = stranger.ask("compare", stranger.picture(red()), *LONG)
         assert "event: error" in said and "Time was up: this took longer" in said
         number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
-        told = messages(stranger.press(number, stranger.picture(red()), QUESTION, None, None, None, 2, 50, "last_token", 60,
-                                       3, queued=True))
+        told = messages(stranger.press(number, *run_values(stranger.picture(red()), QUESTION, tokens=60, repeats=3),
+                                       queued=True))
     shown = [message["output"]["data"] for message in told if message["msg"] == "process_generating"]
     assert "Time was up: this took longer" in json.dumps(shown[-1]) and "cut short" in json.dumps(shown[-1])
     assert "not reached" in json.dumps(shown[-1])
@@ -173,7 +173,8 @@ def test_with_one_round_timed_it_ends_with_that(app, stranger, monkeypatch):
     """Two passes stream, two are timed, and in the sixth the hour is over."""
     with allowed(app, 3_600), slowly(app, 0.0) as made:
         monkeypatch.setattr(compare_room, "now", lambda _: 4_000.0 if len(made) > 5 else 0.0)
-        said = stranger.ask("compare", stranger.picture(red()), QUESTION, 2, 0.5, None, "last_token", 0, 4, 50, 1)
+        said = stranger.ask("compare", stranger.picture(red()), QUESTION, 2, 0.5, None, "last_token", 0, 4, 50, 1,
+                           *ALONE)
     assert "event: complete" in said and len(made) == 6
     (result,) = json.loads(said.split("event: complete\ndata: ")[1].split("\n")[0])
     for side in ("baseline", "fastv"):
@@ -192,7 +193,7 @@ def test_a_pair_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypa
 
     monkeypatch.setattr(app.model.model, "generate", fails_with_fastv)
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
-    said = stranger.press(number, stranger.picture(red()), QUESTION, None, None, None, 2, 50, "last_token", 4, 1, queued=True)
+    said = stranger.press(number, *run_values(stranger.picture(red()), QUESTION, tokens=4, repeats=1), queued=True)
     last = [message["output"]["data"] for message in messages(said) if message["msg"] == "process_generating"][-1]
     assert json.dumps(last).count(">failed<") == 2 and "went wrong" in json.dumps(last) and "detail of the inside" not in said
     assert lines(log)[-1]["outcome"] == "failed"

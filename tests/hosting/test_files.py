@@ -55,7 +55,8 @@ def test_its_versions_fit_the_requirements_and_zerogpu():
 def test_each_package_is_asked_for_once_and_those_that_are_imported_are_asked_for():
     names = {"PIL": "pillow"}
     asked = set(requirements("3.12"))
-    brought = {"numpy", "starlette", "gradio_client", "safetensors", "tokenizers"}  # by torch, gradio and transformers
+    # by torch, gradio and transformers
+    brought = {"numpy", "starlette", "gradio_client", "safetensors", "tokenizers", "huggingface_hub", "tqdm"}
     own = {"fastv", "spaces"}  # spaces: there on a Space, needed nowhere else
     imported = set()
     for path in [ROOT / "app.py", *(ROOT / "fastv").rglob("*.py")]:

@@ -19,7 +19,7 @@ from PIL import Image
 from fastv.settings import Settings
 from fastv.ui import keeping
 from fastv.ui.hosting import Hosting
-from hosting.talking import Stranger
+from hosting.talking import FILE, Stranger, run_values
 from serving import served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,8 +88,7 @@ def test_a_running_app_forgets_what_was_sent_and_what_it_made(tmp_path, monkeypa
         visitor = Stranger(app.address)
         path = visitor.picture(red())["path"]
         number = next(one["id"] for one in visitor.dependencies() if one["api_name"] == "run")
-        said = visitor.press(number, {"path": path, "meta": {"_type": "gradio.FileData"}}, "how many red ?", None, None, None,
-                             2, 50, "last_token", 2, 1, queued=True)
+        said = visitor.press(number, *run_values({"path": path, **FILE}, "how many red ?", tokens=2, repeats=1), queued=True)
         assert "Done:" in said
         folder = Path(os.environ["GRADIO_TEMP_DIR"])
         own = {found for part in visitor.http.get("/config").json()["components"]

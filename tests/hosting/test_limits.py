@@ -16,10 +16,10 @@ from fastv.settings import Settings
 from fastv.ui import limits
 from fastv.ui.hosting import Hosting
 from fastv.ui.limits import BusyError, FairUse, Visitor, Window, address_of
-from hosting.talking import Stranger
+from hosting.talking import ALONE, Stranger
 from serving import served
 
-QUICK = ("how many red ?", 2, 0.5, None, "last_token", 0, 1, 1, 1)
+QUICK = ("how many red ?", 2, 0.5, None, "last_token", 0, 1, 1, 1, *ALONE)
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def test_too_many_runs_are_refused_in_words_and_lying_about_ones_address_does_no
 ])
 def test_the_operators_limits_are_kept(tight, side, question, tokens, words):
     visitor = Stranger(tight.address)
-    said = visitor.ask("compare", visitor.picture(red(side)), question, 2, 0.5, None, "last_token", 0, tokens, 1, 1)
+    said = visitor.ask("compare", visitor.picture(red(side)), question, 2, 0.5, None, "last_token", 0, tokens, 1, 1,
+                       *ALONE)
     assert "event: error" in said and words in said
 
 

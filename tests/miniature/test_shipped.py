@@ -1,4 +1,4 @@
-"""The checkpoint that comes with the project: it loads like LLaVA-1.5, and answers as well as its card says."""
+"""The checkpoints that come with the project: they load like LLaVA-1.5, and answer as well as their cards say."""
 
 import json
 from pathlib import Path
@@ -8,15 +8,20 @@ import pytest
 from fastv import FastV
 from fastv.miniature.card import card
 from fastv.miniature.evaluate import answers, benchmark, is_right
-from fastv.models.catalogue import find
+from fastv.models.catalogue import CATALOGUE, find
 from fastv.models.loading import load
 
-FOLDER = Path(find("mini-7").source)
+TWINS = [entry.key for entry in CATALOGUE if entry.embedded]
 
 
-@pytest.fixture(scope="module")
-def mini():
-    return load("mini-7")
+@pytest.fixture(scope="module", params=TWINS)
+def mini(request):
+    return load(request.param)
+
+
+@pytest.fixture(params=TWINS)
+def folder(request):
+    return Path(find(request.param).source)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +49,10 @@ def test_it_sees_as_many_visual_tokens_as_llava(mini):
     assert mini.model.config.vision_config.image_size == 336
 
 
-def test_its_card_is_the_one_its_scores_make():
-    assert (FOLDER / "README.md").read_text() == card(FOLDER)
+def test_its_card_is_the_one_its_scores_make(folder):
+    assert (folder / "README.md").read_text() == card(folder)
 
 
-def test_its_files_stay_small_enough_for_plain_git():
-    assert all(file.stat().st_size < 10_000_000 for file in FOLDER.iterdir())
-    assert json.loads((FOLDER / "scores.json").read_text())["scores"]["all"]["share"] >= 0.6
+def test_its_files_stay_small_enough_for_plain_git(folder):
+    assert all(file.stat().st_size < 10_000_000 for file in folder.iterdir())
+    assert json.loads((folder / "scores.json").read_text())["scores"]["all"]["share"] >= 0.6
