@@ -131,7 +131,7 @@ def test_the_operators_limits_are_kept(tight, side, question, tokens, words):
 def test_a_video_is_within_the_same_limits(tight, size, words):
     visitor = Stranger(tight.address)
     clip = visitor.picture(video(3, size=size))
-    said = visitor.ask("compare", clip, "how many ?", 2, 0.5, None, "last_token", 0, 1, 1, 1, None, None, 0.5, True)
+    said = visitor.ask("compare", clip, "how many ?", 2, 0.5, None, "last_token", 0, 1, 1, 1, *ALONE[:-1], True)
     assert "event: error" in said and words in said
 
 
