@@ -1,9 +1,9 @@
-"""One picture and one question, answered on two sides: both texts as they grow, then what each answer cost.
+"""One picture or clip and one question, answered on two sides: both texts as they grow, then what each answer cost.
 
 The protocol: a first pass of each side streams its text and has its memory followed, untimed; then the sides take
 turns (A B A B) for the remaining warm-up rounds and for the timed ones, in which nothing else happens. FastV's own
 ranking is part of its passes. Sides of one model get the very same tensors; another model gets what its own processor
-makes of the same picture and question.
+makes of the same picture or clip and question.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from fastv.background import OutOfTime, Stopped, never, reports_of
+from fastv.clips import Clip
 from fastv.comparison import SIDES, Comparison, Progress, RunResult, Side
 from fastv.cost import cost
 from fastv.errors import FastVError, InvalidInputError
@@ -24,7 +25,7 @@ from fastv.inputs import check_question, open_picture
 from fastv.measure import Machine, Pass, Timing, generate, interleaved, now, peak_memory
 from fastv.models.loading import LoadedModel, free_memory, is_out_of_memory
 from fastv.neighbours import watched
-from fastv.prompting import answer_text, prompt_of
+from fastv.prompting import answer_text, check_reads, prompt_of
 
 __all__ = ["Comparison", "Progress", "RunResult", "Side", "compare"]
 
@@ -35,15 +36,16 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None =
             rank: str = "last_token", seed: int = 0, baseline: Side | None = None, max_new_tokens: int = 64,
             repeats: int = 3, warmup: int = 1, seconds: float | None = None,
             unwanted: Callable[[], bool] = never) -> Iterator[Progress | Comparison]:
-    """Answers a question about a picture on both sides; yields ``Progress`` all along and a ``Comparison`` at the end.
+    """Answers a question about a picture, or a clip, on both sides; yields ``Progress`` all along and a ``Comparison``
+    at the end.
 
     loaded, k, r, rank, seed: the candidate, "fastv" in what is yielded; see ``Side``. baseline: what it is compared
-    with, by default the same model without FastV. picture: what ``inputs.open_picture`` takes. max_new_tokens: the
-    longest answer. repeats: timed passes of each side. warmup: untimed ones before, of which the first is the one that
-    streams, so at least 1. seconds: how long it may take from when the models are free. When they are over it ends at
-    the next token: with the rounds that were timed until then, see ``Comparison.repeats``, or, before the first is,
-    without a ``Comparison``. unwanted: asked after every token whether nobody waits for it any more; it then ends
-    without one.
+    with, by default the same model without FastV. picture: what ``inputs.open_picture`` takes, or, for models that
+    read videos, what ``clips.open_video`` returns. max_new_tokens: the longest answer. repeats: timed passes of each
+    side. warmup: untimed ones before, of which the first is the one that streams, so at least 1. seconds: how long it
+    may take from when the models are free. When they are over it ends at the next token: with the rounds that were
+    timed until then, see ``Comparison.repeats``, or, before the first is, without a ``Comparison``. unwanted: asked
+    after every token whether nobody waits for it any more; it then ends without one.
 
     Bad arguments raise at once: InvalidInputError, InvalidBudgetError. Closing the iterator stops after the token
     being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out
@@ -56,7 +58,9 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None =
             raise InvalidInputError(f"{name} is a whole number from 1 to {most:,}, not {value!r}.")
     for side in sides.values():
         question = check_question(question, side.loaded.processor.tokenizer)
-    picture = open_picture(picture)
+    picture = picture if isinstance(picture, Clip) else open_picture(picture)
+    for side in sides.values():
+        check_reads(side.loaded, picture)
     duel = _Duel(sides, max_new_tokens, repeats, warmup, seconds)
     return reports_of(partial(duel.run, picture, question), unwanted)
 
@@ -91,7 +95,7 @@ class _Duel:
         self.kept: dict[str, Any] = {}  # prompt positions, for the sides with FastV
         self.passes_done = 0
 
-    def run(self, picture: Image.Image, question: str, report: Report, stopped: Callable[[], bool]) -> None:
+    def run(self, picture: Image.Image | Clip, question: str, report: Report, stopped: Callable[[], bool]) -> None:
         self.report, self.stopped = report, stopped
         self._tell("waiting")
         try:
@@ -108,7 +112,7 @@ class _Duel:
         raise FastVError("The memory ran out while answering: choose a shorter answer, the dtype 4bit, or a smaller "
                          "model.")
 
-    def _comparison(self, picture: Image.Image, question: str) -> Comparison:
+    def _comparison(self, picture: Image.Image | Clip, question: str) -> Comparison:
         models = {id(side.loaded.model): side.loaded for side in self.sides.values()}
         device = self.sides["fastv"].loaded.device
         self.begun = now(device)
@@ -164,11 +168,13 @@ class _Duel:
     def _result(self, name: str, passes: list[Pass], peak_bytes: int) -> RunResult:
         side, prompt, last = self.sides[name], self.prompts[name], passes[-1]
         whole = prompt.visual.nonzero()[:, 0]
-        kept = prompt.on_grid(self.kept.get(name, whole))
+        seen = prompt.seen(self.kept.get(name, whole))
         flops = cost(side.loaded.model.config, text_tokens=prompt.tokens - prompt.visual_tokens,
                      visual_tokens=prompt.visual_tokens, answer_tokens=len(last.tokens), k=side.k,
-                     r=side.r if side.budget else 0.0, convention="exact")
+                     r=side.r if side.budget else 0.0, pictures=0 if prompt.frames else 1, frames=prompt.frames,
+                     convention="exact")
         return RunResult(setup=side.setup, answer=answer_text(side.loaded, last.tokens), timing=Timing.of(passes),
-                         peak_bytes=peak_bytes, kv_cache_bytes=last.kv_cache_bytes, visual_tokens=sum(map(sum, kept)),
-                         prompt_tokens=prompt.tokens, answer_tokens=len(last.tokens),
-                         prefill_flops=flops.prefill_flops, total_flops=flops.total_flops, kept=kept, seen=prompt.seen)
+                         peak_bytes=peak_bytes, kv_cache_bytes=last.kv_cache_bytes,
+                         visual_tokens=sum(one.kept_tokens for one in seen), prompt_tokens=prompt.tokens,
+                         answer_tokens=len(last.tokens), prefill_flops=flops.prefill_flops,
+                         total_flops=flops.total_flops, seen=seen)

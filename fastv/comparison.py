@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from PIL import Image
 
 from fastv.cost import check_budget
 from fastv.measure import Machine, Timing
 from fastv.models.loading import LoadedModel
 from fastv.pruning import FastV
+from fastv.seeing import Grid, Seen
 
 SIDES = ("baseline", "fastv")
-Kept = tuple[tuple[bool, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,8 @@ class RunResult:
     Times are medians over the repeats, their spread is in ``timing``. peak_bytes: this side's weights and the most that
     was live beside them. kv_cache_bytes: counted from the cache when the answer is complete. visual_tokens: those that
     the last layers see. prompt_tokens: with the visual ones, before pruning. FLOPs: computed for this prompt and
-    answer, ``exact`` convention, prefill with vision tower, projector and lm_head. kept: rows x columns of the patch
-    grid, True where FastV kept the visual token, all True without it. seen: the picture as the vision tower got it,
-    which is what the grid lies on.
+    answer, ``exact`` convention, prefill with vision tower, projector and lm_head. seen: the picture, or each frame of
+    the clip, and what FastV kept of it, which is all without it.
     """
 
     setup: Setup
@@ -96,8 +93,21 @@ class RunResult:
     answer_tokens: int
     prefill_flops: float
     total_flops: float
-    kept: Kept
-    seen: Image.Image = field(repr=False, compare=False)
+    seen: tuple[Seen, ...]
+
+    @property
+    def kept(self) -> Grid | tuple[Grid, ...]:
+        """What was kept of the picture, see ``Seen``; of a clip one grid for each of its frames."""
+        return tuple(one.kept for one in self.seen) if self.is_clip else self.seen[0].kept
+
+    @property
+    def is_clip(self) -> bool:
+        return bool(self.seen[0].seconds)
+
+    @property
+    def prompt_visual_tokens(self) -> int:
+        """Those in the prompt, before pruning."""
+        return sum(one.tokens for one in self.seen)
 
     @property
     def prefill_seconds(self) -> float:
@@ -116,9 +126,16 @@ class RunResult:
         return self.timing.total_seconds.median
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but the picture, in JSON's types; the setup's fields among the others."""
+        """All of it but the pictures, in JSON's types; the setup's fields among the others.
+
+        kept is as the property; a clip also has ``frames``: their ``seconds``, ``tokens`` and ``kept_tokens``, which
+        count tokens that have no place in the grid too.
+        """
         plain = {name: value for name, value in vars(self).items() if name not in ("setup", "seen")}
-        return {**asdict(self.setup), **plain, "timing": asdict(self.timing), "kept": [list(row) for row in self.kept],
+        grids = [[list(row) for row in one.kept] for one in self.seen]
+        frames = {"frames": [one.counts for one in self.seen]} if self.is_clip else {}
+        return {**asdict(self.setup), **plain, "timing": asdict(self.timing),
+                "kept": grids if self.is_clip else grids[0], **frames,
                 "prefill_seconds": self.prefill_seconds, "total_seconds": self.total_seconds,
                 "decode_seconds_per_token": self.decode_seconds_per_token}
 

@@ -70,7 +70,7 @@ def open_picture(source: str | Path | bytes | Image.Image, *, most_pixels: int =
         raise InvalidInputError(f"The picture is {width} x {height} pixels, too narrow to look at: please crop it.")
     try:
         picture.load()
-        rgb = _opaque(_upright(picture))
+        rgb = opaque(_upright(picture))
         rgb.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS), Image.Resampling.LANCZOS)
     except Exception as error:  # broken files fail inside the decoders in many ways
         raise InvalidInputError("The picture is damaged or incomplete: please save it again, or try another "
@@ -82,7 +82,7 @@ def open_picture(source: str | Path | bytes | Image.Image, *, most_pixels: int =
 def _open_file(source: str | Path | bytes, most_bytes: int, most_pixels: int) -> Image.Image:
     """The picture in a file or in its bytes, with only its header read."""
     if isinstance(source, (str, Path)):
-        source = _read(Path(source), most_bytes)
+        source = read_file(Path(source), most_bytes, "picture")
     if not isinstance(source, (bytes, bytearray)):
         raise InvalidInputError("There is no picture: please choose one.")
     if len(source) > most_bytes:
@@ -96,15 +96,18 @@ def _open_file(source: str | Path | bytes, most_bytes: int, most_pixels: int) ->
                                 "BMP or TIFF.") from error
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
-    """A file's bytes, of a file too large only so many that it is seen to be."""
+def read_file(path: Path, most_bytes: int, what: str) -> bytes:
+    """A file's bytes, of a file too large only so many that it is seen to be. what: "picture" or the like.
+
+    Raises InvalidInputError where there is none, or none that can be read.
+    """
     try:
         if path.is_file():
             with path.open("rb") as file:
                 return file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
-        raise InvalidInputError(f"“{path.name}” cannot be read: please choose another picture.") from error
-    raise InvalidInputError(f"There is no file “{path.name}”: please choose a picture.")
+        raise InvalidInputError(f"“{path.name}” cannot be read: please choose another {what}.") from error
+    raise InvalidInputError(f"There is no file “{path.name}”: please choose a {what}.")
 
 
 def _too_many_pixels(megapixels: str, most_pixels: int) -> InvalidInputError:
@@ -120,7 +123,7 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
+def opaque(picture: Image.Image) -> Image.Image:
     """RGB, with transparent parts on white; always a new image."""
     if picture.mode.startswith(("I", "F")):
         picture = _eight_bit(picture)

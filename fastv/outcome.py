@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 
 from fastv.comparison import Comparison, RunResult
-from fastv.dimming import count
 from fastv.formats import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, ratio, unit_for
 from fastv.measure import Spread
+from fastv.strip import kept_strip, where_most
 from fastv.titles import USUAL, Title, titles
 
 _NOTHING = "–"
@@ -188,8 +188,10 @@ NOTHING_KEPT = (
 
 
 def kept_words(run: RunResult, title: Title, side: str) -> str:
-    """What the picture beside it shows: what FastV kept on this side, "baseline" or "fastv", as HTML."""
-    some, all_ = count(run.kept)
+    """What FastV kept on this side, "baseline" or "fastv", as HTML: of a picture the words that go beside it, of a clip
+    its frames too.
+    """
+    some, all_ = sum(one.kept_tokens for one in run.seen), run.prompt_visual_tokens
     k, rank = run.setup.k, run.setup.rank
     how = {
         "last_token": "the last token of the prompt looked at most",
@@ -198,7 +200,10 @@ def kept_words(run: RunResult, title: Title, side: str) -> str:
     }["random" if k == 0 else rank]
     where = f"in layer {k - 1}" if k and rank != "random" else "whatever they show"
     before = {0: "No layer sees", 1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(k, f"Layers 0 to {k - 1} see")
+    spread = f" {where_most(run.seen)}" if run.is_clip else ""
+    whole = "all of every frame" if run.is_clip else "the whole picture"
     return (
-        f'<div class="kept {side}"><h3>What FastV kept{escape(title.place)}</h3><p><b>{some} of {all_}</b> visual tokens: '
-        f"those {how} {where}. {before} the whole picture, the later ones only what is clear here.</p></div>"
+        f'<div class="kept {side}"><h3>What FastV kept{escape(title.place)}</h3><p><b>{some:,} of {all_:,}</b> visual '
+        f"tokens: those {how} {where}.{spread} {before} {whole}, the later ones only what is clear here.</p>"
+        f"{kept_strip(run.seen) if run.is_clip else ''}</div>"
     )

@@ -17,8 +17,9 @@ from PIL import Image
 from fastv import outcome
 from fastv.colours import variables
 from fastv.comparison import SIDES, Comparison, RunResult
-from fastv.dimming import count, description, dimmed
+from fastv.dimming import description, dimmed
 from fastv.formats import percent
+from fastv.strip import seen_strip
 from fastv.titles import Title, budget
 
 _STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
@@ -101,12 +102,15 @@ def _numbers(comparison: Comparison, side: str) -> dict[str, Any]:
 
 def _pictures(comparison: Comparison, names: tuple[Title, Title]) -> str:
     """What the candidate saw, and beside it what each side with FastV kept."""
-    shown = [("As the model saw it", "The picture as the model saw it.", comparison.fastv.seen, "")]
-    for title, side in reversed(list(zip(names, SIDES))):
-        run: RunResult = getattr(comparison, side)
-        if run.setup.k is not None:
-            shown.append((f"What FastV kept{title.place}", description(run.kept), dimmed(run.seen, run.kept),
-                          outcome.kept_words(run, title, side)))
+    kept = [(title, side, run) for title, side in reversed(list(zip(names, SIDES)))
+            if (run := getattr(comparison, side)).setup.k is not None]
+    if comparison.fastv.is_clip:
+        return (f"<h2>The clip as the model saw it</h2>{seen_strip(comparison.fastv.seen)}"
+                + "".join(outcome.kept_words(run, title, side) for title, side, run in kept))
+    seen = comparison.fastv.seen[0].picture
+    shown = [("As the model saw it", "The picture as the model saw it.", seen, "")]
+    shown += [(f"What FastV kept{title.place}", description(run.kept), dimmed(run.seen[0].picture, run.kept),
+               outcome.kept_words(run, title, side)) for title, side, run in kept]
     return '<div class="pictures">' + "".join(
         f'<figure><img src="{_inline(picture)}" alt="{escape(alt)}"><figcaption>{escape(title)}</figcaption>'
         f"</figure>{words}" for title, alt, picture, words in shown) + "</div>"
@@ -158,7 +162,8 @@ def _seed(run: RunResult) -> str | None:
 
 
 def _prompt(run: RunResult) -> str:
-    return f"{run.prompt_tokens:,} tokens, {count(run.kept)[1]:,} of them visual"
+    words = f"{run.prompt_tokens:,} tokens, {run.prompt_visual_tokens:,} of them visual"
+    return f"{words}, of {sum(len(one.seconds) for one in run.seen)} frames" if run.is_clip else words
 
 
 def _again(link: str | None) -> str:

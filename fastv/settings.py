@@ -65,8 +65,8 @@ class Settings:
     queue: int = _setting(20, _whole(1, 1_000), "runs that may wait; the next one is told that the app is busy")
     waiting_per_visitor: int = _setting(4, _whole(1, 1_000), "of these, how many may be one visitor's")
     picture_pixels: int = _setting(MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS),
-                                   "most pixels of a picture")
-    picture_bytes: int = _setting(MAX_PICTURE_BYTES, _whole(1_000, MAX_PICTURE_BYTES), "most bytes of a picture's file")
+                                   "most pixels of a picture, or of a video's frame")
+    picture_bytes: int = _setting(MAX_PICTURE_BYTES, _whole(1_000, MAX_PICTURE_BYTES), "most bytes of a file")
     question_characters: int = _setting(MAX_QUESTION_CHARACTERS, _whole(1, MAX_QUESTION_CHARACTERS),
                                         "longest question")
     answer_tokens: int = _setting(_LONGEST_ANSWER, _whole(1, _LONGEST_ANSWER), "longest answer that can be asked for")

@@ -10,12 +10,12 @@ from fastv.models.catalogue import CATALOGUE, ModelEntry
 
 _LINES = """\
 from fastv import FastV
-from fastv.inputs import open_picture
+{import_line}
 from fastv.models.loading import load
 
-loaded = load({model}, dtype={dtype})
-prompt = loaded.family.prompt(loaded.processor, {question})
-inputs = loaded.processor(images=open_picture("picture.png"), text=prompt, return_tensors="pt")
+{clip}loaded = load({model}, dtype={dtype})
+prompt = loaded.family.prompt(loaded.processor, {question}{kind})
+inputs = loaded.processor({shown}, text=prompt, return_tensors="pt")
 inputs = inputs.to(loaded.device, loaded.model.dtype)
 
 with FastV({budget})(loaded.model):  # without this line: the model as it is
@@ -30,16 +30,16 @@ _LINES_OF_BOTH = """\
 from contextlib import nullcontext
 
 from fastv import FastV
-from fastv.inputs import open_picture
+{import_line}
 from fastv.models.loading import load
 
-sides = {{
+{clip}sides = {{
 {sides}
 }}
 for name, (model, fastv) in sides.items():
     loaded = load(model, dtype={dtype})
-    prompt = loaded.family.prompt(loaded.processor, {question})
-    inputs = loaded.processor(images=open_picture("picture.png"), text=prompt, return_tensors="pt")
+    prompt = loaded.family.prompt(loaded.processor, {question}{kind})
+    inputs = loaded.processor({shown}, text=prompt, return_tensors="pt")
     inputs = inputs.to(loaded.device, loaded.model.dtype)
 
     with fastv(loaded.model) if fastv else nullcontext():
@@ -48,6 +48,12 @@ for name, (model, fastv) in sides.items():
     answer = output[0, inputs["input_ids"].shape[1]:]
     print(f"{{name}}:", loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip())
 """
+
+
+_PICTURE = {"import_line": "from fastv.inputs import open_picture", "clip": "", "kind": "",
+            "shown": 'images=open_picture("picture.png")'}
+_VIDEO = {"import_line": "from fastv.clips import open_video", "clip": 'clip = open_video("video.mp4")\n',
+          "kind": ', "video"', "shown": "videos=[list(clip.frames)], video_metadata=[clip.metadata]"}
 
 
 @dataclass(frozen=True)
@@ -61,22 +67,23 @@ class Asked:
 
 
 def script(entry: ModelEntry, question: str, *, dtype: str, k: int, r: float, rank: str = "last_token", seed: int = 0,
-           max_new_tokens: int = 64) -> str:
-    """A script that prints the answer with FastV about ``picture.png``, run in the project's folder.
+           max_new_tokens: int = 64, video: bool = False) -> str:
+    """A script that prints the answer with FastV about ``picture.png``, or ``video.mp4``, run in the project's folder.
 
     dtype: as in ``load``. k, r, rank, seed: as in ``FastV``. max_new_tokens: the longest answer.
     """
     return _LINES.format(model=_literal(_name(entry)), dtype=_literal(dtype), question=_literal(question.strip()),
-                         budget=_budget(k, r, rank, seed), max_new_tokens=max_new_tokens)
+                         budget=_budget(k, r, rank, seed), max_new_tokens=max_new_tokens,
+                         **(_VIDEO if video else _PICTURE))
 
 
 def script_of_both(sides: Iterable[Asked], question: str, *, dtype: str, rank: str = "last_token", seed: int = 0,
-                   max_new_tokens: int = 64) -> str:
+                   max_new_tokens: int = 64, video: bool = False) -> str:
     """The same for two sides, whose titles differ: it prints both answers, and needs memory for one model at a time."""
     lines = [f"    {_literal(side.title)}: ({_literal(_name(side.entry))}, "
              + ("None" if side.k is None else f"FastV({_budget(side.k, side.r, rank, seed)})") + ")," for side in sides]
     return _LINES_OF_BOTH.format(sides="\n".join(lines), dtype=_literal(dtype), question=_literal(question.strip()),
-                                 max_new_tokens=max_new_tokens)
+                                 max_new_tokens=max_new_tokens, **(_VIDEO if video else _PICTURE))
 
 
 def _budget(k: int, r: float, rank: str, seed: int) -> str:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from fastv.comparison import Comparison, RunResult, Setup
 from fastv.measure import Machine, Spread, Timing
+from fastv.seeing import Seen
 
 HOSTILE = '<img src=x onerror="alert(1)">${alert(2)} {{x}} & </p>'
 
@@ -39,8 +40,7 @@ def run(scale: float = 1.0, *, setup: Setup = PLAIN, answer: str = "two", tokens
         answer_tokens=tokens,
         prefill_flops=8.11e9 * scale,
         total_flops=9e9,
-        kept=kept,
-        seen=seen or Image.new("RGB", (28, 28)),
+        seen=(Seen(kept, seen or Image.new("RGB", (28, 28))),),
     )
 
 

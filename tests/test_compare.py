@@ -102,7 +102,7 @@ def test_the_kept_patches_are_those_of_the_trace(loaded, picture, told):
 
 def test_the_picture_shown_is_the_one_the_model_saw(picture, told):
     middle = np.asarray(picture.crop((14, 0, 70, 56)), int)  # the short side fits already: only the crop is left
-    assert np.abs(np.asarray(told[-1].fastv.seen, int) - middle).max() <= 1
+    assert np.abs(np.asarray(told[-1].fastv.seen[0].picture, int) - middle).max() <= 1
 
 
 def test_how_it_was_measured_travels_along_and_is_json(told):
@@ -259,4 +259,4 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(loaded, picture):
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (1, 20), (400, 21), (2_048, 2_048)])
 def test_pictures_of_all_sizes_run(loaded, size):
     *_, result = compare(loaded, Image.new("RGB", size, "red"), QUESTION, max_new_tokens=1, repeats=1)
-    assert result.fastv.seen.size == (56, 56) and len(result.fastv.kept) == 4
+    assert result.fastv.seen[0].picture.size == (56, 56) and len(result.fastv.kept) == 4

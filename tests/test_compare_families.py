@@ -24,13 +24,13 @@ def test_a_picture_is_compared(key, grid, size, tmp_path):
     assert isinstance(result, Comparison)
     tokens = grid[0] * grid[1]
     assert (result.baseline.visual_tokens, result.fastv.visual_tokens) == (tokens, tokens // 2)
-    assert (len(result.kept), len(result.kept[0])) == grid and sum(map(sum, result.kept)) == tokens // 2
+    assert (len(result.fastv.kept), len(result.fastv.kept[0])) == grid and sum(map(sum, result.fastv.kept)) == tokens // 2
     assert result.fastv.prefill_flops < result.baseline.prefill_flops
     assert result.fastv.kv_cache_bytes < result.baseline.kv_cache_bytes
     assert read_shape(loaded.model.config).picture_tokens(height, width, 64, MOST_PIXELS) == tokens
     # The picture was of the size that the model takes, so it saw just that.
-    np.testing.assert_allclose(np.asarray(result.seen, float), np.asarray(picture, float), atol=1)
-    shown = dimmed(result.seen, result.kept)
+    np.testing.assert_allclose(np.asarray(result.fastv.seen[0].picture, float), np.asarray(picture, float), atol=1)
+    shown = dimmed(result.fastv.seen[0].picture, result.fastv.kept)
     assert shown.width * height == shown.height * width
 
 
@@ -39,5 +39,5 @@ def test_pictures_of_other_shapes_have_other_grids(tmp_path):
     loaded = load(str(tmp_path))
     for size, grid in (((12, 44), (11, 3)), ((300, 200), (4, 7))):
         *_, result = compare(loaded, Image.new("RGB", size, "red"), "what ?", max_new_tokens=1, repeats=1)
-        assert (len(result.kept), len(result.kept[0])) == grid
-        assert result.seen.size == (4 * grid[1], 4 * grid[0])
+        assert (len(result.fastv.kept), len(result.fastv.kept[0])) == grid
+        assert result.fastv.seen[0].picture.size == (4 * grid[1], 4 * grid[0])

@@ -48,7 +48,7 @@ def test_each_side_is_its_own_model_at_its_own_budget(loaded, larger, picture):
         expected = cost(model.model.config, k=k, r=r, dtype="float32", **sizes)
         assert (side.prefill_flops, side.kv_cache_bytes) == (expected.prefill_flops, expected.kv_cache_bytes)
         assert (side.setup.model, side.setup.k, side.setup.r) == (model.entry.key, k, r)
-        assert side.seen.size == (14 * grid, 14 * grid)
+        assert side.seen[0].picture.size == (14 * grid, 14 * grid)
         assert side.peak_bytes > sum(weight.nbytes for weight in model.model.parameters())
     assert result.baseline.peak_bytes < sum(weight.nbytes for model in (loaded, larger)
                                             for weight in model.model.parameters())

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from standins_files import save_checkpoint
 
 from fastv.miniature.scenes import scene
-from fastv.models.catalogue import find
+from fastv.models.catalogue import CATALOGUE, find
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -47,6 +48,20 @@ def test_the_script_prints_two_answers(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     exec(block("from fastv.compare"), {})
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_script_about_a_clip_counts_every_frame(capsys, monkeypatch, tmp_path):
+    from fastv.models import loading
+
+    save_checkpoint("video_llava", tmp_path)
+    load, asked = loading.load, []
+    monkeypatch.setattr(loading, "load", lambda name: asked.append(name) or load(str(tmp_path)))
+    monkeypatch.chdir(ROOT)
+    exec(block("from fastv.clips"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert asked == ["video-llava-7b"] and asked[0] in [entry.key for entry in CATALOGUE]
+    assert len(lines) == 8 and lines[0].startswith("(0.25,) ") and lines[0].endswith(" 17")
+    assert sum(int(line.split()[1]) for line in lines) == 68
 
 
 def test_the_few_lines_prune():

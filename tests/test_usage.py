@@ -7,8 +7,11 @@ import ast
 import numpy as np
 import pytest
 from PIL import Image
+from clips import video
 from standins import save_llava_checkpoint
+from standins_files import save_checkpoint
 
+from fastv.clips import open_video
 from fastv.compare import Side, compare
 from fastv.models.catalogue import ModelEntry, find
 from fastv.models.loading import load
@@ -52,6 +55,22 @@ def test_the_lines_of_both_sides_print_both_answers(baseline, tmp_path, monkeypa
     exec(compile(lines, "shown", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [f"It's small: {finished.baseline.answer}",
                                                     f"Large with FastV: {finished.fastv.answer}"]
+
+
+@pytest.mark.parametrize("key", ["video_llava", "qwen2_5_vl"])
+def test_the_lines_about_a_video_print_the_answers_of_the_comparison(key, tmp_path, monkeypatch, capsys):
+    save_checkpoint(key, tmp_path / "path" / "to" / "standin")
+    (tmp_path / "video.mp4").write_bytes(video(20))
+    monkeypatch.chdir(tmp_path)
+    loaded, question = load(str(tmp_path / "path" / "to" / "standin")), "what is in the picture ?"
+    *_, finished = compare(loaded, open_video("video.mp4"), question, max_new_tokens=5, repeats=1)
+    exec(compile(script(loaded.entry, question, dtype=loaded.dtype, k=2, r=0.5, max_new_tokens=5, video=True), "shown",
+                 "exec"), {})
+    assert capsys.readouterr().out.strip() == finished.fastv.answer != ""
+    sides = Asked("as it is", loaded.entry), Asked("with FastV", loaded.entry, 2, 0.5)
+    exec(compile(script_of_both(sides, question, dtype="float32", max_new_tokens=5, video=True), "shown", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == [f"as it is: {finished.baseline.answer}",
+                                                    f"with FastV: {finished.fastv.answer}"]
 
 
 @pytest.mark.parametrize("question", AWKWARD)

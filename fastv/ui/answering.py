@@ -12,7 +12,8 @@ from gradio_client.utils import is_file_obj_with_meta
 from PIL import Image
 
 from fastv import dimming, outcome
-from fastv.compare import Comparison, Progress, Side, compare
+from fastv.clips import Clip
+from fastv.compare import Comparison, Progress, RunResult, Side, compare
 from fastv.errors import FastVError, InvalidInputError
 from fastv.titles import USUAL, Title, titles
 from fastv.ui import results
@@ -31,12 +32,13 @@ BROKEN = "Something went wrong here, and it was not your doing: the log of the a
 class Request:
     """One comparison as it was asked for.
 
-    picture: the path of an uploaded file, or the picture once it is opened. model: a key of the shelf, None for its
+    picture: the path of an uploaded file, or the picture or clip once it is opened. video: whether the file is to be
+    read as a video, which some pictures could be too. model: a key of the shelf, None for its
     first; k: None for without FastV. baseline_model: what it is compared with, None for the same model; baseline_k,
     baseline_r: as k and r, by default without FastV. rank and seed hold for both sides. The rest as in ``compare``.
     """
 
-    picture: str | Image.Image
+    picture: str | Image.Image | Clip
     question: str
     model: str | None = None
     k: int | None = 2
@@ -49,6 +51,7 @@ class Request:
     baseline_model: str | None = None
     baseline_k: int | None = None
     baseline_r: float = 0.5
+    video: bool = False
 
     @property
     def models(self) -> tuple[str | None, str | None]:
@@ -86,11 +89,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Kept:
-    """The dimmed picture of a side, its description, and the words beside it (HTML)."""
+    """The dimmed picture of a side, its description, and the words beside it (HTML). picture: None where there is
+    none, and for a clip, whose frames are in the words.
+    """
 
     picture: Image.Image | None
     description: str
     words: str
+    is_clip: bool = False
 
 
 NO_KEPT = Kept(None, "", outcome.NOTHING_KEPT)
@@ -113,10 +119,10 @@ class View:
     expected: str | None = None
 
 
-def upload_path(upload: Any) -> str:
+def upload_path(upload: Any, what: str = "picture") -> str:
     """The path of a file Gradio has received and checked. Anything else a client may have sent is refused."""
     if not isinstance(upload, dict) or not isinstance(upload.get("meta"), dict) or not is_file_obj_with_meta(upload):
-        raise InvalidInputError("There is no picture: please choose one.")
+        raise InvalidInputError(f"There is no {what}: please choose one.")
     return upload["path"]
 
 
@@ -206,9 +212,15 @@ def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str 
 def _kept(comparison: Comparison, names: tuple[Title, Title]) -> tuple[Kept, ...]:
     """The pictures of the sides with FastV, the candidate first."""
     runs = ((comparison.fastv, names[1], "fastv"), (comparison.baseline, names[0], "baseline"))
-    found = tuple(Kept(dimming.dimmed(run.seen, run.kept), dimming.description(run.kept),
-                       outcome.kept_words(run, name, side)) for run, name, side in runs if run.setup.k is not None)
+    found = tuple(_kept_of(run, name, side) for run, name, side in runs if run.setup.k is not None)
     return found or (NO_KEPT,)
+
+
+def _kept_of(run: RunResult, name: Title, side: str) -> Kept:
+    words = outcome.kept_words(run, name, side)
+    if run.is_clip:
+        return Kept(None, "", words, is_clip=True)
+    return Kept(dimming.dimmed(run.seen[0].picture, run.kept), dimming.description(run.kept), words)
 
 
 def compared(shelf: Shelf, request: Request) -> dict[str, Any]:

@@ -30,17 +30,19 @@ def add(shelf: Shelf) -> None:
         baseline_model: str | None = None,
         baseline_k: int | None = None,
         baseline_r: float = 0.5,
+        video: bool = False,
     ) -> dict:
         """Answers a question about a picture with and without FastV: {"baseline": {...}, "fastv": {...}, ...}.
 
         Seconds, bytes and FLOPs are in base units. r is a fraction; k=None is without FastV. model is one of those on
         the page, by default the one the app was started with. rank is last_token, mean or random (drawn by seed).
         repeats counts the timed passes of each side, warmup those before. The baseline is the same model without FastV,
-        or baseline_model, with FastV where baseline_k is given.
+        or baseline_model, with FastV where baseline_k is given. video=True reads image as a video, for a model that
+        was made for them; kept is then one grid per frame.
         """
         try:
             return compared(shelf, Request(upload_path(image), question, model, k, r, rank, seed, max_new_tokens,
-                                           repeats, warmup, baseline_model, baseline_k, baseline_r))
+                                           repeats, warmup, baseline_model, baseline_k, baseline_r, video))
         except FastVError as error:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:

@@ -125,13 +125,14 @@ def show_scene(seed: int, question: str, known: dict) -> list:
     A question of one's own stays; one about the last picture goes with it.
     """
     chosen = examples.example(seed)
-    of_last_picture = not question.strip() or examples.true_answer(known, question) is not None
+    of_last_picture = (not question.strip() or question in examples.CLIP
+                       or examples.true_answer(known, question) is not None)
     return [
         chosen.picture,
         chosen.suggestions[0] if of_last_picture else gr.skip(),
         chosen.answers,
         seed,
-        *_chips(chosen.suggestions),
+        *chips_of(chosen.suggestions),
     ]
 
 
@@ -144,10 +145,11 @@ def _own_picture(upload: Any) -> list:
         except FastVError as error:
             gr.Warning(escape(str(error)))
             picture = None
-    return [picture, gr.skip(), {}, None, *_chips(examples.GENERAL)]
+    return [picture, gr.skip(), {}, None, *chips_of(examples.GENERAL)]
 
 
-def _chips(suggestions: tuple[str, ...]) -> list[gr.Button]:
+def chips_of(suggestions: tuple[str, ...]) -> list[gr.Button]:
+    """The buttons of suggested questions."""
     padded = [*suggestions, *[""] * (examples.SUGGESTIONS - len(suggestions))]
     return [gr.Button(text, visible=bool(text)) for text in padded]
 

@@ -23,21 +23,23 @@ def connect_run(parts: Parts, shelf: Shelf) -> None:
     buttons = [parts.run, parts.stop]
     shown = [parts.status, parts.answers, parts.table, parts.kept_picture, parts.kept_words, parts.other_row,
              parts.other_picture, parts.other_words, *parts.taking.downloads]
-    asked = [parts.picture, parts.known, parts.max_new_tokens, parts.repeats]
+    asked = [parts.picture, parts.clips.file, parts.clips.which, parts.known, parts.max_new_tokens, parts.repeats]
     said = [parts.question, parts.scene, parts.rank]
 
-    def run(sender: gr.Request, upload: Any, known: dict, most: int, rounds: int, question: str, scene: int | None,
-            rank: str, *chosen: Any) -> Iterator[list]:
-        link = link_of({"question": question, "scene": scene, "rank": rank} | taking.sides_said(*chosen))
+    def run(sender: gr.Request, upload: Any, clip: Any, which: str | None, known: dict, most: int, rounds: int,
+            question: str, scene: int | None, rank: str, *chosen: Any) -> Iterator[list]:
+        said = {"question": question, "rank": rank, **taking.shown_said(scene, which)}
+        link = link_of(said | taking.sides_said(*chosen))
         address = link.address(sender.headers.get("referer"))
 
         def request() -> Request:
             other, one = compare_with.setups(shelf, *chosen)
             pruning = {"k": one.k, "r": one.r or 0.0, "baseline_k": other.k, "baseline_r": other.r or 0.0}
-            return Request(upload_path(upload), question, one.model, rank=rank, max_new_tokens=most, repeats=rounds,
+            path = upload_path(clip, "video") if which else upload_path(upload)
+            return Request(path, question, one.model, video=bool(which), rank=rank, max_new_tokens=most, repeats=rounds,
                            baseline_model=other.model, **pruning)
 
-        steps = views(shelf, request, known)
+        steps = views(shelf, request, {} if which else known)
         try:
             for view in steps:
                 if view.problem:
@@ -97,7 +99,8 @@ def _updates(view: View) -> list:
 
 
 def _picture(kept: Kept) -> tuple[gr.Image, str]:
-    return gr.Image(kept.picture, alt_text=kept.description), kept.words
+    """Of a clip the frames are in the words."""
+    return gr.Image(kept.picture, alt_text=kept.description, visible=not kept.is_clip), kept.words
 
 
 def _files(made: taking.Taking, view: View, link: str | None) -> list:

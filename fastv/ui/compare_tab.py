@@ -9,9 +9,10 @@ import gradio as gr
 from fastv.models.loading import LoadedModel
 from fastv.models.room import Room
 from fastv.ranking import RANKS
-from fastv.ui import budgets, compare_with, examples, taking
+from fastv.ui import budgets, clips, compare_with, examples, taking
 from fastv.ui.answering import no_comparison
 from fastv.ui.budgets import layers_of, slider_step
+from fastv.ui.clip_events import connect_clips
 from fastv.ui.compare_events import connect_baseline, connect_inputs, connect_model, note, sentence
 from fastv.ui.compare_run import connect_headings, connect_run
 from fastv.ui.models_table import models_table
@@ -30,6 +31,7 @@ def build(shelf: Shelf) -> Parts:
     connect_inputs(parts)
     connect_model(parts, shelf)
     connect_baseline(parts, shelf)
+    connect_clips(parts, shelf)
     connect_run(parts, shelf)
     connect_headings(parts, shelf)
     return parts
@@ -50,7 +52,7 @@ def _layout(shelf: Shelf) -> Parts:
     made["note"] = _html(note(loaded), "note")
     with gr.Row(elem_classes="compare"):
         with gr.Column(elem_classes="ask"):
-            made |= _question_controls(first) | _budget_controls(loaded, offered)
+            made |= _question_controls(first, loaded) | _budget_controls(loaded, offered)
         with gr.Column(elem_classes="show"):
             made["answers"] = _html(blank.answers, "answers")
             made["table"] = _html(blank.table, "costs")
@@ -87,7 +89,7 @@ def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr
     return row, picture, html
 
 
-def _question_controls(first: examples.Example) -> dict[str, Any]:
+def _question_controls(first: examples.Example, loaded: LoadedModel) -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Row(elem_classes="pictures"):
         with gr.Column(scale=3, min_width=220):
@@ -102,6 +104,7 @@ def _question_controls(first: examples.Example) -> dict[str, Any]:
                 elem_id="picture",
                 alt_text="The picture to ask about",
             )
+            strip = clips.frames()
         with gr.Column(scale=3, min_width=220):
             scenes = [examples.example(seed) for seed in examples.GALLERY_SEEDS]
             made["gallery"] = gr.Gallery(
@@ -115,6 +118,7 @@ def _question_controls(first: examples.Example) -> dict[str, Any]:
                 elem_id="examples",
             )
             made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene")
+    made["clips"] = clips.layout(loaded, strip)
     made["question"] = gr.Textbox(first.suggestions[0], label="Question", lines=1, max_lines=4, elem_id="question",
                                   placeholder="Ask something about the picture")
     with gr.Row(elem_classes="chips"):

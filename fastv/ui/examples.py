@@ -22,6 +22,8 @@ GENERAL = (
     "What colour is the background?",
     "Is there a dog in the picture?",
 )
+# The same for clips.
+CLIP = ("Describe the video.", "What happens in the video?", "What moves?", "What is different at the end?")
 _LONGEST_SUGGESTION = 44  # characters; longer ones do not fit on a button
 _KNOWN_QUESTIONS = 120
 

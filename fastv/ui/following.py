@@ -13,6 +13,7 @@ from fastv.errors import ModelLoadError
 from fastv.models.catalogue import ModelEntry
 from fastv.ui import budgets, compare_with, results, taking
 from fastv.ui.budgets import layers_of, slider_step
+from fastv.ui.clip_events import connect_link
 from fastv.ui.compare_events import moved, note, sentence, show_scene
 from fastv.ui.compare_with import SAME
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
@@ -32,14 +33,15 @@ _TAB = """() => {{
 
 def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: Parts, shelf: Shelf) -> None:
     """Connects the Blocks that are open; each: the tabs by their names in a link."""
-    chosen = [parts.max_new_tokens, parts.preset, parts.question, parts.scene, parts.rank, *parts.chosen]
+    chosen = [parts.max_new_tokens, parts.preset, parts.question, parts.scene, parts.clips.which, parts.rank,
+              *parts.chosen]
 
     def said(*values: Any) -> list:
         return taking.said(shelf, *values)
 
     gr.on(
         # The picture too: the change of a scene's number alone can get lost while another request is under way.
-        [component.change for component in (*chosen, parts.picture)],
+        [component.change for component in (*chosen, parts.picture, parts.clips.frames)],
         said,
         chosen,
         [parts.taking.query, parts.taking.lines],
@@ -59,6 +61,7 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: P
         return loaded_later(shelf, query, moved(*sides, offered))
 
     opened = page.load(follow, None, [*asked, *parts.setup, parts.status, parts.later], **INSTANT)
+    connect_link(parts, shelf, opened)
     opened.then(None, None, None, js=_FOLLOWED, **QUIET)
     parts.later.change(load, [parts.later, parts.offered, *parts.chosen], [*parts.setup, parts.status, parts.later],
                        **ONE_AT_A_TIME, **QUIET)

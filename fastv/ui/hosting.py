@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fastv.clips import MAX_FRAME_PIXELS, Clip, open_video
 from fastv.compare import Comparison, Progress
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs import check_question, open_picture
@@ -38,8 +39,8 @@ _AT_HOME = Settings(log="none", runs_per_minute=0, runs_per_minute_of_address=0,
 class Hosting:
     """One for each app that is served.
 
-    begin: starts the comparison of a request whose picture is opened, ``begin(wanted, **limits)`` with the limits that
-    ``compare`` takes; None: here, in this program.
+    begin: starts the comparison of a request whose picture or clip is opened, ``begin(wanted, **limits)`` with the
+    limits that ``compare`` takes; None: here, in this program.
     """
 
     def __init__(self, settings: Settings = _AT_HOME, begin: Callable[..., Steps] | None = None):
@@ -70,14 +71,22 @@ class Hosting:
         return run.followed(steps)
 
     def _checked(self, wanted: Request) -> Request:
-        """With its picture opened; within the operator's limits, which are tighter than those of ``compare``."""
+        """With its picture or clip opened, within the operator's limits: tighter ones than those of ``compare``."""
         limits = self.settings
         if isinstance(wanted.max_new_tokens, int) and wanted.max_new_tokens > limits.answer_tokens:
             raise InvalidInputError(f"max_new_tokens is at most {limits.answer_tokens:,} here, not "
                                     f"{wanted.max_new_tokens:,}.")
         check_question(wanted.question, most_characters=limits.question_characters)
+        if wanted.video:
+            return replace(wanted, picture=self.open_video(wanted.picture))
         picture = open_picture(wanted.picture, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
         return replace(wanted, picture=picture)
+
+    def open_video(self, path: str) -> Clip:
+        """The frames of a video within the operator's limits. Raises InvalidInputError."""
+        limits = self.settings
+        return open_video(path, most_pixels=min(limits.picture_pixels, MAX_FRAME_PIXELS),
+                          most_bytes=limits.picture_bytes)
 
 
 class _Run:

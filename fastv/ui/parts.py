@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from fastv.ui.clips import Clips
 from fastv.ui.compare_with import Baseline
 from fastv.ui.taking import Taking
 
@@ -55,6 +56,7 @@ class Parts:
     scene: gr.State
     fresh: gr.State
     later: gr.Textbox
+    clips: Clips
     baseline: Baseline
     taking: Taking
 

@@ -12,6 +12,7 @@ from fastv.inputs import MAX_QUESTION_CHARACTERS
 from fastv.ranking import RANKS
 
 TABS = ("compare", "explore")
+EXAMPLE_CLIP, OWN_CLIP = "example", "own"  # only the first can be linked to
 _LONGEST_NAME = 100
 _MOST_SCENES = 10**6  # scene seeds are below this
 
@@ -20,8 +21,8 @@ _MOST_SCENES = 10**6  # scene seeds are below this
 class Link:
     """What a link says; None for what it does not.
 
-    model: a key of the shelf; r: percent; scene: an example's seed. baseline: the key of what it is compared with,
-    where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV.
+    model: a key of the shelf; r: percent; scene: an example's seed; clip: "example". baseline: the key of what it is
+    compared with, where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV.
     """
 
     model: str | None = None
@@ -35,6 +36,7 @@ class Link:
     baseline: str | None = None
     baseline_k: int | None = None
     baseline_r: float | None = None
+    clip: str | None = None
 
     @property
     def query(self) -> str:
@@ -74,6 +76,7 @@ def link_of(values: Mapping[str, Any]) -> Link:
         baseline=_name(sent.get("baseline")),
         baseline_k=_whole(sent.get("baseline_k"), 999),
         baseline_r=_percent(sent.get("baseline_r")),
+        clip=_one_of((EXAMPLE_CLIP,), sent.get("clip")),
     )
 
 

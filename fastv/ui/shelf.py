@@ -59,6 +59,10 @@ class Shelf:
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._loaded
 
+    def in_memory(self, key: str) -> LoadedModel | None:
+        """The model, if it need not be loaded."""
+        return self._loaded.get(key)
+
     def take(self, key: str | None, *, beside: str | None = None, **following: Any) -> LoadedModel:
         """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then there, or there again.
 

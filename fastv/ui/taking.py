@@ -63,12 +63,15 @@ def layout(shelf: Shelf, begin: Link, most: int) -> Taking:
     return Taking(copy, downloads, lines, gr.Textbox(visible="hidden", elem_id="link-query"))
 
 
-def lines_of(shelf: Shelf, link: Link, most: int) -> str:
-    """The script for what a link says. Raises FastVError for a model that is not on the shelf."""
+def lines_of(shelf: Shelf, link: Link, most: int, *, video: bool = False) -> str:
+    """The script for what a link says, about a picture or a video. Raises FastVError for a model that is not on the
+    shelf.
+    """
     other_r = link.baseline_r or 0.0
     sides = setups(shelf, link.model, link.k or 0, link.r or 0.0, link.baseline or SAME, link.baseline_k or 0, other_r)
     question, one = link.question or "What is in the picture?", sides[1]
-    settings = {"dtype": one.dtype, "rank": link.rank or "last_token", "max_new_tokens": most}
+    settings = {"dtype": one.dtype, "rank": link.rank or "last_token", "max_new_tokens": most,
+                "video": video}
     if is_usual(one.model, link.baseline or SAME, other_r):
         return script(shelf.entry(one.model), question, k=one.k, r=one.r, **settings)
     asked = [Asked(title.text, shelf.entry(side.model), side.k, side.r or 0.0)
@@ -82,16 +85,22 @@ def sides_said(model: str, k: int, r_percent: float, other: str, other_k: int, o
     return said | ({"baseline_k": other_k, "baseline_r": other_r} if other_r else {})
 
 
-def said(shelf: Shelf, most: Any, preset: str, question: str, scene: int | None, rank: str, *chosen: Any) -> list:
+def shown_said(scene: int | None, which: str | None) -> dict[str, Any]:
+    """What a link says of the picture, or of the clip."""
+    return {"clip": which} if which else {"scene": scene}
+
+
+def said(shelf: Shelf, most: Any, preset: str, question: str, scene: int | None, which: str | None, rank: str,
+         *chosen: Any) -> list:
     """The query and the lines for the controls' values; unchanged where they are unusable.
 
     chosen: what says which sides are compared, as in ``sides_said``.
     """
-    asked = {"preset": preset, "question": question, "scene": scene, "rank": rank}
+    asked = {"preset": preset, "question": question, "rank": rank, **shown_said(scene, which)}
     link = link_of(asked | sides_said(*chosen))
     try:
         usable = isinstance(most, int) and link.k is not None and link.r is not None
-        return [link.query, lines_of(shelf, link, most)] if usable else [gr.skip(), gr.skip()]
+        return [link.query, lines_of(shelf, link, most, video=bool(which))] if usable else [gr.skip(), gr.skip()]
     except FastVError:
         return [gr.skip(), gr.skip()]
 

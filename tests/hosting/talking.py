@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
-ALONE = (None, None, 0.5)  # what "compare" takes last: beside the same model without FastV
+ALONE = (None, None, 0.5, False)  # what "compare" takes last: beside the same model without FastV, and no video
 
 
 def run_values(picture: Any, question: str, *, tokens: int, repeats: int, k: int = 2, r_percent: float = 50) -> list[Any]:
     """What the page's Run sends: None stands for what the server itself remembers."""
-    return [picture, None, tokens, repeats, question, None, "last_token", None, k, r_percent, None, 2, 0]
+    return [picture, None, None, None, tokens, repeats, question, None, "last_token", None, k, r_percent, None, 2, 0]
 
 
 class Stranger:

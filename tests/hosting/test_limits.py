@@ -7,6 +7,7 @@ import time
 
 import httpx
 import pytest
+from clips import video
 from gradio_client import Client
 from gradio_client.exceptions import ValidationError
 from PIL import Image
@@ -123,6 +124,14 @@ def test_the_operators_limits_are_kept(tight, side, question, tokens, words):
     visitor = Stranger(tight.address)
     said = visitor.ask("compare", visitor.picture(red(side)), question, 2, 0.5, None, "last_token", 0, tokens, 1, 1,
                        *ALONE)
+    assert "event: error" in said and words in said
+
+
+@pytest.mark.parametrize("size, words", [((128, 96), "frames of 128 x 96 pixels"), ((64, 48), "reads pictures only")])
+def test_a_video_is_within_the_same_limits(tight, size, words):
+    visitor = Stranger(tight.address)
+    clip = visitor.picture(video(3, size=size))
+    said = visitor.ask("compare", clip, "how many ?", 2, 0.5, None, "last_token", 0, 1, 1, 1, *ALONE[:-1], True)
     assert "event: error" in said and words in said
 
 

@@ -86,13 +86,13 @@ def test_nobodys_model_is_the_default(shelf):
 
 
 def test_the_query_and_the_lines_follow_the_controls(shelf):
-    values = ["Your own", 'is it "red" ?', 42, "random", "standin", 3, 53.7, "", 2, 0]
+    values = ["Your own", 'is it "red" ?', 42, None, "random", "standin", 3, 53.7, "", 2, 0]
     query, lines = taking.said(shelf, 16, *values)
     assert "k=3&r=53.7" in query and "scene=42" in query and "baseline" not in query
     for piece in ('load("path/to/standin", dtype="float32")',
                   'FastV(k=3, r=0.537, rank="random")', "max_new_tokens=16"):
         assert piece in lines
-    for broken in ({5: None}, {6: ""}, {4: "nobody"}, {7: "nobody"}):
+    for broken in ({6: None}, {7: ""}, {5: "nobody"}, {8: "nobody"}):
         changed = [broken.get(place, value) for place, value in enumerate(values)]
         assert taking.said(shelf, 16, *changed) == [SKIP, SKIP]
 
@@ -130,7 +130,7 @@ def test_the_other_side_of_a_link_is_restored(shelf, folder, monkeypatch):
     assert (model, in_use, k.value, k.maximum, r.value, r.step) == ("twin", "twin", 3, 3, 12.5, 0.1)
     assert box.label == "Compare with: Twin at K=3, R=12.5%" and later == "" and "Twin" in status
     assert (updates[KEY], updates[K].value, updates[R].value) == ("standin", 2, 75.0)
-    *_, lines = taking.said(shelf, 16, None, "what ?", None, None, "standin", 2, 75.0, "twin", 3, 12.5)
+    *_, lines = taking.said(shelf, 16, None, "what ?", None, None, None, "standin", 2, 75.0, "twin", 3, 12.5)
     assert '"Twin with FastV": ("path/to/standin", FastV(k=3, r=0.125))' in lines
     assert following.updates(shelf, Link("standin", 2, 75.0))[-5:][1:3] == ["", ""]
 
