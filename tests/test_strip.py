@@ -18,8 +18,8 @@ def frame(kept: int, *, lead: tuple[bool, ...] = (), seconds: tuple[float, ...] 
 
 
 @pytest.mark.parametrize("kept, said", [
-    ((1, 1, 9, 8, 1), "Frames 3 and 4 hold the most, 85%."), ((0, 10, 0), "Frame 2 holds the most, 100%."), ((5, 5, 5, 5), "spread about evenly"),
-    ((10, 9, 10), "spread about evenly"), ((1, 3), "Frame 2 holds the most, 75%."), ((0, 0, 0), ""), ((7,), ""),
+    ((1, 1, 9, 8, 1), "Frames 3 and 4 hold the most, 85%."), ((0, 10, 0), "Frame 2 holds the most, 100%."),
+    ((5, 5, 5, 5), "spread about evenly"), ((10, 9, 10), "spread about evenly"), ((1, 3), "Frame 2 holds the most, 75%."), ((0, 0, 0), ""), ((7,), ""),
 ])
 def test_it_is_said_where_most_is_kept(kept, said):
     words = where_most([frame(count) for count in kept])
