@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -11,6 +12,7 @@ import gradio as gr
 
 from fastv.errors import FastVError, ModelLoadError
 from fastv.inputs import open_picture
+from fastv.miniature.abilities import in_words
 from fastv.models.loading import LoadedModel
 from fastv.ui import budgets, compare_with, examples, results
 from fastv.ui.answering import upload_path
@@ -107,7 +109,8 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> None:
 def note(loaded: LoadedModel) -> str:
     """What to expect of a model, as HTML."""
     entry = loaded.entry
-    limits = f" It knows {examples.world_in_words()}; outside that world it may be wrong." if entry.embedded else ""
+    known = entry.embedded and (Path(entry.source) / "scores.json").is_file()
+    limits = f" {in_words(Path(entry.source))}" if known else ""
     return f'<p class="note"><b>{escape(entry.name)}.</b> {escape(entry.description + limits)}</p>'
 
 

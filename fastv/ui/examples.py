@@ -10,8 +10,7 @@ from PIL import Image
 
 from fastv.miniature.phrasings import TASKS
 from fastv.miniature.questions import ask, description, questions
-from fastv.miniature.scenes import MOST_THINGS, scene
-from fastv.miniature.world import COLOURS, KINDS
+from fastv.miniature.scenes import scene
 
 GALLERY_SEEDS = (61, 15, 56, 35, 7, 41)
 SUGGESTIONS = 4
@@ -57,12 +56,6 @@ def example(seed: int) -> Example:
 def true_answer(answers: Mapping[str, str], question: str) -> str | None:
     """The true answer to a question about an example, if it is known."""
     return answers.get(_plain(question))
-
-
-def world_in_words() -> str:
-    """What the miniatures know, in one sentence."""
-    return (f"{len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background colours "
-            "and where things are; it cannot read the numbers on signs yet")
 
 
 def _plain(question: str) -> str:

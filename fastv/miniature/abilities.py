@@ -1,0 +1,24 @@
+"""What a miniature knows, in words: its world, and what it gets wrong by its own measured scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fastv.miniature.scenes import MOST_THINGS
+from fastv.miniature.world import COLOURS, KINDS
+
+# task -> what a question of it is about
+ABOUT = {"exists": "what is there", "count": "how many there are of a kind", "where": "where a thing is",
+         "what at": "what is in a part of the picture", "relation": "left of and above", "count category": "how many there are in all",
+         "category": "what kind of thing it is", "colour": "the background", "sign": "the numbers on signs",
+         "compare": "what there is more of", "describe": "the whole picture", "choice": "multiple choice"}
+
+
+def in_words(folder: Path) -> str:
+    """What the miniature in ``folder``, which holds its ``scores.json``, knows and does not, in one sentence."""
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["scores"]
+    weak = [about for task, about in ABOUT.items() if task in scores and scores[task]["share"] < 0.5]
+    often = f"; about {' and '.join(weak)} it is wrong more often than right" if weak else ""
+    return (f"It knows {len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background colours and where "
+            f"things are{often}. Outside that world its answers mean nothing.")
