@@ -66,7 +66,7 @@ def headings(page) -> list[str]:
 def test_one_model_with_and_without_is_what_there_is_at_first(browser, app):
     with opened(browser, app.address) as page:
         assert page.inner_text("#compare-with").split("\n")[0] == "Compare with: the same model without FastV"
-        assert not page.is_visible("#baseline-model") and page.locator(DUEL).count() == 0
+        assert not page.is_visible("#baseline-model") and not page.is_checked(DUEL)
         page.check("#preset input[value='K=3, R=50%']")
         page.wait_for_url("**k=3&**")
         assert "baseline" not in page.url
