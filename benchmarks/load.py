@@ -85,7 +85,7 @@ class Client:
 
     def ask(self, asked: Asked) -> Told:
         values = [self.picture("text" if asked.kind == "a text" else str(asked.seed)), asked.question, asked.k, asked.r,
-                  asked.model, "last_token", 0, self.tokens, 1, 1, None, None, 0.5]
+                  asked.model, "last_token", 0, self.tokens, 1, 1, None, None, 0.5, False]
         for kind, at, wrong in (("no question", 1, " "), ("no picture", 0, None), ("layer", 2, 10_000),
                                 ("fraction", 3, 2.0), ("model", 4, "/etc")):
             if asked.kind == kind:
