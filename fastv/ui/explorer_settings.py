@@ -13,10 +13,7 @@ from fastv.shapes import Shape
 
 OWN = "own"
 OWN_NAME = "Your config"
-_NAMES = {entry.key: entry.name for entry in CATALOGUE} | {
-    OWN: OWN_NAME, "qwen-vl-chat": "Qwen-VL-Chat", "video-llava-7b": "Video-LLaVA 7B",
-    "qwen2-vl-2b": "Qwen2-VL 2B", "qwen2-vl-7b": "Qwen2-VL 7B", "qwen2.5-vl-3b": "Qwen2.5-VL 3B",
-    "qwen2.5-vl-7b": "Qwen2.5-VL 7B"}
+_NAMES = {entry.key: entry.name for entry in CATALOGUE} | {OWN: OWN_NAME, "qwen-vl-chat": "Qwen-VL-Chat"}
 
 
 @dataclass(frozen=True)

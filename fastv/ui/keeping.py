@@ -16,10 +16,13 @@ _OFTEN_SECONDS = 60.0
 
 
 def own_folder() -> Path:
-    """The folder Gradio is to use from now on. Several apps of one user share it, and survivors of a crash are found
-    there by the next one.
+    """The folder Gradio is to use from now on: this process's, in the one of all apps of a user.
+
+    Gradio names files after what they hold, so that in one folder two apps would have files in common, and the first to
+    stop would take them along. What survives a crash is found by the next app that sweeps the folder around its own.
     """
     base = Path(os.environ.get(_VARIABLE) or tempfile.gettempdir())
+    base = base.parent if base.parent.name.startswith(_NAME) else base  # one that was chosen here before
     owner = os.getuid() if hasattr(os, "getuid") else "app"
     folder = base if base.name.startswith(_NAME) else base / f"{_NAME}-{owner}"
     try:
@@ -30,8 +33,10 @@ def own_folder() -> Path:
         taken = True
     if taken:
         folder = Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
-    os.environ[_VARIABLE] = str(folder.resolve())
-    return folder.resolve()
+    own = folder.resolve() / str(os.getpid())
+    own.mkdir(mode=0o700, exist_ok=True)
+    os.environ[_VARIABLE] = str(own)
+    return own
 
 
 def sweep(folder: Path, seconds: float, kept: Collection[str] = (), most_bytes: int = _MOST_BYTES) -> None:

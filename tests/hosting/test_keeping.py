@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -32,18 +33,26 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_folder_is_ones_own(folder, tmp_path):
-    assert folder.parent == tmp_path.resolve() and stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert folder.parents[1] == tmp_path.resolve()
+    assert all(stat.S_IMODE(one.stat().st_mode) == 0o700 for one in (folder, folder.parent))
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder) == str(keeping.own_folder())
 
 
 def test_a_folder_that_somebody_laid_out_first_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    expected = keeping.own_folder()
-    expected.rmdir()
+    expected = keeping.own_folder().parent
+    shutil.rmtree(expected)
     (tmp_path / "elsewhere").mkdir()
     expected.symlink_to(tmp_path / "elsewhere")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    assert keeping.own_folder() not in (expected, tmp_path / "elsewhere")
+    assert keeping.own_folder().parent not in (expected, tmp_path / "elsewhere")
+
+
+def test_two_apps_of_one_user_have_no_file_in_common_and_find_each_others_leavings(folder):
+    told = subprocess.run([sys.executable, "-c", "from fastv.ui.keeping import own_folder; print(own_folder())"], cwd=ROOT,
+                          capture_output=True, text=True, check=True, env=os.environ)
+    other = Path(told.stdout.strip())
+    assert other != folder and other.parent == folder.parent
 
 
 def test_the_old_go_and_what_is_the_pages_own_stays(folder, monkeypatch):

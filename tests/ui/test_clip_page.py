@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from browsing import opened
 from clips import video
 from serving import serving
 from standins_files import save_checkpoint
@@ -35,15 +36,9 @@ def app(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, app):
-    faults, context = [], browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(app.address)
-    page.wait_for_selector("#picture img")
-    yield page
-    context.close()
-    assert faults == []
+    """The page, ready."""
+    with opened(browser, app.address) as page:
+        yield page
 
 
 def run(page) -> None:
@@ -84,7 +79,8 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
     page.wait_for_url(f"**scene={GALLERY_SEEDS[0]}**")
     page.click("#run")
     page.wait_for_selector("#kept-words:has-text('8 of 16')")
-    assert page.is_visible("#kept img") and page.locator("#kept-words img").count() == 0
+    page.wait_for_selector("#kept img:visible")
+    assert page.locator("#kept-words img").count() == 0
     assert app.strangers == []
 
 

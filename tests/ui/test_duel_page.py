@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
+from browsing import opened, wait_for
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from serving import serving
@@ -22,25 +21,6 @@ def twins(tmp_path_factory):
     entry = untrained_mini_13(tmp_path_factory.mktemp("twins"))
     with serving(Shelf(load("mini-7"), catalogue=catalogue_with(entry))) as app:
         yield app
-
-
-@contextmanager
-def opened(browser, address: str, width: int = 1280):
-    """The page at an address in a fresh browser; no script on it may fail."""
-    faults, context = [], browser.new_context(viewport={"width": width, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_selector("#picture img")
-    yield page
-    context.close()
-    assert faults == []
-
-
-def wait_for(page, name: str, value: str) -> None:
-    page.wait_for_function("([name, value]) => document.querySelector(`#${name} input[type=number]`).value === value",
-                           arg=[name, value])
 
 
 def number(page, name: str, value: str) -> None:

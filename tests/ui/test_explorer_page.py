@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+from browsing import opened
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
@@ -17,19 +18,11 @@ from fastv.ui.explorer_api import cost
 
 @pytest.fixture
 def page(browser, app):
-    """The explorer, ready; what it must not do is asserted when the test is over."""
-    faults, context = [], browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    ours = (app.address, "data:", "blob:")
-    page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(app.address)
-    page.get_by_role("tab", name="Explore").click()
-    page.wait_for_selector("#map td button")
-    yield page
-    context.close()
-    assert faults == []
+    """The explorer, ready."""
+    with opened(browser, app.address, within=app.address) as page:
+        page.get_by_role("tab", name="Explore").click()
+        page.wait_for_selector("#map td button")
+        yield page
 
 
 def cell(k: int, r: float) -> str:

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from browsing import opened
 
 from fastv.ui.examples import GALLERY_SEEDS, GENERAL, example
 from fastv.ui.page import TITLE
@@ -25,18 +26,9 @@ def slowly(model):
 
 @pytest.fixture
 def page(browser, app):
-    """The page, ready; what it must not do is asserted when the test is over."""
-    faults, context = [], browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    ours = (app.address, "data:", "blob:")
-    page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(app.address)
-    page.wait_for_selector("#picture img")
-    yield page
-    context.close()
-    assert faults == []
+    """The page, ready."""
+    with opened(browser, app.address, height=800, within=app.address) as page:
+        yield page
 
 
 def choose(page, name: str, value: int) -> None:

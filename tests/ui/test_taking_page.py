@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import csv
-from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
+from browsing import opened, wait_for
 
 from fastv.ui.examples import GALLERY_SEEDS
 
 QUESTION = "#question textarea, #question input"
-
-
-@contextmanager
-def opened(browser, address: str, **settings):
-    """The page at an address in a fresh browser; no script on it may fail."""
-    faults, context = [], browser.new_context(viewport={"width": 1280, "height": 900}, **settings)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_selector("#picture img")
-    yield page
-    context.close()
-    assert faults == []
-
-
-def wait_for(page, name: str, value: str) -> None:
-    page.wait_for_function("([name, value]) => document.querySelector(`#${name} input[type=number]`).value === value",
-                           arg=[name, value])
 
 
 def test_a_link_restores_the_page_in_a_fresh_browser(browser, app):
