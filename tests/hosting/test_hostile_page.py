@@ -33,7 +33,8 @@ def injected(page) -> int:
 
 def test_a_hostile_question_and_a_hostile_answer_are_text(page, monkeypatch):
     monkeypatch.setattr(compare_room, "answer_text", lambda *_: HOSTILE)
-    assert page.input_value(ASK) == "<img src=x onerror=alert(1)>"  # from the link
+    page.wait_for_function("([field, value]) => document.querySelector(field).value === value",
+                           arg=[ASK, "<img src=x onerror=alert(1)>"])  # from the link
     page.fill(ASK, HOSTILE)
     page.click("#run")
     page.wait_for_selector("#status:has-text('Done')")
