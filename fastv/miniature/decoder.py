@@ -21,6 +21,7 @@ from fastv.miniature.tokenizer import IMAGE
 QUESTIONS = 16  # about each picture
 _WEIGHTS = {"naming": 0.5, "keeping": 1.0, "grounding": 0.5}  # of the helping losses
 _GROUNDED_AFTER = 3  # decoder layers
+_FEW = 152  # visual tokens: about a quarter
 
 
 class Student(torch.nn.Module):
@@ -37,7 +38,8 @@ class Student(torch.nn.Module):
         """Logits (m, vocabulary) for the m answer tokens, the helping losses by name, and the grounding's figures."""
         inner = self.model.model
         with torch.no_grad():
-            seen = inner.vision_tower(pixel_values=packed.pixels).last_hidden_state[:, 1:][:, packed.patches]
+            seen = inner.vision_tower(pixel_values=packed.pixels).last_hidden_state[:, 1:]
+            seen = seen.gather(1, packed.patches[..., None].expand(-1, -1, seen.shape[-1]))
         projected = inner.multi_modal_projector(seen)
         words = inner.language_model.embed_tokens.weight
         at_image = packed.input_ids == self.image_token
@@ -53,7 +55,7 @@ class Student(torch.nn.Module):
 
 def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss, and for each task the share of questions whose whole answer would have been given greedily."""
-    packed = pack(examples, student.tokenizer, _one_in_four() if coarse else torch.arange(GRID * GRID))
+    packed = pack(examples, student.tokenizer, _few(examples) if coarse else torch.arange(GRID * GRID).expand(len(examples), -1))
     logits, helping, grounded = student(packed)
     lengths = torch.bincount(packed.owner).float()
     weight = lengths[packed.owner].rsqrt()  # so that a description counts for more than a yes, but not as its many tokens
@@ -67,12 +69,16 @@ def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> t
     return answering + sum(_WEIGHTS[name] * loss for name, loss in helping.items()), figures
 
 
-def _one_in_four() -> torch.Tensor:
-    """One patch, at random, of each 2 x 2: ascending patch numbers, int64 (144,)."""
+def _few(examples: list[Example]) -> torch.Tensor:
+    """Ascending patch numbers, int64 (batch, ``_FEW``): those at a thing's centre or on a digit, then one, at random, of each 2 x 2.
+
+    Things are counted by their centres and signs read from their digits: with most of those cut away neither would be learnt.
+    """
     half = GRID // 2
-    row, column = (2 * torch.arange(half)[:, None], 2 * torch.arange(half)[None])
-    offset = torch.randint(4, (half, half))
-    return ((row + offset // 2) * GRID + column + offset % 2).flatten().sort().values
+    draw = torch.rand(len(examples), half, 2, half, 2)
+    first = draw == draw.amax((2, 4), keepdim=True)
+    telling = torch.stack([(example.labels["centre"] > 0) | (example.labels["digit"] > 0) for example in examples])
+    return ((draw + first).flatten(1) + 2 * telling).topk(_FEW).indices.sort().values
 
 
 def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
@@ -86,7 +92,7 @@ def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerF
 
 
 def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, coarse: Plan, full: Plan, folder: Path) -> None:
-    """Learn to answer from a quarter of the visual tokens (several times cheaper), then from all; resumes where it stopped."""
+    """Learn to answer from about a quarter of the visual tokens (several times cheaper), then from all; resumes where it stopped."""
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)
     student = Student(model, tokenizer)

@@ -20,7 +20,8 @@ from fastv.miniature.tokenizer import IMAGE, OPENING, block
 
 VISUAL_TOKENS = GRID * GRID
 # What is learnt late is asked more often, what is soon known less.
-_EMPHASIS = {"relation": 2.0, "what at": 1.5, "describe": 1.5, "compare": 1.5, "sign": 1.5, "choice": 1.5, "colour": 0.5}
+_EMPHASIS = {"relation": 2.0, "count category": 2.0, "sign": 2.0, "describe": 2.0, "count": 1.5, "what at": 1.5, "compare": 1.5, "choice": 1.5,
+             "colour": 0.5}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Packed:
     """A batch of packed sequences of ``n`` tokens.
 
     input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32 (batch, 3, 336, 336).
-    patches: int64 (v,), the patches whose tokens are there. labels: int64 (batch, v) each, see ``scenes.patch_labels``.
+    patches: int64 (batch, v), the patches whose tokens are there. labels: int64 (batch, v) each, see ``scenes.patch_labels``.
     rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the tokens; owner: int64 (m,), which question
     each belongs to; tasks: int64 (questions,). facts: what is true of the things and places the questions name.
     """
@@ -83,12 +84,11 @@ class Packed:
 
 
 def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: torch.Tensor) -> Packed:
-    """The batch of examples, with the visual tokens of ``patches`` (ascending, int64) only, each at its own position."""
+    """The batch of examples, with the visual tokens of ``patches`` (int64 (batch, v), ascending) only, each at its own position."""
     opening = tokenizer(OPENING).input_ids
     image = tokenizer.convert_tokens_to_ids(IMAGE)
     start = opening.index(image)
-    prefix_ids = opening[:start] + [image] * len(patches)
-    prefix_positions = torch.cat([torch.arange(start), start + patches])
+    prefix_ids = opening[:start] + [image] * patches.shape[1]
     after = start + VISUAL_TOKENS
     length = len(prefix_ids) + max(sum(len(asked.prompt) + len(asked.answer) for asked in example.asked) for example in examples)
     input_ids = torch.full((len(examples), length), tokenizer.pad_token_id)
@@ -99,7 +99,7 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
     places: list[tuple[int, int, Place]] = []
     for row, example in enumerate(examples):
         input_ids[row, :len(prefix_ids)] = torch.tensor(prefix_ids)
-        position_ids[row, :len(prefix_ids)] = prefix_positions
+        position_ids[row, :len(prefix_ids)] = torch.cat([torch.arange(start), start + patches[row]])
         blocks[row, :len(prefix_ids)] = 0
         at = len(prefix_ids)
         for number, asked in enumerate(example.asked, start=1):
@@ -119,6 +119,6 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
     same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
     visible = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
     return Packed(input_ids, position_ids, visible, normalised(torch.stack([example.pixels for example in examples])),
-                  patches, {label: torch.stack([example.labels[label][patches] for example in examples]) for label in examples[0].labels},
+                  patches, {label: torch.stack([example.labels[label] for example in examples]).gather(1, patches) for label in examples[0].labels},
                   *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)),
                   facts(mentions, places))

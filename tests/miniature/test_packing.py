@@ -16,7 +16,7 @@ def test_questions_packed_together_are_answered_as_if_asked_alone():
     model = LlavaForConditionalGeneration(llava_config(Decoder(3, 32, 2, 64), tower.config, vocabulary=len(tokenizer),
                                                        image_token=3, bos=1, eos=2, pad=0)).eval()
     examples = [Questioner(tokenizer, 3)(scene(seed)) for seed in (1, 2)]
-    packed = pack(examples, tokenizer, torch.arange(GRID * GRID))
+    packed = pack(examples, tokenizer, torch.arange(GRID * GRID).expand(len(examples), -1))
     with torch.no_grad():
         together, *_ = Student(model, tokenizer)(packed)
         alone = []
