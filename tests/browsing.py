@@ -26,5 +26,5 @@ def opened(browser, address: str, *, width: int = 1280, height: int = 900, withi
 
 def wait_for(page, name: str, value: str) -> None:
     """Until the field of a slider shows a value."""
-    page.wait_for_function("([name, value]) => document.querySelector(`#${name} input[type=number]`).value === value",
+    page.wait_for_function("([name, value]) => document.querySelector(`#${name} input[type=number]`)?.value === value",
                            arg=[name, value])

@@ -38,8 +38,8 @@ def served(folder: Path, hosting: Hosting | None = None) -> Iterator[Served]:
 
 
 @contextmanager
-def serving(shelf: Shelf) -> Iterator[Served]:
-    """Serves the page for a shelf."""
+def serving(shelf: Shelf, port: int | None = None) -> Iterator[Served]:
+    """Serves the page for a shelf; port: the first free one if None."""
     strangers, connect = [], socket.socket.connect
 
     def watched(self, address):
@@ -50,7 +50,7 @@ def serving(shelf: Shelf) -> Iterator[Served]:
     socket.socket.connect = watched
     page = build(shelf)
     try:
-        yield Served(serve(page, host="127.0.0.1"), shelf.take(None), strangers, shelf.hosting)
+        yield Served(serve(page, host="127.0.0.1", port=port), shelf.take(None), strangers, shelf.hosting)
     finally:
         page.close(verbose=False)
         socket.socket.connect = connect

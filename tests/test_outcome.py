@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from comparisons import HOSTILE, PLAIN, PRUNED, Tags, comparison, duel, pruned, run, words
+from comparisons import HOSTILE, PRUNED, Tags, comparison, duel, pruned, run, words
 
 from fastv import outcome
 from fastv.measure import Machine

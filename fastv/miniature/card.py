@@ -10,6 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
+from fastv.miniature.decoder import FEW
 from fastv.miniature.world import CATEGORIES, COLOURS, KINDS
 
 _CARD = """---
@@ -38,8 +39,9 @@ From nothing, on scenes drawn on the fly and never shown twice (`python -m fastv
 
 1. The vision tower alone, on what covers each patch, where that thing's centre lies, and which digit stands there, at which
    place of its number; on quarter windows of pictures first, then on small ones mostly of signs, then on whole pictures.
-2. Projector and decoder on the frozen tower, sixteen questions a picture; first with one visual token in four (drawn at
-   random from each square of four, at its own position), then with all 576. Tasks that are learnt late are asked more often.
+2. Projector and decoder on the frozen tower, sixteen questions a picture; first with {few} visual tokens (one at random from
+   each square of four, those at things' centres and on digits before others, each at its own position), then with all 576.
+   Tasks that are learnt late are asked more often.
    Three more losses help and are thrown away afterwards: each projected visual token is drawn towards the word for what it
    shows; it must still tell where its thing is and which digit stands there; and where a question names a thing or a place,
    that token must tell, after three layers, how many of it there are and where, and what number it shows, or what is there.
@@ -84,7 +86,7 @@ def card(folder: Path) -> str:
     rows = [f"| {name} | {score['share']:.1%} | {score['low']:.1%} to {score['high']:.1%} | {score['asked']} |"
             for name, score in record["scores"].items()]
     return _CARD.format(
-        name=folder.name, history=_HISTORY.get(folder.name, ""), tower_layers=config["vision_config"]["num_hidden_layers"], tower_width=config["vision_config"]["hidden_size"],
+        name=folder.name, few=FEW, history=_HISTORY.get(folder.name, ""), tower_layers=config["vision_config"]["num_hidden_layers"], tower_width=config["vision_config"]["hidden_size"],
         layers=config["text_config"]["num_hidden_layers"], width=config["text_config"]["hidden_size"], parameters=size / 2e6,
         kinds=len(KINDS), categories=len(CATEGORIES), category_names=", ".join(CATEGORIES), colours=len(COLOURS),
         asked=record["scores"]["all"]["asked"], scenes=record["scenes"], rows="\n".join(rows))

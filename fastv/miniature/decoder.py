@@ -21,7 +21,7 @@ from fastv.miniature.tokenizer import IMAGE
 QUESTIONS = 16  # about each picture
 _WEIGHTS = {"naming": 0.5, "keeping": 1.0, "grounding": 0.5}  # of the helping losses
 _GROUNDED_AFTER = 3  # decoder layers
-_FEW = 152  # visual tokens: about a quarter
+FEW = 152  # visual tokens: about a quarter
 
 
 class Student(torch.nn.Module):
@@ -55,7 +55,7 @@ class Student(torch.nn.Module):
 
 def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss, and for each task the share of questions whose whole answer would have been given greedily."""
-    packed = pack(examples, student.tokenizer, _few(examples) if coarse else torch.arange(GRID * GRID).expand(len(examples), -1))
+    packed = pack(examples, student.tokenizer, few_patches(examples) if coarse else torch.arange(GRID * GRID).expand(len(examples), -1))
     logits, helping, grounded = student(packed)
     lengths = torch.bincount(packed.owner).float()
     weight = lengths[packed.owner].rsqrt()  # so that a description counts for more than a yes, but not as its many tokens
@@ -69,8 +69,8 @@ def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> t
     return answering + sum(_WEIGHTS[name] * loss for name, loss in helping.items()), figures
 
 
-def _few(examples: list[Example]) -> torch.Tensor:
-    """Ascending patch numbers, int64 (batch, ``_FEW``): those at a thing's centre or on a digit, then one, at random, of each 2 x 2.
+def few_patches(examples: list[Example]) -> torch.Tensor:
+    """Ascending patch numbers, int64 (batch, ``FEW``): those at a thing's centre or on a digit, then one, at random, of each 2 x 2.
 
     Things are counted by their centres and signs read from their digits: with most of those cut away neither would be learnt.
     """
@@ -78,7 +78,7 @@ def _few(examples: list[Example]) -> torch.Tensor:
     draw = torch.rand(len(examples), half, 2, half, 2)
     first = draw == draw.amax((2, 4), keepdim=True)
     telling = torch.stack([(example.labels["centre"] > 0) | (example.labels["digit"] > 0) for example in examples])
-    return ((draw + first).flatten(1) + 2 * telling).topk(_FEW).indices.sort().values
+    return ((draw + first).flatten(1) + 2 * telling).topk(FEW).indices.sort().values
 
 
 def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:

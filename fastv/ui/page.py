@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import gradio as gr
-
 from starlette.middleware import Middleware
 
-from fastv.ui import (api, compare_tab, explorer_api, explorer_events, explorer_tab, following, health, keeping, line)
+from fastv.ui import (api, compare_tab, explorer_api, explorer_events, explorer_tab, following, health, keeping, line,
+                      returning)
 from fastv.ui.door import Door
 from fastv.ui.shelf import Shelf
 from fastv.ui.theme import STYLE, colour_variables, theme
@@ -32,6 +32,7 @@ def build(shelf: Shelf) -> gr.Blocks:
             with gr.Tab("Explore", id="explore") as explore:
                 explorer_events.build(shelf, parts, explore)
         following.connect(page, tabs, {"compare": compare, "explore": explore}, parts, shelf)
+        returning.watch(page)
         api.add(shelf)
         explorer_api.add()
     page.queue(max_size=settings.queue + _LINES, default_concurrency_limit=1, api_open=False)

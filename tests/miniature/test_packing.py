@@ -2,7 +2,7 @@ import torch
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration
 
 from fastv.miniature.architecture import Decoder, llava_config, tower_config
-from fastv.miniature.decoder import Student
+from fastv.miniature.decoder import FEW, Student, few_patches
 from fastv.miniature.packing import Questioner, pack
 from fastv.miniature.scenes import GRID, scene
 from fastv.miniature.tokenizer import OPENING, build_processor
@@ -27,3 +27,12 @@ def test_questions_packed_together_are_answered_as_if_asked_alone():
                 logits = model(input_ids=ids, pixel_values=opening["pixel_values"]).logits[0]
                 alone.append(logits[-len(asked.answer) - 1:-1])
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-3)
+
+
+def test_the_few_patches_are_those_that_tell_and_some_of_everywhere():
+    examples = [Questioner(build_processor().tokenizer, 1)(scene(seed)) for seed in range(12)]
+    for example, patches in zip(examples, few_patches(examples).tolist()):
+        telling = ((example.labels["centre"] > 0) | (example.labels["digit"] > 0)).nonzero().flatten().tolist()
+        assert patches == sorted(set(patches)) and len(patches) == FEW and set(telling) <= set(patches)
+        squares = {(patch // GRID // 2, patch % GRID // 2) for patch in patches}
+        assert len(squares) >= (GRID // 2) ** 2 - max(0, len(telling) - (FEW - (GRID // 2) ** 2))

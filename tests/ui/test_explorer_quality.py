@@ -53,7 +53,7 @@ def test_the_map_shows_measured_shares_with_their_intervals(data):
     html, one = shown()["map"], data["mini-7"]
     point = one.point(2, 0.5)
     share = f"{100 * one.score(point).share:.1f}"
-    assert f'data-k="2" data-r="0.5"' in html and f">{share}</button>" in html
+    assert 'data-k="2" data-r="0.5"' in html and f">{share}</button>" in html
     said = words(html)
     assert f"K=2, R=50% {share}%: 95% interval" in said and "points since no FastV" in said
     assert len(re.findall("<button", html)) == 6  # three K and two R
