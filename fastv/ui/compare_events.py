@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 
 from fastv.errors import FastVError, ModelLoadError
-from fastv.inputs import open_picture
 from fastv.miniature.abilities import in_words
 from fastv.models.loading import LoadedModel
 from fastv.ui import budgets, compare_with, examples, results
@@ -24,13 +23,25 @@ from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
 
 
-def connect_inputs(parts: Parts) -> None:
+def connect_inputs(parts: Parts, shelf: Shelf) -> None:
     """Pictures, questions that fit them, and budgets."""
+
+    def own_picture(upload: Any) -> list:
+        """A picture of one's own, refused at once if it cannot be used; nobody here knows what is in it."""
+        picture = gr.skip()
+        if upload is not None:
+            try:
+                shelf.hosting.open_picture(upload_path(upload))
+            except FastVError as error:
+                gr.Warning(escape(str(error)))
+                picture = None
+        return [picture, gr.skip(), {}, None, *chips_of(examples.GENERAL)]
+
     shown = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips]
     parts.gallery.select(_pick, [parts.question, parts.known], shown, **INSTANT)
     parts.new_scene.click(_new_scene, [parts.question, parts.known], shown, **INSTANT)
     # Not preprocessed: Gradio would open, and decode, whatever was sent before anybody had a look at its size.
-    parts.picture.input(_own_picture, [parts.picture], shown, preprocess=False, concurrency_limit=2, **QUIET)
+    parts.picture.input(own_picture, [parts.picture], shown, preprocess=False, concurrency_limit=2, **QUIET)
     for chip in parts.chips:
         chip.click(None, [chip], [parts.question], js="text => text", **QUIET)
 
@@ -137,18 +148,6 @@ def show_scene(seed: int, question: str, known: dict) -> list:
         seed,
         *chips_of(chosen.suggestions),
     ]
-
-
-def _own_picture(upload: Any) -> list:
-    """A picture of one's own, refused at once if it cannot be used; nobody here knows what is in it."""
-    picture = gr.skip()
-    if upload is not None:
-        try:
-            open_picture(upload_path(upload))
-        except FastVError as error:
-            gr.Warning(escape(str(error)))
-            picture = None
-    return [picture, gr.skip(), {}, None, *chips_of(examples.GENERAL)]
 
 
 def chips_of(suggestions: tuple[str, ...]) -> list[gr.Button]:

@@ -28,7 +28,7 @@ _LIVE = "element.setAttribute('role', 'status')"
 def build(shelf: Shelf) -> Parts:
     """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
     parts = _layout(shelf)
-    connect_inputs(parts)
+    connect_inputs(parts, shelf)
     connect_model(parts, shelf)
     connect_baseline(parts, shelf)
     connect_clips(parts, shelf)

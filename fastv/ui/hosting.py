@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from fastv.clips import MAX_FRAME_PIXELS, Clip, open_video
 from fastv.compare import Comparison, Progress
 from fastv.errors import FastVError, InvalidInputError
-from fastv.inputs import check_question, open_picture
+from fastv.inputs import check_question
 from fastv.settings import Settings
+from fastv.ui import heap
 from fastv.ui.leaving import asker, has_left
 from fastv.ui.limits import FairUse, Visitor, address_of
 from fastv.ui.runlog import RunLog
+from fastv.ui.sealed import open_sealed
 
 if TYPE_CHECKING:
     from fastv.ui.answering import Request
@@ -79,8 +83,12 @@ class Hosting:
         check_question(wanted.question, most_characters=limits.question_characters)
         if wanted.video:
             return replace(wanted, picture=self.open_video(wanted.picture))
-        picture = open_picture(wanted.picture, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
-        return replace(wanted, picture=picture)
+        return replace(wanted, picture=self.open_picture(wanted.picture))
+
+    def open_picture(self, path: str) -> Image.Image:
+        """The picture in a file, within the operator's limits. Raises InvalidInputError."""
+        limits = self.settings
+        return open_sealed(path, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
 
     def open_video(self, path: str) -> Clip:
         """The frames of a video within the operator's limits. Raises InvalidInputError."""
@@ -120,6 +128,7 @@ class _Run:
             raise
         finally:
             self.end(outcome, last)
+            heap.give_back()
 
     def end(self, outcome: str, last: Any = None) -> None:
         """Writes the line."""

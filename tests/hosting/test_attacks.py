@@ -9,17 +9,19 @@ import re
 import socket
 import struct
 import threading
+import time
 import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import psutil
 import pytest
 from PIL import Image
 
 from fastv.errors import ModelLoadError
-from fastv.ui import shelf
+from fastv.ui import sealed, shelf
 from hosting.talking import ALONE, FILE, Stranger, run_values
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,6 +173,41 @@ def text_bomb() -> bytes:
     comment = b"Comment\0\0" + zlib.compress(bytes(200_000_000), 9)
     whole = png()
     return whole[:33] + chunk(b"zTXt", comment) + whole[33:]
+
+
+def exif_loop() -> bytes:
+    """A PNG of 6 MB whose camera data makes its reader begin again a million times."""
+    whole = png()
+    return whole[:33] + chunk(b"eXIf", b"Exif\0\0" * 1_000_000) + whole[33:]
+
+
+def exif_crumbs() -> bytes:
+    """A JPEG of 9 MB with its camera data in 900,000 pieces, of which each is added to a copy of those before."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG")
+    whole = file.getvalue()
+    return whole[:2] + b"\xff\xe1\x00\x0cExif\0\0abcd" * 900_000 + whole[2:]
+
+
+def tags_that_share() -> bytes:
+    """A TIFF of 3 MB whose 2,000 tags are all of it."""
+    size, tags = 3_000_000, 2_000
+    start = 14 + 12 * (tags + 8)
+    entries = [(256, 4, 1, 8), (257, 4, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, start), (278, 4, 1, 8),
+               (279, 4, 1, 64), *((40_000 + tag, 7, size, start + 64) for tag in range(tags))]
+    return (b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+            + struct.pack("<I", 0) + bytes(64) + bytes(size))
+
+
+@pytest.mark.parametrize("content", [exif_loop, exif_crumbs, tags_that_share])
+def test_a_picture_that_keeps_its_decoder_busy_harms_nobody(stranger, monkeypatch, content):
+    """Opened in the app itself, each of them would stop it for minutes, or take all memory."""
+    monkeypatch.setattr(sealed, "_CPU_SECONDS", 2)
+    path, before = stranger.picture(content()), psutil.Process().memory_info().rss
+    begun = time.process_time()
+    answer = stranger.ask("compare", path, *ASKED)
+    assert "event: error" in answer and re.search("too long, or too much memory|not a picture|damaged", answer), answer
+    assert time.process_time() - begun < 5 and psutil.Process().memory_info().rss - before < 300e6
 
 
 @pytest.mark.parametrize("content, words", [
