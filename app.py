@@ -8,11 +8,12 @@ import sys
 from typing import NoReturn
 
 from fastv.settings import from_command
-from fastv.ui import zero
+from fastv.ui import heap, zero
 
 
 def main() -> None:
     settings = from_command(sys.argv[1:], os.environ, __doc__)
+    heap.few_heaps(os.environ)
     zero.import_first(os.environ)
     from fastv.ui import served  # libraries take seconds to import, and --help needs none
 
