@@ -20,7 +20,7 @@ from fastv.miniature.tokenizer import IMAGE, OPENING, block
 
 VISUAL_TOKENS = GRID * GRID
 # What is learnt late is asked more often, what is soon known less.
-_EMPHASIS = {"relation": 2.0, "count category": 2.0, "sign": 2.0, "describe": 2.0, "count": 1.5, "what at": 1.5, "compare": 1.5, "choice": 1.5,
+_EMPHASIS = {"relation": 2.0, "count category": 2.0, "sign": 2.0, "describe": 2.0, "count": 1.5, "what at": 1.5, "compare": 1.5, "choice": 2.5,
              "colour": 0.5}
 
 
