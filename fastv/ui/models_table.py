@@ -14,18 +14,23 @@ _PRECISIONS = {"16 bits": "float16", "8 bits": "8bit", "4 bits": "4bit"}
 
 def models_table(shelf: Shelf, room: Room) -> str:
     """Every model of a shelf: what is fetched, the memory it takes in each precision, and what this machine can do."""
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("Model", "Download", *_PRECISIONS))
+    head = '<th scope="col">Model</th>' + "".join(
+        f'<th scope="col">{title}<br><span class="unit">GB</span></th>' for title in ("Download", *_PRECISIONS))
     rows = "".join(_row(shelf, entry, room) for entry in shelf.entries.values())
     return (f'<div class="wide"><table class="models"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-            "<p>Memory: weights and the KV cache of a usual prompt, by arithmetic. A model and the one it is compared with "
-            "share the memory.</p>")
+            '<p class="note">Memory: weights and the KV cache of a usual prompt, by arithmetic. A model and the one it is '
+            "compared with share the memory.</p>")
 
 
 def _row(shelf: Shelf, entry: ModelEntry, room: Room) -> str:
-    fetched = "none" if entry.embedded else gb(entry.download_bytes) if entry.download_bytes else "not known"
+    fetched = "none" if entry.embedded else _gb(entry.download_bytes)
     sizes = [need(entry, dtype) for dtype in _PRECISIONS.values()]
     here = shelf.refused.get(entry.key) or fit(entry, shelf.dtype, room).sentence
-    cells = "".join(f"<td>{cell}</td>" for cell in
-                    (fetched, *("not known" if size is None else gb(size) for size in sizes)))
+    cells = "".join(f"<td>{cell}</td>" for cell in (fetched, *map(_gb, sizes)))
     return (f'<tr><th scope="row">{escape(entry.name)}</th>{cells}</tr>'
             f'<tr class="here"><td colspan="{2 + len(sizes)}">{escape(here)}</td></tr>')
+
+
+def _gb(size: float | None) -> str:
+    """Without the unit, which the column says."""
+    return gb(size).removesuffix(" GB") if size else "not known"

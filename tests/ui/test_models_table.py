@@ -27,6 +27,7 @@ def test_every_model_of_the_shelf_has_its_line(shelf):
     assert table.count('<tr class="here">') == len(shelf.entries)
     assert "&lt;i&gt;mine" in table and "<i>" not in table
     assert "Not &amp; never." in table
+    assert '<th scope="row">LLaVA-1.5 7B</th><td>14.1</td>' in table and table.count('<span class="unit">GB</span>') == 4
 
 
 def test_what_fits_follows_the_machine(shelf):
