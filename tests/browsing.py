@@ -18,7 +18,7 @@ def opened(browser, address: str, *, width: int = 1280, height: int = 900, withi
         ours = (within, "data:", "blob:")
         page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))
     page.goto(address)
-    page.wait_for_selector("#picture img")
+    page.wait_for_selector("#picture img", state="attached")  # it may be on the tab that a link leaves
     yield page
     context.close()
     assert faults == []

@@ -72,8 +72,9 @@ _HISTORY = {
               "signs, without the losses at places and on signs' numbers, with about half of the phrasings and all tasks asked alike;\n"
               "1,000 steps of the second part were also made without asking the visual tokens where their thing is. It has not\n"
               "been trained again yet.",
-    "mini-13": "The shipped weights come from that command, in bfloat16 (`--half`), in two and a half hours on two processor cores\n"
-               "with AMX that also had other work to do. The tower's first stage was run before its windows were laid around things.",
+    "mini-13": "The shipped weights come from an earlier form of that command, in bfloat16 (`--half`), in two and a half hours on\n"
+               "two processor cores with AMX that also had other work to do: half as many steps, the first visual tokens drawn\n"
+               "without regard to what they show, and the tower's windows not yet laid around things.",
 }
 
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration
 
@@ -8,8 +9,12 @@ from fastv.miniature.scenes import GRID, scene
 from fastv.miniature.tokenizer import OPENING, build_processor
 
 
-def test_questions_packed_together_are_answered_as_if_asked_alone():
-    processor = build_processor()
+@pytest.fixture(scope="module")
+def processor():
+    return build_processor()
+
+
+def test_questions_packed_together_are_answered_as_if_asked_alone(processor):
     tokenizer = processor.tokenizer
     torch.manual_seed(0)
     tower = CLIPVisionModel(tower_config(width=64, layers=1, heads=1))
@@ -29,8 +34,9 @@ def test_questions_packed_together_are_answered_as_if_asked_alone():
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-3)
 
 
-def test_the_few_patches_are_those_that_tell_and_some_of_everywhere():
-    examples = [Questioner(build_processor().tokenizer, 1)(scene(seed)) for seed in range(12)]
+def test_the_few_patches_are_those_that_tell_and_some_of_everywhere(processor):
+    ask = Questioner(processor.tokenizer, 1)
+    examples = [ask(scene(seed)) for seed in range(12)]
     for example, patches in zip(examples, few_patches(examples).tolist()):
         telling = ((example.labels["centre"] > 0) | (example.labels["digit"] > 0)).nonzero().flatten().tolist()
         assert patches == sorted(set(patches)) and len(patches) == FEW and set(telling) <= set(patches)

@@ -26,7 +26,7 @@ def folder(request):
 
 @pytest.fixture(scope="module")
 def items():
-    return benchmark(30)
+    return benchmark(20)
 
 
 def share(items, said):
@@ -38,7 +38,7 @@ def test_it_answers_most_questions(mini, items):
 
 
 def test_dropping_all_visual_tokens_early_hurts_and_dropping_none_changes_nothing(mini, items):
-    some = items[:36]
+    some = items[:24]
     plain = list(answers(mini, some))
     assert list(answers(mini, some, FastV(k=2, r=0))) == plain
     assert share(some, answers(mini, some, FastV(k=0, r=1))) < share(some, plain)
