@@ -14,13 +14,14 @@ from fastv.ui.shelf import Shelf
 
 
 def facts(page: gr.Blocks, shelf: Shelf) -> dict[str, Any]:
-    """status: "ok", or "stopped" once the queue is. model: the one the app was started with; loaded: all in memory.
-    waiting: runs in line, of limit. busy: whether one is being made.
+    """status: "ok", or "stopped" once the queue is. model: the one the app was started with, and the dtype it then had;
+    loaded: all in memory. waiting: runs in line, of limit. busy: whether one is being made.
+
+    Looks, and loads nothing: the first model may have gone to make room for another.
     """
-    first = shelf.take(shelf.default)
     queue = page._queue
-    return {"status": "stopped" if queue.stopped else "ok", "model": shelf.default, "device": first.device.type,
-            "dtype": first.dtype, "loaded": [key for key in shelf.entries if shelf.is_loaded(key)],
+    return {"status": "stopped" if queue.stopped else "ok", "model": shelf.default, "device": shelf.device.type,
+            "dtype": shelf.default_dtype, "loaded": [key for key in shelf.entries if shelf.is_loaded(key)],
             "queue": {"waiting": waiting(queue, LINE), "limit": shelf.hosting.settings.queue,
                       "busy": running(queue, LINE) > 0}}
 

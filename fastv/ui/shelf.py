@@ -42,6 +42,7 @@ class Shelf:
             first, key=first.name if first.name not in listed else f"{first.name} (given)"
         )
         self.default, self.dtype, self.device = entry.key, dtype, started_with.device
+        self.default_dtype = started_with.dtype
         self.entries: dict[str, ModelEntry] = {entry.key: entry} | listed
         self._loaded = {entry.key: replace(started_with, entry=entry)}
 

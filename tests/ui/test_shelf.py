@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from types import SimpleNamespace
+
 import pytest
 from standins import save_llava_checkpoint
 
@@ -11,6 +15,7 @@ from fastv.models.catalogue import CATALOGUE, ModelEntry
 from fastv.models.fitting import need
 from fastv.models.loading_precision import held_bytes
 from fastv.models.room import RAM, Room
+from fastv.ui import health
 from fastv.ui.shelf import Shelf
 
 
@@ -78,6 +83,27 @@ def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed):
     assert shelf.take("big").entry == listed[1] and there(shelf) == ["small", "big"]
     assert shelf.take("one").entry.key == "one" and there(shelf) == ["one", "small"]  # from its folder again
     assert shelf.take("small").model is small
+
+
+def test_asking_for_the_apps_health_changes_nothing(first, listed):
+    page = SimpleNamespace(_queue=SimpleNamespace(stopped=False, event_queue_per_concurrency_id={}))
+    shelf = Shelf(first, catalogue=listed)
+    shelf._room = holding(shelf, 1)
+    before = health.facts(page, shelf)
+    shelf.take("big")
+    now = health.facts(page, shelf)
+    assert before["loaded"] == ["one"] and now["loaded"] == there(shelf) == ["big"]
+    assert {name: now[name] for name in ("status", "model", "device", "dtype")} == {
+        "status": "ok", "model": "one", "device": "cpu", "dtype": "float32"} and before == now | {"loaded": ["one"]}
+
+
+def test_a_model_that_went_is_not_in_memory_any_more(folders, listed):
+    shelf = Shelf(loading.load(str(folders / "one")), catalogue=listed)
+    shelf._room = holding(shelf, 1)
+    model = weakref.ref(shelf.take(None).model)
+    shelf.take("big")
+    gc.collect()
+    assert model() is None
 
 
 def test_what_was_freed_for_a_load_that_failed_is_there_again(first, listed, monkeypatch):
