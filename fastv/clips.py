@@ -127,10 +127,10 @@ class _Reader:
             stream.thread_type = "AUTO"
             for frame in container.decode(stream):
                 self._check(0, 0.0)
+                self._check_size(frame.width, frame.height)  # some formats let it change on the way
                 if frame.time is None or not waiting or frame.time < waiting[0] - 1e-6:
                     continue
                 waiting.pop(0)
-                self._check_size(frame.width, frame.height)
                 yield _picture(frame)
                 if not waiting:
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -22,6 +23,26 @@ def video(count: int = 40, *, rate: int = 10, size: tuple[int, int] = (64, 48), 
             grey = np.full((size[1], size[0], 3), min(255, 5 * index), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         container.mux(stream.encode())
+    return file.getvalue()
+
+
+def growing(side: int) -> bytes:
+    """A video that begins with frames of 64 x 48, and goes on with some of side x side."""
+
+    def picture(width: int, height: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("L", (width, height)).save(file, "JPEG")
+        return file.getvalue()
+
+    file, small, large = io.BytesIO(), picture(64, 48), picture(side, side)
+    with av.open(file, "w", format="avi") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index in range(20):
+            packet = av.Packet(small if index % 4 != 3 else large)
+            packet.stream, packet.pts, packet.dts = stream, index, index
+            packet.time_base, packet.is_keyframe = stream.time_base or Fraction(1, 10), True
+            container.mux(packet)
     return file.getvalue()
 
 

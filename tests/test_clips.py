@@ -8,7 +8,7 @@ from io import BytesIO
 import av
 import numpy as np
 import pytest
-from clips import animation, sound, video
+from clips import animation, growing, sound, video
 from PIL import Image
 
 from fastv.clips import FRAMES, MAX_FRAME_SIDE, Clip, open_video
@@ -139,3 +139,9 @@ def test_a_list_of_other_files_is_no_video(listed, tmp_path):
     for path in (tmp_path / "secret.ts", f"file://{tmp_path / 'secret.ts'}"):
         with pytest.raises(InvalidInputError, match="not a video"):
             open_video(listed.format(path=path).encode())
+
+
+def test_frames_that_grow_on_the_way_are_refused_and_others_are_not():
+    with pytest.raises(InvalidInputError, match="4000 x 4000 pixels"):
+        open_video(growing(4_000))
+    assert len(open_video(growing(200)).frames) == FRAMES

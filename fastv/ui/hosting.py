@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from fastv.clips import MAX_FRAME_PIXELS, Clip, open_video
+from fastv.clips import MAX_FRAME_PIXELS, Clip
 from fastv.compare import Comparison, Progress
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs import check_question
@@ -19,7 +19,7 @@ from fastv.ui import heap
 from fastv.ui.leaving import asker, has_left
 from fastv.ui.limits import FairUse, Visitor, address_of
 from fastv.ui.runlog import RunLog
-from fastv.ui.sealed import open_sealed
+from fastv.ui.sealed import open_sealed_picture, open_sealed_video
 
 if TYPE_CHECKING:
     from fastv.ui.answering import Request
@@ -88,13 +88,13 @@ class Hosting:
     def open_picture(self, path: str) -> Image.Image:
         """The picture in a file, within the operator's limits. Raises InvalidInputError."""
         limits = self.settings
-        return open_sealed(path, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
+        return open_sealed_picture(path, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
 
     def open_video(self, path: str) -> Clip:
         """The frames of a video within the operator's limits. Raises InvalidInputError."""
         limits = self.settings
-        return open_video(path, most_pixels=min(limits.picture_pixels, MAX_FRAME_PIXELS),
-                          most_bytes=limits.picture_bytes)
+        return open_sealed_video(path, most_pixels=min(limits.picture_pixels, MAX_FRAME_PIXELS),
+                                 most_bytes=limits.picture_bytes)
 
 
 class _Run:

@@ -1,4 +1,4 @@
-"""Strangers' pictures, opened in a program of their own that gets little time and memory.
+"""Strangers' pictures and videos, opened in a program of their own that gets little time and memory.
 
 Decoders have faults: files of a few MB can keep one busy for minutes, or make it ask for all the memory there is. Here
 that ends a small program and a request, and nothing else.
@@ -11,60 +11,91 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from fastv.clips import Clip, open_video
 from fastv.errors import InvalidInputError
 from fastv.inputs import MAX_SIDE_PIXELS, open_picture
 
-_CPU_SECONDS = 10
+_CPU_SECONDS = {"picture": 10, "video": 40}
 _SECONDS = 40  # on a busy machine
 _MOST_MEMORY = 3 * 2**30  # bytes; 50 megapixels of 16 bits take half of it
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def open_sealed(path: str | Path, *, most_pixels: int, most_bytes: int) -> Image.Image:
+def open_sealed_picture(path: str | Path, **limits: int) -> Image.Image:
     """``inputs.open_picture`` of a file, in a program of its own. Raises InvalidInputError likewise, and for pictures that
     take more than 10 seconds of a processor, or 3 GiB of memory.
     """
-    command = [sys.executable, "-m", __name__, str(path), str(most_pixels), str(most_bytes), str(_CPU_SECONDS)]
+    (picture,), _ = _opened("picture", path, limits)
+    return picture
+
+
+def open_sealed_video(path: str | Path, **limits: int) -> Clip:
+    """``clips.open_video`` of a file, likewise; a video may take 40 seconds of a processor."""
+    frames, told = _opened("video", path, limits)
+    return Clip(frames, tuple(told["seconds"]), told["duration_seconds"])
+
+
+def _opened(kind: str, path: str | Path, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    """The pictures in a file, and what else is told of it."""
+    asked = json.dumps({"kind": kind, "path": str(path), "limits": limits, "cpu_seconds": _CPU_SECONDS[kind]})
     known = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     few = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, env=os.environ | few | {"PYTHONPATH": known})
+        done = subprocess.run([sys.executable, "-m", __name__, asked], capture_output=True, timeout=_SECONDS,
+                              env=os.environ | few | {"PYTHONPATH": known})
         said, pixels = done.stdout.split(b"\n", 1)
         told = json.loads(said)
         if "problem" in told:
             raise InvalidInputError(told["problem"])
-        width, height = told["size"]
-        if max(width, height) > MAX_SIDE_PIXELS:
-            raise ValueError("larger than it can be")
-        return Image.frombytes("RGB", (width, height), pixels)
+        pictures, at = [], 0
+        for width, height in told["sizes"]:
+            if not 0 < max(width, height) <= MAX_SIDE_PIXELS:
+                raise ValueError("larger than it can be")
+            end = at + 3 * width * height
+            pictures.append(Image.frombytes("RGB", (width, height), pixels[at:end]))
+            at = end
+        return tuple(pictures), told
+    except InvalidInputError:
+        raise
     except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError("The picture takes too long, or too much memory, to open: please save it anew as a plain "
-                                "JPEG or PNG.") from error
+        plain = "a plain JPEG or PNG" if kind == "picture" else "a short MP4"
+        raise InvalidInputError(f"The {kind} takes too long, or too much memory, to open: please save it anew as "
+                                f"{plain}.") from error
 
 
 def main() -> None:
-    """path, most_pixels, most_bytes, CPU seconds -> a line of JSON, and the pixels."""
-    path, most_pixels, most_bytes, seconds = sys.argv[1:]
+    """What ``_opened`` asks, as JSON -> a line of JSON, and the pixels."""
+    asked = json.loads(sys.argv[1])
     try:
         import resource  # not on Windows, where time alone is bounded
 
-        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (asked["cpu_seconds"],) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY,) * 2)
     except (ImportError, ValueError, OSError):
         pass
     try:
-        picture = open_picture(path, most_pixels=int(most_pixels), most_bytes=int(most_bytes))
+        pictures, told = _OPENERS[asked["kind"]](asked["path"], asked["limits"])
     except InvalidInputError as error:
-        told, pixels = {"problem": str(error)}, b""
+        pictures, told = (), {"problem": str(error)}
     else:
-        told, pixels = {"size": picture.size}, picture.tobytes()
-    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + pixels)
+        told["sizes"] = [picture.size for picture in pictures]
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + b"".join(picture.tobytes() for picture in pictures))
 
+
+def _picture(path: str, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    return (open_picture(path, **limits),), {}
+
+
+def _video(path: str, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    clip = open_video(path, **limits)
+    return clip.frames, {"seconds": clip.seconds, "duration_seconds": clip.duration_seconds}
+
+
+_OPENERS = {"picture": _picture, "video": _video}
 
 if __name__ == "__main__":
     main()

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 import psutil
 import pytest
+from clips import growing
 from PIL import Image
 
 from fastv.errors import ModelLoadError
@@ -202,12 +203,20 @@ def tags_that_share() -> bytes:
 @pytest.mark.parametrize("content", [exif_loop, exif_crumbs, tags_that_share])
 def test_a_picture_that_keeps_its_decoder_busy_harms_nobody(stranger, monkeypatch, content):
     """Opened in the app itself, each of them would stop it for minutes, or take all memory."""
-    monkeypatch.setattr(sealed, "_CPU_SECONDS", 2)
+    monkeypatch.setitem(sealed._CPU_SECONDS, "picture", 2)
     path, before = stranger.picture(content()), psutil.Process().memory_info().rss
     begun = time.process_time()
     answer = stranger.ask("compare", path, *ASKED)
     assert "event: error" in answer and re.search("too long, or too much memory|not a picture|damaged", answer), answer
     assert time.process_time() - begun < 5 and psutil.Process().memory_info().rss - before < 300e6
+
+
+def test_a_video_whose_frames_grow_harms_nobody(stranger):
+    """It says 64 x 48, and has frames of 100 megapixels on the way."""
+    path, before = stranger.picture(growing(10_000)), psutil.Process().memory_info().rss
+    answer = stranger.ask("compare", path, *ASKED[:-1], True)
+    assert "event: error" in answer and re.search("10000 x 10000|damaged|too long, or too much", answer), answer
+    assert psutil.Process().memory_info().rss - before < 300e6
 
 
 @pytest.mark.parametrize("content, words", [
