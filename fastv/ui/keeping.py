@@ -81,12 +81,14 @@ def keep_sweeping(folder: Path, seconds: float, kept: Callable[[], Collection[st
                   wanted: Callable[[], bool]) -> None:
     """Sweeps at once, and then in a thread for as long as it is wanted. kept: asked each time."""
 
+    often = min(_OFTEN_SECONDS, seconds / 4)
+
     def work() -> None:
         while True:
-            time.sleep(min(_OFTEN_SECONDS, seconds / 4))
+            time.sleep(often)
             if not wanted():
                 return
-            sweep(folder, seconds, kept())
+            sweep(folder, seconds - 1.1 * often, kept())  # what is younger now is not older than ``seconds`` next time
 
     sweep(folder, seconds, kept())
     threading.Thread(target=work, name="sweeper", daemon=True).start()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 
 from fastv import compare as compare_room
 from fastv.errors import FastVError
 from fastv.ui import answering
+from fastv.ui.examples import GENERAL
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
 ASK = "#question textarea, #question input"
@@ -53,3 +57,22 @@ def test_a_hostile_error_is_text(page, monkeypatch):
     assert HOSTILE in page.inner_text("#status")
     page.wait_for_selector("[data-testid=toast-body]")
     assert injected(page) == 0
+
+
+def test_a_hostile_file_name_is_text(page):
+    name = "<img src=x onerror=alert(1)>**b**"
+    picture = io.BytesIO()
+    Image.new("RGB", (60, 60), "red").save(picture, "PNG")
+    page.click("#picture [aria-label='Remove Image']")
+    page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
+    for content, sign in ((b"none", "[data-testid=toast-body]"), (picture.getvalue(), "#picture img")):
+        page.set_input_files("#picture input[type=file]",
+                             {"name": f"{name}.png", "mimeType": "image/png", "buffer": content})
+        page.wait_for_selector(sign)
+        assert injected(page) == 0 and page.locator("img[onerror]").count() == 0
+    page.get_by_role("tab", name="Explore").click()
+    page.check("#explore-model input[value=own]")
+    page.set_input_files("input[type=file][accept='.json']",
+                         {"name": f"{name}.json", "mimeType": "application/json", "buffer": b"{}"})
+    page.wait_for_selector("#explore-problem:not(:empty)")
+    assert injected(page) == 0 and page.locator("img[onerror]").count() == 0

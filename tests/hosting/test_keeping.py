@@ -10,7 +10,9 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -74,6 +76,22 @@ def test_when_there_is_too_much_the_oldest_goes_first(folder):
         time.sleep(0.02)
     keeping.sweep(folder, 3_600, most_bytes=2_500)
     assert sorted(path.name for path in folder.iterdir()) == ["2.png", "3.png"]
+
+
+def test_nothing_is_older_than_it_may_be_between_two_looks(folder, monkeypatch):
+    looks, ages, done = [], [], threading.Event()
+
+    def look(_, seconds, *__):
+        looks.append(time.monotonic())
+        ages.append(seconds)
+        if len(looks) == 4:
+            done.set()
+
+    monkeypatch.setattr(keeping, "sweep", look)
+    keeping.keep_sweeping(folder, 1.0, tuple, lambda: not done.is_set())
+    assert done.wait(20)
+    assert ages[0] == 1.0 and all(age + 0.25 <= 1.0 for age in ages[1:])  # looked at four times a second
+    assert all(0.2 < later - look for look, later in pairwise(looks[:4]))
 
 
 def test_links_are_removed_and_not_followed(folder, tmp_path):

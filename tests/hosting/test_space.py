@@ -82,7 +82,16 @@ def test_the_estimate_grows_with_what_is_asked_within_bounds():
 
 # The rest runs in a program of its own: the fake forks, and what was imported before decides whether it works.
 FAKE = '''
-import pickle, multiprocessing, sys, threading, types
+import io, pickle, multiprocessing, sys, threading, types
+
+class OnCpu(pickle.Pickler):
+    """What comes back has no tensors: one on a GPU could not be read there."""
+    def persistent_id(self, thing):
+        assert type(thing).__name__ not in ("Tensor", "Parameter"), thing
+
+def packed(thing):
+    OnCpu(file := io.BytesIO()).dump(thing)
+    return file.getvalue()
 
 class Error(Exception):
     """As Gradio's: how ZeroGPU says what went wrong in the other process."""
@@ -102,7 +111,7 @@ def GPU(task=None, *, duration=None):
                         if theirs.poll() and theirs.recv() == "stop":
                             steps.close()
                             break
-                        theirs.send_bytes(pickle.dumps(("value", step)))
+                        theirs.send_bytes(packed(("value", step)))
                 except Exception as error:
                     theirs.send_bytes(pickle.dumps(("error", type(error).__name__)))
                 theirs.send_bytes(pickle.dumps(("end", None)))
