@@ -91,11 +91,11 @@ def _llava_pixels(parts: list[str], generator: torch.Generator) -> dict[str, tor
     return {"pixel_values": torch.randn(pictures, 3, side, side, generator=generator)} if pictures else {}
 
 
-def video_llava_config(**shape) -> VideoLlavaConfig:
-    base = llava_config(**shape)
+def video_llava_config(*, side: int = SIDE, frames: int = FRAMES, **shape) -> VideoLlavaConfig:
+    base = llava_config(side=side, **shape)
     return VideoLlavaConfig(vision_config=base.vision_config, text_config=base.text_config,
                             image_token_index=IMAGE_TOKEN, video_token_index=VIDEO_TOKEN,
-                            image_seq_length=SIDE * SIDE, video_seq_length=FRAMES * (SIDE * SIDE + 1))
+                            image_seq_length=side * side, video_seq_length=frames * (side * side + 1))
 
 
 def _video_llava(attention: str, **shape) -> torch.nn.Module:

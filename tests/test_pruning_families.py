@@ -6,7 +6,7 @@ import pytest
 import torch
 from masking import (CLOSE, EXACT, GREEDY, assert_same_answer, dropped_by_attention, dropped_by_masking, dropped_of,
                      visual_of, whole_state)
-from standins import IMAGE_TOKEN
+from standins import IMAGE_TOKEN, PATCH
 from standins_families import END, PICTURE, ROWS, STANDINS, START, VIDEO_TOKEN, WIDE
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
@@ -141,6 +141,19 @@ def test_layers_from_k_on_cache_what_was_kept_and_no_more(key, k):
     assert trace.pruned_length < trace.prompt_length
 
 
+def test_as_many_visual_tokens_as_the_real_video_llava_has():
+    model = model_of("video_llava", side=16, frames=8)
+    generator = torch.Generator().manual_seed(0)
+    visual, pixels = 8 * (16 * 16 + 1), PATCH * 16
+    ids = torch.cat([torch.tensor([1, 5, 6, 7]), torch.full((visual,), VIDEO_TOKEN), torch.tensor([8, 9, 10])])[None]
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids),
+              "pixel_values_videos": torch.randn(1, 8, 3, pixels, pixels, generator=generator)}
+    with FastV(k=2, r=0.5)(model) as trace:
+        output = model.generate(**inputs, **OPTIONS)
+    assert (visual, trace.kept.shape[1]) == (2_056, 1_028)
+    assert_same_answer(output, masked_answer(model, inputs, 2, trace), atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("key", STANDINS)
 def test_a_k_the_model_does_not_have_is_refused(key):
     with FastV(k=3)(model_of(key)):
@@ -149,14 +162,15 @@ def test_a_k_the_model_does_not_have_is_refused(key):
         pass
 
 
-@pytest.mark.parametrize("key", STANDINS)
-def test_half_precision(key):
-    model = model_of(key, dtype=torch.bfloat16)
-    inputs = STANDINS[key].inputs(ROWS["three rows"], dtype=torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("key, name", CASES)
+def test_half_precision(key, name, dtype):
+    model = model_of(key, dtype=dtype)
+    inputs = STANDINS[key].inputs(ROWS[name], dtype=dtype)
     with FastV(k=2)(model) as trace:
         output = model.generate(**inputs, **OPTIONS)
     assert trace.scores.dtype == torch.float32
-    step = torch.finfo(torch.bfloat16).eps
+    step = torch.finfo(dtype).eps
     # The first token's alone: where two tokens are all but equal, rounding may choose, and then the texts differ.
     expected = masked_answer(model, inputs, 2, trace, max_new_tokens=1)
     torch.testing.assert_close(output.logits[0], expected.logits[0], atol=8 * step, rtol=8 * step)

@@ -16,7 +16,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from fastv import FastV
 from fastv.models.loading import load
 
-PRECISIONS = ("float32", "bfloat16", "8bit", "4bit")
+PRECISIONS = ("float32", "bfloat16", "float16", "8bit", "4bit")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_layout_is_the_hubs(checkpoint):
     assert old_name("model.language_model.layers.0.mlp.up_proj.weight", "llava").startswith(
         "language_model.model.layers.0.")
     assert old_name("lm_head.weight", "llava") == "language_model.lm_head.weight"
-    assert old_name("model.vision_tower.x", "llava") == "vision_tower.x"
+    assert old_name("model.vision_tower.x", "llava") == "vision_tower.vision_model.x"
 
 
 @pytest.mark.parametrize("source", ["folder", "hub id"])

@@ -46,7 +46,7 @@ def answered(loaded):
 
 
 @pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "8bit", "4bit"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "8bit", "4bit"])
 def test_a_folder_loads_in_every_precision(key, dtype, folders):
     loaded = load(str(folders / key), dtype, "cpu")
     visual, kept, length = answered(loaded)

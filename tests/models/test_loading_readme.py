@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fakehub
 import pytest
+from gradio_client import Client, handle_file
 from layouts import write_as_on_hub
 from standins import save_llava_checkpoint
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -91,18 +92,23 @@ def test_the_download_beforehand_is_all_that_a_machine_without_network_needs(ser
     assert done.stdout.strip() == ENTRY.revision and served.requests == []
 
 
-def test_the_page_opens_with_the_model_it_is_told(environment):
+@pytest.mark.parametrize("line", commands(".venv/bin/python "), ids=" ".join)
+def test_the_page_opens_with_the_model_it_is_told_and_answers(environment, line):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    line = [sys.executable, *commands(".venv/bin/python ")[0], "--port", str(port)]
-    page = subprocess.Popen(line, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+    page = subprocess.Popen([sys.executable, *line, "--port", str(port)], env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT)
     try:
         said = []
         while not said or (said[-1] and not said[-1].startswith("Open ")):  # an empty line is the end
             said.append(page.stdout.readline())
         assert said[-1].startswith(f"Open http://127.0.0.1:{port}"), "".join(said)
+        told = Client(f"http://127.0.0.1:{port}/", verbose=False).predict(
+            image=handle_file(str(ROOT / "assets/examples/scene.png")), question="how many red ?", max_new_tokens=2, repeats=1,
+            api_name="/compare")
+        assert told["model"] == ENTRY.key and told["fastv"]["visual_tokens"] < told["baseline"]["visual_tokens"]
+        assert told["fastv"]["dtype"] == ("4bit" if "4bit" in line else "float32")
     finally:
         page.kill()
         page.communicate()

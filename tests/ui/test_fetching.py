@@ -1,0 +1,27 @@
+"""What the page says while a model is on its way, and that it says it."""
+
+from __future__ import annotations
+
+import fakehub
+from layouts import write_as_on_hub
+from standins import save_llava_checkpoint
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from fastv.models.catalogue import ModelEntry
+from fastv.models.loading import load
+from fastv.ui.fetching import fetched
+from fastv.ui.shelf import Shelf
+
+
+def test_a_model_is_downloaded_and_loaded_before_ones_eyes(tmp_path, monkeypatch):
+    save_llava_checkpoint(tmp_path / "here")
+    write_as_on_hub(AutoModelForImageTextToText.from_pretrained(tmp_path / "here"),
+                    AutoProcessor.from_pretrained(tmp_path / "here", backend="pil"), tmp_path / "there")
+    with fakehub.serving() as hub:
+        hub.repositories[fakehub.NAME] = fakehub.Repository(tmp_path / "there")
+        fakehub.use(hub.address, tmp_path / "cache", monkeypatch)
+        shelf = Shelf(load(str(tmp_path / "here")), catalogue=(ModelEntry("far", "Far", fakehub.NAME, ""),))
+        steps = list(fetched(shelf, "far", "far"))
+    said = [step.sentence for step in steps]
+    assert said[0].startswith("Downloading: ") and said[-1].startswith("Loading: ") and shelf.is_loaded("far")
+    assert len(set(said)) == len(said) and all(0 <= step.fraction <= 1 for step in steps if step.fraction is not None)
