@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from standins_files import save_checkpoint
 
+from fastv.findings import findings
 from fastv.miniature.scenes import scene
 from fastv.models.catalogue import CATALOGUE, find
 
@@ -27,6 +28,11 @@ def test_the_scores_are_the_measured_ones():
     twins = [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in ("mini-7", "mini-13")]
     stated = re.findall(r"^\| ([a-z ]+) \| ([\d.]+%) \| [^|]+ \| ([\d.]+%) \|", README, re.MULTILINE)
     assert stated == [(task, *(f"{scores[task]['share']:.1%}" for scores in twins)) for task in twins[0]]
+
+
+def test_what_fastv_costs_the_twins_is_what_was_measured():
+    told = " ".join(README.split())
+    assert findings() and all(f"- **{one.question}** {one.sentence}" in told for one in findings())
 
 
 def test_the_files_it_names_exist():
