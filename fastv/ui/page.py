@@ -79,7 +79,7 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         pwa=False,
         mcp_server=False,
     )
-    keeping.keep_sweeping(folder.parent, settings.forget_seconds, lambda: _own_files(page), lambda: page.is_running)
+    keeping.keep_sweeping(folder, settings.forget_seconds, lambda: _own_files(page), lambda: page.is_running)
     return public or address
 
 

@@ -94,6 +94,22 @@ def test_nothing_is_older_than_it_may_be_between_two_looks(folder, monkeypatch):
     assert all(0.2 < later - look for look, later in pairwise(looks[:4]))
 
 
+def test_what_a_killed_app_left_goes_and_what_another_one_keeps_does_not(folder, tmp_path):
+    outside, (dead, alive) = tmp_path / "outside", (folder.parent / name for name in ("1", "2"))
+    for place in (outside, dead, alive):
+        (place / "deep").mkdir(parents=True)
+        (place / "deep/a.png").write_bytes(b"x")
+    (folder.parent / "link").symlink_to(outside)
+    long_ago = time.time() - 2 * keeping._FORSAKEN_SECONDS
+    for place in (dead, dead / "deep", outside):
+        os.utime(place, (long_ago, long_ago))
+    os.utime(folder.parent / "link", (long_ago, long_ago), follow_symlinks=False)
+    time.sleep(0.05)
+    keeping.keep_sweeping(folder, 0.01, tuple, lambda: False)
+    assert not (dead / "deep/a.png").exists() and (alive / "deep/a.png").exists() and (outside / "deep/a.png").exists()
+    assert time.time() - folder.stat().st_mtime < 10
+
+
 def test_links_are_removed_and_not_followed(folder, tmp_path):
     outside = tmp_path / "outside.txt"
     outside.write_text("keep me")
