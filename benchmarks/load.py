@@ -1,7 +1,7 @@
 """Many people at once, and for long: does everybody get an answer or a clear word, and the right answer?
 
     python benchmarks/load.py          # starts the app, 50 clients at once, then 300 mixed requests from 8
-    python benchmarks/load.py --clients 5 --requests 10 --soak-clients 2 --json load.json
+    python benchmarks/load.py --clients 5 --requests 10 --soak-clients 2 --record load.json
 
 The app is asked the way its page asks it, on this machine only. Prints a summary in Markdown; ends with 1 when
 something was not as it should be, its memory among it.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import random
 import socket
 import statistics
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,7 +32,9 @@ sys.path.insert(0, str(ROOT))
 
 import httpx
 import psutil
+import torch
 
+from fastv.measure import Machine
 from fastv.miniature.scenes import scene
 from fastv.models.catalogue import CATALOGUE
 
@@ -195,19 +199,19 @@ def _growth(memory: list[int]) -> float | None:
 
 
 @contextmanager
-def started() -> tuple[str, int]:
+def started(python: str = sys.executable, folder: Path = ROOT, **variables: str) -> Iterator[tuple[str, int]]:
     """The app in a program of its own, without limits on visitors: they are all one address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = subprocess.Popen([sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port), "--log", "none",
+    app = subprocess.Popen([python, "app.py", "--host", "127.0.0.1", "--port", str(port), "--log", "none",
                             "--runs-per-minute", "0", "--runs-per-minute-of-address", "0", "--uploads-per-minute", "0"],
-                           cwd=ROOT, stdout=subprocess.PIPE, text=True)
+                           cwd=folder, env=os.environ | variables, stdout=subprocess.PIPE, text=True)
     try:
-        address = app.stdout.readline().removeprefix("Open ").strip()
-        if not address:
+        line = next((line for line in app.stdout if line.startswith("Open ")), None)  # Gradio may have words before it
+        if line is None:
             raise SystemExit("The app did not start.")
-        yield address, app.pid
+        yield line.removeprefix("Open ").strip(), app.pid
     finally:
         app.terminate()
         app.wait(60)
@@ -246,7 +250,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300, help="of the soak")
     parser.add_argument("--soak-clients", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=8, help="longest answer")
-    parser.add_argument("--json", type=Path, help="a file for all of it")
+    parser.add_argument("--record", type=Path, help="writes all of it, but for the answers, to this JSON file")
     settings = parser.parse_args()
     with started() as (address, pid):
         together = crowd(address, settings.clients, settings.tokens)
@@ -255,8 +259,10 @@ def main() -> None:
     print(summary(together, long))
     for fault in long["faults"]:
         print(f"\n{fault}", file=sys.stderr)
-    if settings.json:
-        settings.json.write_text(json.dumps({"crowd": [asdict(told) for told in together], "soak": long}, indent=1))
+    if settings.record:
+        crowded = [asdict(told) | {"answers": None, "seconds": round(told.seconds, 3)} for told in together]
+        machine = asdict(Machine.here(torch.device("cpu")))
+        settings.record.write_text(json.dumps({"machine": machine, "crowd": crowded, "soak": long}) + "\n")
     raise SystemExit(0 if is_fine(together, long) else 1)
 
 
