@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import threading
@@ -14,19 +13,14 @@ import pytest
 
 from fastv.settings import Settings
 from fastv.ui.hosting import Hosting
+from scripts import script
 from serving import served
-
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "load.py"
 
 
 @pytest.fixture(scope="module")
 def load():
-    spec = importlib.util.spec_from_file_location("load_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["load_script"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["load_script"]
+    with script("load") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,55 @@
+"""The tables of benchmarks in the README are what the runs on record give."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts import BENCHMARKS, script
+
+README = " ".join((Path(__file__).parents[1] / "README.md").read_text().split())
+
+
+def recorded(name):
+    return json.loads((BENCHMARKS / "measured" / f"{name}.json").read_text())
+
+
+def objects(part):
+    return json.loads(json.dumps(part), object_hook=lambda names: SimpleNamespace(**names))
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_the_table_of_small_machines():
+    record = recorded("edge")
+    rows = objects(record["rows"])
+    with script("edge") as edge:
+        assert len(rows) == 8 and edge.HEAD in README
+        assert all(words(edge.line(row)) in README for row in rows)
+    settings = record["settings"]
+    stated = f"K={settings['k']}, R={settings['r']:.0%}; medians of {settings['repeats']} runs"
+    assert stated in README and f"{settings['text']} text and 576 visual tokens" in README
+
+
+def test_the_table_of_the_load():
+    record = recorded("load")
+    crowd = objects(record["crowd"])
+    with script("load") as load:
+        assert words(load.summary(crowd, record["soak"])) in README
+        assert load.is_fine(crowd, record["soak"])
+
+
+def test_the_first_answer_of_a_space():
+    record = recorded("first_answer")
+    python, torch = (".".join(record[name].split(".")[:2]) for name in ("python", "torch"))
+    assert f"a clean Python {python} with torch {torch}" in README
+    assert f"first pair of answers {record['first_answer_seconds']:.0f} s after" in README
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
+def test_every_benchmark_starts(name):
+    with script(name) as module:
+        assert callable(module.main) and f"python benchmarks/{name}.py" in module.__doc__
