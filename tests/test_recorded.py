@@ -42,11 +42,13 @@ def test_the_table_of_the_load():
         assert load.is_fine(crowd, record["soak"])
 
 
-def test_the_first_answer_of_a_space():
-    record = recorded("first_answer")
+def test_how_long_a_visitor_of_a_space_waits():
+    record = recorded("waiting")
     python, torch = (".".join(record[name].split(".")[:2]) for name in ("python", "torch"))
     assert f"a clean Python {python} with torch {torch}" in README
     assert f"first pair of answers {record['first_answer_seconds']:.0f} s after" in README
+    pairs = [f"{pair['median_seconds']:.1f} s of `{model}`" for model, pair in record["pairs"].items()]
+    assert f"a further pair takes {' and '.join(pairs)}" in README
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
