@@ -1,6 +1,7 @@
 """What FastV saves of reading a prompt, on random weights of a given size: measured, and as the FLOPs predict it.
 
     python benchmarks/prefill.py --width 1024 --layers 8 --visual 576 --text 36 -k 2 -r 0.5 --threads 2
+    python benchmarks/prefill.py --record prefill.json      # those are the defaults
 
 Times are of the decoder's layers, with and without FastV in turn; the prediction is the ratio of their FLOPs in the
 ``exact`` convention. The time FastV takes to rank and gather, and the peak memory, come from passes of their own.
@@ -9,7 +10,9 @@ Times are of the decoder's layers, with and without FastV in turn; the predictio
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import asdict
 from math import isqrt
 from pathlib import Path
 
@@ -96,6 +99,12 @@ def main() -> None:
           f"{measured * after / before:.1%} of it")
     print(f"ranking and gathering: {shares.median:.2%} of FastV's prefill ({shares.low:.2%} to {shares.high:.2%})")
     print(f"peak memory: {(peaks[1] - peaks[0]) / 2**20:+.1f} MiB against the baseline")
+    if settings.record:
+        sides = [{"seconds": asdict(seconds), "flops": flops, "peak_bytes": peak} for seconds, flops, peak in
+                 ((plain_seconds, before, peaks[0]), (pruned_seconds, after, peaks[1]))]
+        kept = {name: value for name, value in vars(settings).items() if name != "record"}
+        record = {"machine": asdict(here), "settings": kept, "baseline": sides[0], "fastv": sides[1], "fastv_share": asdict(shares)}
+        settings.record.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def arguments() -> argparse.Namespace:
@@ -112,6 +121,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=3, help="untimed runs of each side before (default: %(default)s)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--record", type=Path, help="also writes all numbers and the machine to this JSON file")
     settings = parser.parse_args()
     if isqrt(settings.visual) ** 2 != settings.visual:
         parser.error("--visual must be a square number")

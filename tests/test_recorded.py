@@ -51,6 +51,21 @@ def test_how_long_a_visitor_of_a_space_waits():
     assert f"a further pair takes {' and '.join(pairs)}" in README
 
 
+def test_what_fastv_saves_of_reading_a_prompt():
+    record = recorded("prefill")
+    before, after = record["baseline"], record["fastv"]
+    measured = before["seconds"]["median"] / after["seconds"]["median"]
+    predicted = before["flops"] / after["flops"]
+    assert (f"{measured:.2f} times as fast where the decoder's FLOPs predict {predicted:.2f} ({measured / predicted:.0%} "
+            f"of it), {record['fastv_share']['median']:.1%} of the prefill spent ranking and gathering, and a peak "
+            f"{(before['peak_bytes'] - after['peak_bytes']) / 2**20:.1f} MiB below the baseline's "
+            f"{before['peak_bytes'] / 2**30:.2f} GiB") in README
+    names = {"k": "-k", "r": "-r"}
+    stated = " ".join(f"{names.get(name, f'--{name}')} {record['settings'][name]}"
+                      for name in ("width", "layers", "visual", "text", "k", "r", "threads"))
+    assert f"python benchmarks/prefill.py {stated}`" in README
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
 def test_every_benchmark_starts(name):
     with script(name) as module:
