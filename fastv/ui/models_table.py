@@ -25,7 +25,8 @@ def models_table(shelf: Shelf, room: Room) -> str:
 def _row(shelf: Shelf, entry: ModelEntry, room: Room) -> str:
     fetched = "none" if entry.embedded else _gb(entry.download_bytes)
     sizes = [need(entry, dtype) for dtype in _PRECISIONS.values()]
-    here = shelf.refused.get(entry.key) or fit(entry, shelf.dtype, room).sentence
+    refusal = shelf.refused.get(entry.key)
+    here = refusal.sentence if refusal else fit(entry, shelf.dtype, room).sentence
     cells = "".join(f"<td>{cell}</td>" for cell in (fetched, *map(_gb, sizes)))
     return (f'<tr><th scope="row">{escape(entry.name)}</th>{cells}</tr>'
             f'<tr class="here"><td colspan="{2 + len(sizes)}">{escape(here)}</td></tr>')

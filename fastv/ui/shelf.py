@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,14 @@ logger = logging.getLogger(__name__)
 _PATH = re.compile(r"(?<![\w:/.…])(?:[A-Za-z]:)?[/\\](?:[^\s/\\“”\"'(),:;]+[/\\])*[^\s/\\“”\"'(),:;]+")
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a model cannot be had here. mark: in a few words, behind its name in a list. sentence: with what it would cost."""
+
+    mark: str
+    sentence: str
+
+
 class Shelf:
     """Nobody can have a model loaded that is neither in the catalogue nor the one the app was started with.
 
@@ -33,7 +41,7 @@ class Shelf:
     """
 
     def __init__(self, started_with: LoadedModel, dtype: str = "auto", catalogue: tuple[ModelEntry, ...] = CATALOGUE,
-                 hosting: Hosting | None = None, refused: Mapping[str, str] | None = None,
+                 hosting: Hosting | None = None, refused: Mapping[str, Refusal] | None = None,
                  room: Callable[[], Room] = Room.here):
         self.hosting, self.refused, self._room = hosting or Hosting(), dict(refused or {}), room
         first, listed = started_with.entry, {entry.key: entry for entry in catalogue}
@@ -55,7 +63,8 @@ class Shelf:
 
     def title(self, key: str) -> str:
         """A model's name in a list; it says so where the model cannot be had here."""
-        return f"{self.entries[key].name} (needs a GPU)" if key in self.refused else self.entries[key].name
+        name, refusal = self.entries[key].name, self.refused.get(key)
+        return f"{name} ({refusal.mark})" if refusal else name
 
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._loaded
@@ -72,7 +81,7 @@ class Shelf:
         """
         entry = self.entry(key)
         if entry.key in self.refused:
-            raise ModelLoadError(self.refused[entry.key])
+            raise ModelLoadError(self.refused[entry.key].sentence)
         if entry.key not in self._loaded:
             gone = self._must_go(entry, beside)
             self._forget(gone)

@@ -14,7 +14,7 @@ from fastv.models.catalogue import CATALOGUE, DEFAULT, ModelEntry
 from fastv.settings import Settings
 from fastv.shapes import REFERENCE_CONFIGS, read_shape
 from fastv.ui import zero
-from fastv.ui.shelf import Shelf
+from fastv.ui.shelf import Refusal, Shelf
 
 _TEXT_TOKENS = 36  # of the prompt in the paper's examples
 
@@ -38,14 +38,15 @@ class Place:
         proxies = int(self.space) if settings.trust_proxy is None else settings.trust_proxy
         return replace(settings, model=settings.model or DEFAULT, trust_proxy=proxies)
 
-    def refused(self, settings: Settings) -> dict[str, str]:
+    def refused(self, settings: Settings) -> dict[str, Refusal]:
         """Why a model of the catalogue cannot be had here, by key."""
         real = [entry for entry in CATALOGUE if not entry.embedded and entry.key != settings.model]
         if self.zero:
-            return {entry.key: f"{entry.name} is not offered on this Space, whose GPU is prepared for other models."
+            return {entry.key: Refusal("not on this Space", f"{entry.name} is not offered on this Space, whose GPU is "
+                                       "prepared for other models.")
                     for entry in real if entry.key != zero.MODEL or settings.real_models == "no"}
         if settings.real_models == "no" or settings.real_models == "auto" and self.space and not self.gpu:
-            return {entry.key: needs_a_gpu(entry) for entry in real}
+            return {entry.key: too_dear(entry, self.gpu) for entry in real}
         return {}
 
     @property
@@ -59,17 +60,18 @@ class Place:
             self.zero.ready(shelf)
 
 
-def needs_a_gpu(entry: ModelEntry) -> str:
-    """What a real model would cost, in a sentence, for people who cannot have it here."""
+def too_dear(entry: ModelEntry, gpu: bool) -> Refusal:
+    """With what a real model would cost, for people who cannot have it here. gpu: whether one is, and is not the reason."""
+    mark, needs = ("not offered here", "is not offered here") if gpu else ("needs a GPU", "needs a GPU, and is not offered here")
     config = REFERENCE_CONFIGS.get(entry.key)
     if config is None:
-        return f"{entry.name} needs a GPU, and is not offered here."
+        return Refusal(mark, f"{entry.name} {needs}.")
     shape = read_shape(config)
     visual_tokens = shape.projector.tokens if shape.projector else 0
     prefill = cost(config, text_tokens=_TEXT_TOKENS, visual_tokens=visual_tokens, answer_tokens=1, k=None, r=0.0)
-    return (f"{entry.name} needs a GPU, and is not offered here: its weights are {_gigabytes(shape, 'float16')} in 16 "
-            f"bits or {_gigabytes(shape, '4bit')} in 4, and reading one picture takes "
-            f"{prefill.prefill_flops / 1e12:.1f} TFLOPs. The tab Explore shows what FastV would save of them.")
+    return Refusal(mark, f"{entry.name} {needs}: its weights are {_gigabytes(shape, 'float16')} in 16 bits or "
+                         f"{_gigabytes(shape, '4bit')} in 4, and reading one picture takes "
+                         f"{prefill.prefill_flops / 1e12:.1f} TFLOPs. The tab Explore shows what FastV would save of them.")
 
 
 def _gigabytes(shape: Any, dtype: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from fastv.models.catalogue import CATALOGUE, find
 from fastv.settings import Settings
 from fastv.ui import space, zero
-from fastv.ui.space import Place, needs_a_gpu
+from fastv.ui.shelf import Refusal
+from fastv.ui.space import Place, too_dear
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = [entry.key for entry in CATALOGUE if not entry.embedded]
@@ -36,7 +37,7 @@ def test_on_a_space_without_a_gpu_real_models_are_listed_with_what_they_cost(no_
     assert place.adjusted(Settings(trust_proxy=0)).trust_proxy == 0
     refused = place.refused(Settings())
     assert set(refused) == set(REAL)
-    assert "needs a GPU" in refused["llava-1.5-7b"] and "14.1 GB" in refused["llava-1.5-7b"]
+    assert refused["llava-1.5-7b"].mark == "needs a GPU" and "14.1 GB" in refused["llava-1.5-7b"].sentence
     assert place.refused(Settings(real_models="yes")) == {}
     assert "llava-1.5-7b" not in place.refused(Settings(model="llava-1.5-7b"))
 
@@ -44,13 +45,16 @@ def test_on_a_space_without_a_gpu_real_models_are_listed_with_what_they_cost(no_
 def test_on_a_space_with_a_gpu_they_are_offered(monkeypatch):
     monkeypatch.setattr(space.torch.cuda, "is_available", lambda: True)
     assert Place.of({"SYSTEM": "spaces"}).refused(Settings()) == {}
+    held_back = Place.of({"SYSTEM": "spaces"}).refused(Settings(real_models="no"))
+    assert set(held_back) == set(REAL)
+    assert not any("needs a GPU" in words for one in held_back.values() for words in (one.mark, one.sentence))
 
 
 def test_the_cost_in_the_sentence_is_the_computed_one():
     from fastv.footprint import parameter_bytes
     from fastv.shapes import REFERENCE_CONFIGS, read_shape
 
-    said = needs_a_gpu(find("llava-1.5-13b"))
+    said = too_dear(find("llava-1.5-13b"), gpu=False).sentence
     assert f"{parameter_bytes(read_shape(REFERENCE_CONFIGS['llava-1.5-13b']), 'float16') / 1e9:.1f} GB in 16" in said
 
 
@@ -155,7 +159,7 @@ from fastv.settings import Settings
 from fastv.ui import space
 from fastv.ui.answering import Request, compared, views
 from fastv.ui.hosting import Hosting
-from fastv.ui.shelf import Shelf
+from fastv.ui.shelf import Refusal, Shelf
 from standins import save_llava_checkpoint
 
 torch.set_num_threads(1)
@@ -167,7 +171,7 @@ Image.new("RGB", (60, 60), "red").save(folder / "red.png")
 place = space.Place.of({"SPACES_ZERO_GPU": "true", "SYSTEM": "spaces"})
 hosting = Hosting(Settings(log="none"), place.begin)
 # Of the models of the catalogue none is at hand here.
-refused = {key: "not here" for key in ("mini-7", "mini-13", "llava-1.5-7b", "llava-1.5-13b")}
+refused = {key: Refusal("not here", "Not here.") for key in ("mini-7", "mini-13", "llava-1.5-7b", "llava-1.5-13b")}
 shelf = Shelf(loaded, hosting=hosting, refused=refused | place.refused(Settings()))
 place.ready(shelf)
 assert "llava-1.5-7b" not in place.refused(Settings()) and "llava-1.5-13b" in place.refused(Settings())

@@ -10,7 +10,7 @@ from standins import save_llava_checkpoint
 from fastv.models.loading import load
 from fastv.models.room import Gpu, Room
 from fastv.ui.models_table import models_table
-from fastv.ui.shelf import Shelf
+from fastv.ui.shelf import Refusal, Shelf
 
 GB = 10**9
 
@@ -19,7 +19,7 @@ GB = 10**9
 def shelf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "<i>mine"
     save_llava_checkpoint(folder)
-    return Shelf(load(str(folder)), refused={"qwen2-vl-2b": "Not & never."})
+    return Shelf(load(str(folder)), refused={"qwen2-vl-2b": Refusal("never", "Not & never.")})
 
 
 def test_every_model_of_the_shelf_has_its_line(shelf):
