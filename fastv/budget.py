@@ -31,7 +31,7 @@ _ROUNDING = 1e-9  # relative; far below one token, far above what floats lose
 
 @dataclass(frozen=True)
 class Workload:
-    """A prompt and its answer, in tokens; ``visual_tokens`` are those of all ``pictures`` together.
+    """A prompt and its answer, in tokens; ``visual_tokens`` are those of all ``pictures`` together (None: one, if any).
 
     ``batch`` such prompts are read and answered at the same time.
     """
@@ -39,7 +39,7 @@ class Workload:
     text_tokens: int = 36
     visual_tokens: int = 576
     answer_tokens: int = 1
-    pictures: int = 1
+    pictures: int | None = None
     dtype: str = "float16"
     batch: int = 1
 

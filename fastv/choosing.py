@@ -45,15 +45,16 @@ class Prompt:
         self.real: Tensor | None = None  # boolean (batch, n), False = padding; None when there is none
         self.attention: Tensor | None = None  # float32 (batch, n), what layer k - 1 shows
         self.counts: list[int] = visual.sum(dim=1).tolist()
-        self.lengths: list[int] = [visual.shape[1]] * len(visual)
+        self.padding = torch.zeros_like(visual)  # boolean (batch, n), wherever in its row it stands
         if mask is not None and mask.dim() == 2 and not mask.all():
             self.real = mask.bool()
-            self.lengths = self.real.sum(dim=1).tolist()
+            self.padding = ~self.real & ~visual
             if not self.real[:, -1].all():
                 raise InvalidInputError("The prompt is padded on the right. Pad it on the left (padding_side='left').")
         if visual[:, -1].any():
             raise InvalidInputError("The prompt ends with a visual token, and FastV ranks by the text that follows the "
                                     "picture. Add some, and read the prompt whole, without prefill_chunk_size.")
+        self.texts: list[int] = (~visual & ~self.padding).sum(dim=1).tolist()
         self.positions = positions_of(visual, max(self.counts))
 
 
@@ -78,8 +79,9 @@ def choose(prompt: Prompt, k: int, r: float, rank: str, seed: int) -> tuple[Sele
         dropped = [count - kept_count for count, kept_count in zip(prompt.counts, kept_counts)]
         # Rows are brought to one length: first by leaving out padding, and where that is not enough by filling up.
         shortest = length - max(dropped)
-        pruned_length = max(shortest, *(real - less for real, less in zip(prompt.lengths, dropped)))
-        selection = Selection.of(kept | ~visual, pruned_length, k, fill=shortest < pruned_length)
+        pruned_length = max(shortest, *(text + stay for text, stay in zip(prompt.texts, kept_counts)))
+        selection = Selection.of(kept | ~visual & ~prompt.padding, prompt.padding, pruned_length, k,
+                                 fill=shortest < pruned_length)
     return selection, Trace(kept=positions_of(kept, max(kept_counts)), scores=None if k == 0 else scores,
                             visual_positions=positions, prompt_length=length,
                             pruned_length=selection.pruned_length if selection else length)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,10 @@ def open_video(source: str | Path | bytes, *, frames: int = FRAMES, most_bytes: 
     source: a path, or the bytes of a file: MP4, WebM, an animated GIF and the like. Frames come upright, opaque on
     white, and at most 640 px on their long side; sound is left alone. Raises InvalidInputError for a file over
     most_bytes, a frame over most_pixels, a video over most_seconds, one that takes longer than decoding_seconds to
-    read, and for what is no video, or not a whole one.
+    read, for what is no video, or not a whole one, and for a number of frames that is none.
     """
+    if isinstance(frames, bool) or not isinstance(frames, Integral) or frames < 1:
+        raise InvalidInputError(f"frames is a whole number from 1 up, not {frames!r}.")
     if isinstance(source, (str, Path)):
         source = read_file(Path(source), most_bytes, "video")
     if not isinstance(source, (bytes, bytearray)):

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
+from numbers import Real
 from typing import Any
 
 from PIL import Image
@@ -26,6 +27,7 @@ from fastv.measure import Machine, Pass, Timing, generate, interleaved, now, pea
 from fastv.models.loading import LoadedModel, free_memory, is_out_of_memory
 from fastv.neighbours import watched
 from fastv.prompting import answer_text, check_reads, prompt_of
+from fastv.shapes import read_shape
 
 __all__ = ["Comparison", "Progress", "RunResult", "Side", "compare"]
 
@@ -44,10 +46,11 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None =
     read videos, what ``clips.open_video`` returns. max_new_tokens: the longest answer. repeats: timed passes of each
     side. warmup: untimed ones before, of which the first is the one that streams, so at least 1. seconds: how long it
     may take from when the models are free. When they are over it ends at the next token: with the rounds that were
-    timed until then, see ``Comparison.repeats``, or, before the first is, without a ``Comparison``. unwanted: asked
+    timed until then, which ``Comparison.repeats`` counts, or, before the first is, without a ``Comparison``. unwanted: asked
     after every token whether nobody waits for it any more; it then ends without one.
 
-    Bad arguments raise at once: InvalidInputError, InvalidBudgetError. Closing the iterator stops after the token
+    Bad arguments raise at once: InvalidInputError, InvalidBudgetError, and UnsupportedModelError for a model whose
+    costs cannot be computed. Closing the iterator stops after the token
     being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out
     of memory raises FastVError; other errors come through as they are.
     """
@@ -56,7 +59,10 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None =
                               ("warmup", warmup, MAX_ROUNDS)):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
             raise InvalidInputError(f"{name} is a whole number from 1 to {most:,}, not {value!r}.")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0):
+        raise InvalidInputError(f"seconds is a number above 0, not {seconds!r}.")
     for side in sides.values():
+        read_shape(side.loaded.model.config)  # what cannot be costed is refused before it is answered
         question = check_question(question, side.loaded.processor.tokenizer)
     picture = picture if isinstance(picture, Clip) else open_picture(picture)
     for side in sides.values():

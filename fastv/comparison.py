@@ -56,7 +56,7 @@ class Side:
     @property
     def setup(self) -> Setup:
         loaded, entry = self.loaded, self.loaded.entry
-        pruning = () if self.k is None else (self.k, self.r, self.rank, self.seed)
+        pruning = () if (budget := self.budget) is None else (budget.k, budget.r, budget.rank, budget.seed)
         return Setup(entry.key, entry.name, loaded.dtype, str(loaded.device), *pruning)
 
 

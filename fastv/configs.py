@@ -27,7 +27,7 @@ def known() -> dict[str, Shape]:
 
 
 def shape_at(entry: ModelEntry) -> Shape | None:
-    """The sizes of an embedded model or of one of the paper's two; None where its config is not at hand."""
+    """The sizes of an embedded model or of one of the paper's and its kin; None where its config is not at hand."""
     path = Path(entry.source) / "config.json"
     if entry.embedded and path.is_file():
         return read_shape(json.loads(path.read_text(encoding="utf-8")))

@@ -93,11 +93,12 @@ def per_layer_average(config: Any, text_tokens: int = 36, visual_tokens: int = 5
 
 
 def cost(config: Any, *, text_tokens: int, visual_tokens: int, answer_tokens: int, k: int | None, r: float,
-         pictures: int = 1, frames: int = 0, convention: str = "exact", dtype: str = "float16") -> Cost:
+         pictures: int | None = None, frames: int = 0, convention: str = "exact", dtype: str = "float16") -> Cost:
     """FLOPs and bytes of one prompt and its answer, for one sequence.
 
     visual_tokens: of the whole prompt, all ``pictures`` and all ``frames`` of videos together, which are taken to be
-    alike where their tokens depend on their size. dtype, for the bytes: one of ``footprint.DTYPES``.
+    alike where their tokens depend on their size. pictures: by default one if there are visual tokens and no frames,
+    else none. dtype, for the bytes: one of ``footprint.DTYPES``.
     Other arguments as ``prefill_flops``. A config of a decoder alone has no vision tower and no projector to count.
     Raises InvalidBudgetError and UnsupportedModelError.
     """
@@ -105,6 +106,8 @@ def cost(config: Any, *, text_tokens: int, visual_tokens: int, answer_tokens: in
     check_budget(k, r, shape.decoder.layers)
     if convention not in CONVENTIONS:
         raise InvalidBudgetError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}.")
+    if pictures is None:
+        pictures = 1 if visual_tokens and not frames else 0
     counts = {"text_tokens": text_tokens, "visual_tokens": visual_tokens, "answer_tokens": answer_tokens,
               "pictures": pictures, "frames": frames}
     for name, count in counts.items():

@@ -24,4 +24,4 @@ class ModelLoadError(FastVError, RuntimeError):
 
 
 class InvalidInputError(FastVError, ValueError):
-    """A picture or a question that cannot be used."""
+    """A picture, a video, a question or a setting that cannot be used, or a prompt or cache that FastV cannot serve."""

@@ -28,12 +28,19 @@ class _Uncached:
     """Generation without a cache runs the whole sequence for each token; the prompt's first choice must stay."""
 
     prompt: Tensor  # input_ids (batch, n)
+    pictures: list[Tensor]  # as they were given
     reached: int  # the sequence's length in the latest forward
     selection: Selection | None = None
 
-    def grew_by_one(self, input_ids: Tensor) -> bool:
+    def grew_by_one(self, input_ids: Tensor, pictures: list[Tensor]) -> bool:
+        """Another picture makes another prompt; the same one is the same tensor, as none is changed in place."""
         return (input_ids.shape[1] == self.reached + 1 and len(input_ids) == len(self.prompt)
+                and [picture.data_ptr() for picture in pictures] == [picture.data_ptr() for picture in self.pictures]
                 and torch.equal(input_ids[:, :self.prompt.shape[1]], self.prompt))
+
+
+def _pictures(kwargs: dict) -> list[Tensor]:
+    return [value for name, value in kwargs.items() if name.startswith("pixel_values") and value is not None]
 
 
 class Hooks:
@@ -75,12 +82,12 @@ class Hooks:
             self._go_on(cache, input_ids, kwargs)
         elif input_ids is None:
             raise InvalidInputError("FastV finds visual tokens by input_ids. Pass input_ids in place of inputs_embeds.")
-        elif cache is None and self._uncached is not None and self._uncached.grew_by_one(input_ids):
+        elif cache is None and self._uncached is not None and self._uncached.grew_by_one(input_ids, _pictures(kwargs)):
             self._uncached.reached += 1
             if self._uncached.selection is not None:
                 self._set_cut(self._uncached.selection, self._uncached.reached, self._uncached.reached)
         else:
-            self._uncached = _Uncached(input_ids, input_ids.shape[1]) if cache is None else None
+            self._uncached = _Uncached(input_ids, _pictures(kwargs), input_ids.shape[1]) if cache is None else None
             getattr(cache, "__dict__", {}).pop(_NOTE, None)
             self._start(input_ids, kwargs.get("attention_mask"), cache)
 
@@ -101,8 +108,7 @@ class Hooks:
         self._prompt = Prompt(visual, mask)
 
     def _go_on(self, cache: Any, input_ids: Tensor | None, kwargs: dict) -> None:
-        pictures = kwargs.get("mm_encoder_outputs") or any(
-            value is not None for name, value in kwargs.items() if name.startswith("pixel_values"))
+        pictures = kwargs.get("mm_encoder_outputs") or _pictures(kwargs)
         if pictures and (input_ids is None or self.family.visual_mask(self.model, input_ids).any()):
             raise InvalidInputError("FastV ranks visual tokens once, when the whole prompt is read. Give all pictures "
                                     "and the question in one prompt, with an empty cache, without prefill_chunk_size.")

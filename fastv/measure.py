@@ -1,4 +1,4 @@
-"""Time and memory of a run: the one place that reads a clock.
+"""Time and memory of a run: the one place that times what is shown.
 
 Seconds come from whole calls of ``generate`` in which nothing else happens. Work that a device still has queued is
 waited for before the clock is read. Memory is taken in a pass of its own, which nobody times:
@@ -137,7 +137,7 @@ def now(device: torch.device) -> float:
 def generate(model, inputs: Mapping[str, torch.Tensor], *, max_new_tokens: int,
              on_token: Callable[[tuple[int, ...]], None] | None = None,
              stopped: Callable[[], bool] = lambda: False) -> Pass:
-    """One greedy answer to one prompt, timed.
+    """One greedy answer to one prompt, timed; whatever a checkpoint's own settings would do to that is left out.
 
     inputs: what the processor made, one row, on the model's device. on_token: called with all tokens of the answer so
     far after each one; leave it out of passes whose times matter. stopped: asked after each token whether to end the
@@ -147,7 +147,8 @@ def generate(model, inputs: Mapping[str, torch.Tensor], *, max_new_tokens: int,
     steps = _Steps(inputs["input_ids"].shape[1], device, on_token, stopped)
     start = now(device)
     output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, use_cache=True,
-                            temperature=None, top_p=None, top_k=None, return_dict_in_generate=True,
+                            temperature=None, top_p=None, top_k=None, repetition_penalty=1.0,
+                            no_repeat_ngram_size=0, return_dict_in_generate=True,
                             stopping_criteria=StoppingCriteriaList([steps]))
     first, last = steps.times[0], steps.times[-1]
     tokens = tuple(output.sequences[0, inputs["input_ids"].shape[1]:].tolist())
@@ -244,18 +245,22 @@ def weight_bytes(model: torch.nn.Module) -> int:
 def peak_memory(model: torch.nn.Module) -> Iterator[Memory]:
     """Yields a ``Memory`` that knows, once the block has ended, the most bytes that were in use during it.
 
-    The model's weights are part of it. On a CPU every operation in the block is slowed down: do not time it. Follows
+    The model's weights are part of it. Over several GPUs it is the sum of each one's most. On a CPU every operation in the block is slowed down: do not time it. Follows
     the thread it was entered in.
     """
-    memory, weights, device = Memory(), weight_bytes(model), next(model.parameters()).device
+    memory, weights = Memory(), weight_bytes(model)
+    gpus = {weight.device for weight in model.parameters() if weight.device.type == "cuda"}
     gc.collect()  # tensors that wait for the collector would count as in use, or not, by chance
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
+    if gpus:
+        before = {}
+        for gpu in gpus:
+            torch.cuda.synchronize(gpu)
+            torch.cuda.reset_peak_memory_stats(gpu)
+            before[gpu] = torch.cuda.memory_allocated(gpu)
         yield memory
-        torch.cuda.synchronize(device)
-        memory.peak_bytes = weights + torch.cuda.max_memory_allocated(device) - before
+        for gpu in gpus:
+            torch.cuda.synchronize(gpu)
+        memory.peak_bytes = weights + sum(torch.cuda.max_memory_allocated(gpu) - before[gpu] for gpu in gpus)
     else:
         with _LiveBytes() as live:
             yield memory

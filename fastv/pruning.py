@@ -38,6 +38,8 @@ class FastV:
     rank: "last_token" ranks by the attention the last prompt token pays in layer k - 1, averaged over heads (the
     paper's code); "mean" by the attention all prompt tokens pay there (the paper's text); "random" draws, by ``seed``.
     k = 0 has no attention to rank by and always draws. Raises InvalidBudgetError for values out of range.
+
+    A KV cache filled inside a ``with`` is shorter from layer k on, and goes on only inside one with the same k.
     """
 
     k: int = 2
@@ -52,8 +54,9 @@ class FastV:
             raise InvalidBudgetError(f"r is the fraction of visual tokens to drop, from 0 to 1, not {self.r!r}.")
         if self.rank not in RANKS:
             raise InvalidBudgetError(f"rank is one of {', '.join(RANKS)}, not {self.rank!r}.")
-        if not isinstance(self.seed, Integral):
-            raise InvalidBudgetError(f"seed is a whole number, not {self.seed!r}.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, Integral) or not -2**63 <= self.seed < 2**63:
+            raise InvalidBudgetError(f"seed is a whole number of at most 64 bits, not {self.seed!r}.")
+        self.k, self.r, self.seed = int(self.k), float(self.r), int(self.seed)  # NumPy's numbers are no JSON
 
     @contextmanager
     def __call__(self, model: nn.Module) -> Iterator[Trace]:

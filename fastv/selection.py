@@ -43,14 +43,16 @@ class Selection:
     k: int
 
     @classmethod
-    def of(cls, keep: Tensor, pruned_length: int, k: int, fill: bool = False) -> Selection:
-        """The last ``pruned_length`` columns that are marked in keep, boolean (batch, n).
+    def of(cls, keep: Tensor, spare: Tensor, pruned_length: int, k: int, fill: bool = False) -> Selection:
+        """All columns of each row that are marked in keep, at most ``pruned_length``, and beside them spare ones.
 
-        Padding stands on the left, so rows that keep more lose padding. fill: whether a row may keep fewer.
+        keep, spare: boolean (batch, n), never both. Spare columns are padding: the last of them stay, as many as there
+        is room for. fill: whether a row may have too few of both.
         """
-        batch, length = keep.shape
-        columns = torch.arange(length, device=keep.device).expand(batch, length)
-        index = columns.masked_fill(~keep, -1).sort(dim=1).values[:, length - pruned_length:]
+        length = keep.shape[1]
+        columns = torch.arange(length, device=keep.device).expand_as(keep)
+        index = (columns + length * keep).masked_fill(~(keep | spare), -1).topk(pruned_length).values
+        index = torch.where(index < length, index, index - length).sort(dim=1).values
         return cls(index.clamp(min=0), index >= 0 if fill else None, length, k)
 
     @property

@@ -109,6 +109,12 @@ def test_what_cannot_be_used_is_refused_in_words(source, piece):
         open_video(source)
 
 
+@pytest.mark.parametrize("frames", [0, -1, 1.5, "8", True, None])
+def test_a_number_of_frames_that_is_none_is_refused(frames):
+    with pytest.raises(InvalidInputError, match="whole number"):
+        open_video(video(), frames=frames)
+
+
 @pytest.mark.parametrize("limits, piece", [
     ({"most_bytes": 500}, "over 0.0005 MB"), ({"most_pixels": 3000}, "64 x 48 pixels"),
     ({"most_seconds": 3.5}, "longer than 3.5 s"), ({"decoding_seconds": 0.0}, "too long to read"),

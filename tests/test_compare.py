@@ -14,11 +14,12 @@ import torch
 from asking import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 from PIL import Image
 from standins import VISUAL_TOKENS
+from transformers import SiglipVisionConfig
 
 from fastv import compare as compare_room
 from fastv.compare import Comparison, Progress, compare
 from fastv.cost import cost
-from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
+from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError, UnsupportedModelError
 from fastv.footprint import kv_cache_bytes
 from fastv.pruning import FastV
 from fastv.shapes import read_shape
@@ -112,6 +113,19 @@ def test_how_it_was_measured_travels_along_and_is_json(told):
     assert settings.items() <= result.items()
     assert result["machine"]["threads"] == torch.get_num_threads()
     assert len(result["baseline"]["timing"]["prefill_seconds"]["runs"]) == 2 and len(result["kept"]) == 4
+
+
+def test_numpys_numbers_are_as_good_as_pythons(loaded, picture):
+    asked = {"k": np.int64(1), "r": np.float32(0.5), "seed": np.int64(3), "rank": "random"}
+    told = list(compare(loaded, picture, QUESTION, **asked, **QUICK))[-1].to_dict()
+    assert json.loads(json.dumps(told, default=vars))["fastv"]["k"] == 1 and type(told["k"]) is int
+    assert (type(told["r"]), type(told["seed"])) == (float, int)
+
+
+def test_a_model_whose_costs_are_not_known_is_refused_before_it_answers(loaded, picture, monkeypatch):
+    monkeypatch.setattr(loaded.model.config, "vision_config", SiglipVisionConfig())
+    with pytest.raises(UnsupportedModelError, match="siglip"):
+        compare(loaded, picture, QUESTION)
 
 
 @pytest.mark.parametrize("r, kept", [(0.0, 16), (0.25, 12), (1.0, 0)])
@@ -243,7 +257,8 @@ def test_an_error_in_the_model_arrives_once_and_leaves_it_usable(loaded, picture
 @pytest.mark.parametrize("arguments, error", [
     *(({name: value}, InvalidInputError) for name, value in (
         ("question", ""), ("question", "what is <image> ?"), ("picture", b"no"), ("picture", None),
-        ("max_new_tokens", 0), ("max_new_tokens", 10 ** 6), ("repeats", 0), ("repeats", 2.5), ("warmup", 0))),
+        ("max_new_tokens", 0), ("max_new_tokens", 10 ** 6), ("repeats", 0), ("repeats", 2.5), ("warmup", 0),
+        ("seconds", "5"), ("seconds", -1), ("seconds", True), ("seconds", float("nan")))),
     *(({name: value}, InvalidBudgetError) for name, value in (("k", 4), ("k", -1), ("r", 1.5), ("rank", "best"))),
 ])
 def test_bad_arguments_are_refused_before_anything_runs(loaded, picture, arguments, error):

@@ -96,6 +96,19 @@ def test_several_pictures_in_one_prompt():
     assert flops["Global"] == pytest.approx(expected.prefill_flops, rel=0.002)
 
 
+def test_what_is_not_said_to_be_pictures_is_one_where_there_is_something_to_see():
+    model = REFERENCE_CONFIGS["video-llava-7b"]
+    clip = {"visual_tokens": 2056, "frames": 8}
+    assert asked(model, **clip) == asked(model, pictures=0, **clip)
+    assert asked(model, visual_tokens=0) == asked(model, visual_tokens=0, pictures=0)
+    assert asked(model, visual_tokens=257) == asked(model, visual_tokens=257, pictures=1)
+    assert asked(model, visual_tokens=0).vision_tower_flops == 0 < asked(model, **clip).vision_tower_flops
+
+
+def asked(model, **counts):
+    return cost(model, text_tokens=36, answer_tokens=8, k=2, r=0.5, **counts)
+
+
 @pytest.mark.parametrize("k, r", [(None, 0.0), (2, 0.5), (0, 0.75)])
 def test_decode_steps_and_cache_are_what_generate_does(k, r):
     model, inputs, answer = tiny_llava(kv_heads=2, width=64), llava_inputs(), 6
@@ -249,7 +262,7 @@ def test_configs_that_cannot_be_costed(config, message):
 
 @pytest.mark.parametrize("name, value", [
     ("k", -1), ("k", 32), ("k", 1.5), ("k", True), ("r", -0.1), ("r", 1.1), ("r", float("nan")), ("r", "half"),
-    ("text_tokens", -1), ("visual_tokens", 0.5), ("answer_tokens", -3), ("pictures", None),
+    ("text_tokens", -1), ("visual_tokens", 0.5), ("answer_tokens", -3), ("pictures", 1.5), ("frames", -1),
     ("convention", "mine"), ("dtype", "float8"),
 ])
 def test_budgets_that_make_no_sense(name, value):

@@ -207,6 +207,21 @@ class TestRefuses:
                                    past_key_values=first.past_key_values, **GREEDY)
 
 
+def test_another_picture_is_another_prompt_though_its_text_goes_on():
+    """Without a cache a prompt that is one token longer is taken for the same one, read again for its next token."""
+    model, first, second = model_of(), llava_inputs(seed=0), llava_inputs(seed=1)
+    longer = torch.cat([first["input_ids"], first["input_ids"][:, -1:]], dim=1)
+    second = {"input_ids": longer, "attention_mask": torch.ones_like(longer), "pixel_values": second["pixel_values"]}
+    with torch.no_grad():
+        with FastV(k=2)(model) as alone:
+            expected = model(**second).logits
+        with FastV(k=2)(model) as trace:
+            model(**first)
+            logits = model(**second).logits
+    assert torch.equal(trace.kept, alone.kept) and trace.prompt_length == longer.shape[1]
+    assert torch.equal(logits, expected)
+
+
 class TestCostsNothing:
     @pytest.mark.parametrize("rank", ["last_token", "mean"])
     @pytest.mark.parametrize("use_cache", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -70,6 +71,27 @@ def test_measuring_does_not_change_the_answer(model, inputs):
     with measure.peak_memory(model):
         assert measure.generate(model, inputs, max_new_tokens=6, on_token=seen.append).tokens == expected
     assert seen == [expected[:count] for count in range(1, 7)]
+
+
+def test_an_answer_is_greedy_whatever_the_checkpoint_says(model, inputs, monkeypatch):
+    expected = measure.generate(model, inputs, max_new_tokens=12).tokens
+    for name, value in (("repetition_penalty", 30.0), ("no_repeat_ngram_size", 1), ("temperature", 9.0), ("num_beams", 3)):
+        monkeypatch.setattr(model.generation_config, name, value)
+        assert measure.generate(model, inputs, max_new_tokens=12).tokens == expected
+
+
+def test_the_peak_is_that_of_all_gpus_a_model_lies_on(monkeypatch):
+    """With a CUDA that is none: each GPU's allocator says what it had before, and at most."""
+    before, most, reset = {0: 100, 1: 40}, {0: 130, 1: 90}, []
+    weights = [SimpleNamespace(device=torch.device("cuda", number)) for number in (0, 1, 1)]
+    monkeypatch.setattr(measure, "weight_bytes", lambda model: 140)
+    for name, told in (("synchronize", lambda gpu: None), ("memory_allocated", lambda gpu: before[gpu.index]),
+                       ("max_memory_allocated", lambda gpu: most[gpu.index]),
+                       ("reset_peak_memory_stats", lambda gpu: reset.append(gpu.index))):
+        monkeypatch.setattr(torch.cuda, name, told)
+    with measure.peak_memory(SimpleNamespace(parameters=lambda: iter(weights))) as memory:
+        assert sorted(reset) == [0, 1]
+    assert memory.peak_bytes == 140 + 30 + 50
 
 
 def test_an_answer_ends_at_its_end_token(model, inputs):

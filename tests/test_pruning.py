@@ -41,6 +41,24 @@ class TestEqualToMasking:
             expected = model.generate(**inputs, **GREEDY)
         assert_same_answer(output, expected, **CLOSE)
 
+    @pytest.mark.parametrize("attention", ["sdpa", "eager", "flash_stand_in"])
+    @pytest.mark.parametrize("budget", [FastV(k=0, r=0.9), FastV(k=2, r=0.9), FastV(k=2, rank="mean")], ids=str)
+    @pytest.mark.parametrize("prompts", [PROMPTS["one and two pictures"],
+                                         PROMPTS["one and two pictures, no padding"]])
+    def test_padding_may_stand_amid_a_row(self, prompts, budget, attention, monkeypatch):
+        """As in the second turn of a chat in batches, whose first answers had different lengths."""
+        model, inputs = model_of("sdpa"), llava_inputs(prompts)
+        text = inputs["input_ids"][:, -3:]
+        padding = torch.tensor([[5, 2, *[0] * 12], [*range(5, 18), 2]])
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], padding, text], dim=1)
+        inputs["attention_mask"] = (inputs["input_ids"] != 0).long()
+        with budget(model) as trace, monkeypatch.context() as patched:
+            patched.setattr(model.config.text_config, "_attn_implementation", attention)
+            output = model.generate(**inputs, **GREEDY)
+        with dropped_by_masking(model, budget.k, dropped_of(trace, inputs["input_ids"])):
+            expected = model.generate(**inputs, **GREEDY)
+        assert_same_answer(output, expected, **CLOSE)
+
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     @pytest.mark.parametrize("attention", ["sdpa", "eager"])
     def test_half_precision(self, dtype, attention):
@@ -216,7 +234,7 @@ class TestSameAnswer:
 
 @pytest.mark.parametrize("values", [dict(k=-1), dict(k=1.5), dict(k=True), dict(k=None), dict(r=-0.1), dict(r=1.01),
                                     dict(r=float("nan")), dict(r="half"), dict(r=None), dict(rank="first"),
-                                    dict(seed=None), dict(seed=0.5)], ids=str)
+                                    dict(seed=None), dict(seed=0.5), dict(seed=True), dict(seed=2**70)], ids=str)
 def test_values_out_of_range(values):
     with pytest.raises(InvalidBudgetError):
         FastV(**values)

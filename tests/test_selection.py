@@ -20,26 +20,36 @@ def test_positions_and_marks_are_each_others_inverse():
     assert torch.equal(mark(positions, 5), marked)
 
 
+def selected(text: str, length: int, fill: bool = False) -> Selection:
+    """Rows of x = keep, _ = spare, . = neither."""
+    keep, spare = (torch.tensor([[character == wanted for character in row] for row in text.split()]) for wanted in "x_")
+    return Selection.of(keep, spare, length, k=2, fill=fill)
+
+
 def test_a_selection_lists_the_kept_columns_of_each_row():
-    selection = Selection.of(columns("xx..xx xxx..x"), 4, k=2)
+    selection = selected("xx..xx xxx..x", 4)
     assert selection.index.tolist() == [[0, 1, 4, 5], [0, 1, 2, 5]]
     assert (selection.valid, selection.length, selection.pruned_length) == (None, 6, 4)
 
 
-def test_rows_that_keep_more_lose_their_beginning():
-    selection = Selection.of(columns("xxxx.xx x...xxx"), 4, k=2)
-    assert selection.index.tolist() == [[2, 3, 5, 6], [0, 4, 5, 6]]
+def test_padding_gives_way_wherever_it_stands_and_the_last_stays():
+    assert selected("__xx.xx x...xxx", 4).index.tolist() == [[2, 3, 5, 6], [0, 4, 5, 6]]
+    assert selected("xx__.xx xxx..xx", 5).index.tolist() == [[0, 1, 3, 5, 6], [0, 1, 2, 5, 6]]
+    assert selected("_x_x_.x xxx..xx", 5).index.tolist() == [[1, 2, 3, 4, 6], [0, 1, 2, 5, 6]]
 
 
 def test_a_row_too_short_is_filled_up_at_its_beginning():
-    selection = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True)
+    selection = selected("xxxxxx x...xx", 6, fill=True)
     assert selection.index[0].tolist() == [0, 1, 2, 3, 4, 5]
     assert selection.index[1, 3:].tolist() == [0, 4, 5]
     assert selection.valid.tolist() == [[True] * 6, [False] * 3 + [True] * 3]
+    with_padding = selected("xxxxxx x_..xx", 6, fill=True)
+    assert with_padding.index[1, 2:].tolist() == [0, 1, 4, 5]
+    assert with_padding.valid[1].tolist() == [False] * 2 + [True] * 4
 
 
 def test_a_grown_sequence_keeps_all_that_came_later():
-    grown = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True).grown(8)
+    grown = selected("xxxxxx x...xx", 6, fill=True).grown(8)
     assert grown.index[:, -2:].tolist() == [[6, 7], [6, 7]]
     assert grown.valid[:, -2:].all() and (grown.length, grown.pruned_length) == (8, 8)
 
@@ -48,7 +58,7 @@ def test_a_grown_sequence_keeps_all_that_came_later():
 @pytest.mark.parametrize("leading", [(), (3,)])
 def test_take_cuts_the_named_dimension_of_each_row(rows, leading):
     keep = columns(rows)
-    selection = Selection.of(keep, 3, k=2)
+    selection = selected(rows, 3)
     tensor = torch.randn(*leading, len(keep), 5, 4)
     cut = selection.take(tensor, -2)
     for row in range(len(keep)):
@@ -57,13 +67,12 @@ def test_take_cuts_the_named_dimension_of_each_row(rows, leading):
 
 
 def test_take_spreads_what_is_one_for_the_whole_batch():
-    keep = columns("x..xx xx..x")
-    assert Selection.of(keep, 3, k=2).take(torch.arange(5)[None], -1).tolist() == [[0, 3, 4], [0, 1, 4]]
+    assert selected("x..xx xx..x", 3).take(torch.arange(5)[None], -1).tolist() == [[0, 3, 4], [0, 1, 4]]
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.bfloat16])
 def test_fillers_are_hidden_from_all_but_themselves(dtype):
-    selection = Selection.of(columns("xxxx x..x"), 4, k=2, fill=True)
+    selection = selected("xxxx x..x", 4, fill=True)
     visible = torch.ones(4, 4, dtype=torch.bool).tril()[None, None].expand(2, 1, -1, -1)
     lowest = torch.finfo(dtype).min if dtype.is_floating_point else None
     mask = visible if dtype == torch.bool else torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, lowest)
@@ -78,9 +87,9 @@ def test_fillers_are_hidden_from_all_but_themselves(dtype):
 @pytest.mark.parametrize("flat", [True, False])
 @pytest.mark.parametrize("new", [6, 2, 1])
 def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
-    equal = Selection.of(columns("xx..xx"), 4, k=2)
+    equal = selected("xx..xx", 4)
     assert Cut(equal, length=6, new=new, flat_mask=flat).mask(None) is None
-    unequal = Selection.of(columns("xxxxxx x...xx"), 6, k=2, fill=True)
+    unequal = selected("xxxxxx x...xx", 6, fill=True)
     mask = Cut(unequal, length=6, new=new, flat_mask=flat).mask(None)
     if flat:
         assert torch.equal(mask, unequal.valid)
@@ -91,7 +100,7 @@ def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
 
 
 def test_each_object_is_cut_once_and_never_taken_for_another():
-    cut = Cut(Selection.of(columns("xx..xx"), 4, k=2), length=6, new=6, flat_mask=False)
+    cut = Cut(selected("xx..xx", 4), length=6, new=6, flat_mask=False)
     given = {"position_ids": torch.arange(6)[None], "position_embeddings": (torch.randn(1, 6, 4), torch.randn(1, 6, 4))}
     first, second = cut.companions(given), cut.companions(given)
     assert all(first[name] is second[name] for name in given)

@@ -6,6 +6,7 @@ is what is fetched; sizes come from the published configs.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,11 +110,12 @@ def _catalogue() -> tuple[ModelEntry, ...]:
 CATALOGUE = _catalogue()
 
 
-def find(name: str) -> ModelEntry:
+def find(name: str | os.PathLike[str]) -> ModelEntry:
     """The entry for a catalogue key, a local folder or a hub id, "owner/name" or "owner/name@revision".
 
     Raises ModelLoadError when ``name`` is none of them. Whether the model can be loaded shows only in ``loading.load``.
     """
+    name = os.fspath(name)
     for entry in CATALOGUE:
         if name in (entry.key, entry.source):
             return entry

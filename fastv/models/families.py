@@ -40,7 +40,7 @@ def _chat_prompt(processor: Any, question: str, kind: str = "image") -> str:
 
 
 def _vicuna_prompt(processor: Any, question: str, kind: str = "image") -> str:
-    """Video-LLaVA's own format, for checkpoints that bring no chat template."""
+    """The format of LLaVA-1.5 and Video-LLaVA, for checkpoints that bring no chat template."""
     if processor.chat_template:
         return _chat_prompt(processor, question, kind)
     return f"USER: {processor.video_token if kind == 'video' else processor.image_token}\n{question} ASSISTANT:"
@@ -72,7 +72,7 @@ class Family:
 
 # Pictures suffer first from few bits. A list of one's own also replaces the automatic exception for lm_head.
 FAMILIES = (
-    Family(name="LLaVA", model_types=("llava",),
+    Family(name="LLaVA", model_types=("llava",), prompt=_vicuna_prompt,
            unquantized=("model.vision_tower", "model.multi_modal_projector", "lm_head")),
     Family(name="Video-LLaVA", model_types=("video_llava",), videos=True, prompt=_vicuna_prompt,
            unquantized=("model.image_tower", "model.video_tower", "model.multi_modal_projector", "lm_head"),

@@ -79,9 +79,10 @@ def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
 def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", shape: Shape | None = None) -> str:
     """The precision to load in when none was asked for; never a quantized one, which changes answers.
 
-    own: the 16-bit type of the checkpoint. With a GPU that; without one float32, or bfloat16 where only that fits.
+    own: the 16-bit type of the checkpoint. On a GPU that; on the CPU float32, or bfloat16 where only that fits.
     """
-    if room.gpus:
+    needed = need(entry, own, shape)
+    if room.gpus and (needed is None or place(needed, room) != Place()):
         return own
     needed = need(entry, "float32", shape)
     return "float32" if needed is None or needed <= room.free_ram_bytes else "bfloat16"

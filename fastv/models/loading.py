@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -53,7 +54,7 @@ class LoadedModel:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
 
-def load(name: str, dtype: str = "auto", device: str = "auto", *,
+def load(name: str | PathLike[str], dtype: str = "auto", device: str | torch.device = "auto", *,
          report: Callable[[LoadProgress], None] | None = None,
          stopped: Callable[[], bool] | None = None) -> LoadedModel:
     """Load a model by catalogue key, folder or hub id, fetching what is not on this machine yet.
@@ -69,7 +70,7 @@ def load(name: str, dtype: str = "auto", device: str = "auto", *,
     entry = find(name)
     if dtype not in DTYPES:
         raise ModelLoadError(f"There is no dtype “{dtype}”: choose one of {', '.join(DTYPES)}.")
-    check_device(device)
+    check_device(device := str(device))
     follower = Follower(report, stopped)
     problem: Exception
     try:
@@ -110,20 +111,21 @@ class _Load:
 
     def run(self) -> LoadedModel:
         config = self._config(config_folder(self.entry))
-        unquantized = family_for(config.model_type).unquantized
+        family = family_for(config.model_type)
         room, own, shape = Room.here(), own_dtype(config), _shape(config)
         if self.device == "cpu":
             room = replace(room, gpus=())
         if self.dtype == "auto":
-            self.dtype = auto_dtype(self.entry, room, own, shape)
+            self.dtype = own if self.device.startswith("cuda") else auto_dtype(self.entry, room, own, shape)
         check_packages(self.dtype)
         where = placed(self.entry, self.dtype, self.device, room, shape)
         folder = files_folder(self.entry, self.follower)
         processor = self._processor(folder, config.model_type)
+        self._check_prompt(processor, family)
         with self.follower.reading_weights():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder, config=config, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True,
-                trust_remote_code=False, **keywords(self.dtype, where, room, own, unquantized))
+                trust_remote_code=False, **keywords(self.dtype, where, room, own, family.unquantized))
         if found["missing_keys"]:
             names = sorted(found["missing_keys"])
             raise ModelLoadError(f"The checkpoint of {self.entry.name} lacks {len(names)} weights, {names[0]} for one: "
@@ -155,6 +157,16 @@ class _Load:
         if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
             raise ModelLoadError(advice)
         return processor
+
+    def _check_prompt(self, processor: ProcessorMixin, family: Family) -> None:
+        problem = "has no place for a picture"
+        try:
+            if processor.image_token in family.prompt(processor, "What is it?"):
+                return
+        except Exception as error:  # templates are programs of the checkpoint's own
+            problem = f"cannot be used ({first_line(error)})"
+        raise ModelLoadError(f"The chat template of {self.entry.name} {problem}: the model folder needs the "
+                             "chat_template.jinja of a checkpoint for transformers.")
 
 
 def _shape(config: PreTrainedConfig) -> Shape | None:

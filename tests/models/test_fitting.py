@@ -85,6 +85,13 @@ def test_auto_is_never_quantized():
     assert auto_dtype(seven, LAPTOP) == auto_dtype(seven, room(2)) == "bfloat16"
     assert auto_dtype(seven, T4) == "float16" and auto_dtype(seven, T4, own="bfloat16") == "bfloat16"
     assert auto_dtype(ModelEntry("x", "X", "some/where", ""), LAPTOP) == "float32"
+    assert auto_dtype(ModelEntry("x", "X", "some/where", ""), T4) == "float16"
+
+
+def test_a_full_gpu_is_no_reason_for_16_bits_on_the_cpu():
+    full = Room(64 * GB, 60 * GB, (Gpu("full", 8 * GB, GB // 2),))
+    assert place(need(find("llava-1.5-7b"), "float16"), full) == Place()
+    assert auto_dtype(find("llava-1.5-7b"), full) == "float32"
 
 
 # In words

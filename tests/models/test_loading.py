@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 
 import pytest
@@ -43,6 +45,28 @@ def test_a_folder_becomes_a_model_that_answers(checkpoint):
     assert loaded.family.visual_mask(loaded.model, inputs["input_ids"]).sum() == VISUAL_TOKENS
     assert all(word in loaded.processor.tokenizer.get_vocab() for word in QUESTION_WORDS)
     assert loaded.model.generate(**inputs, max_new_tokens=2).shape[0] == 1
+
+
+def test_a_path_and_torchs_device_do_as_well(checkpoint):
+    loaded = load(checkpoint, device=torch.device("cpu"))
+    assert loaded.entry.name == "standin" and loaded.device == torch.device("cpu")
+
+
+def test_a_checkpoint_without_a_chat_template_is_asked_as_llava_is(checkpoint, tmp_path):
+    bare = shutil.copytree(checkpoint, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    loaded = load(bare)
+    assert loaded.family.prompt(loaded.processor, "how many ?") == "USER: <image>\nhow many ? ASSISTANT:"
+
+
+@pytest.mark.parametrize("template, piece", [
+    ("{% for turn in messages %}{{ turn['role'] }}{% endfor %}", "no place for a picture"),
+    ("{{ raise_exception('no pictures please') }}", "cannot be used (no pictures please)")])
+def test_a_chat_template_that_takes_no_picture_is_found_before_a_question_is(checkpoint, tmp_path, template, piece):
+    blind = shutil.copytree(checkpoint, tmp_path / "blind")
+    (blind / "chat_template.jinja").write_text(template)
+    with pytest.raises(ModelLoadError, match=re.escape(piece)):
+        load(blind)
 
 
 def test_loading_yields_the_weights_that_were_saved(checkpoint):
