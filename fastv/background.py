@@ -24,13 +24,14 @@ def never() -> bool:
 
 
 def reports_of(work: Callable[[Callable[[Report], None], Callable[[], bool]], None],
-               unwanted: Callable[[], bool] = never) -> Iterator[Report]:
+               unwanted: Callable[[], bool] = never, silence: float | None = None) -> Iterator[Report | None]:
     """Runs ``work(report, stopped)`` in a thread and yields what it passes to ``report``.
 
     The thread starts with the first ``next`` and has ended when the iterator has: after the last report, with the
     error that ``work`` raised, or when the iterator is closed. ``stopped()`` is True from then on, and closing waits
     until ``work`` heeds it. unwanted: asked, in that thread, whether nobody waits for the work any more; it has then
-    to end by itself, and the iterator with it.
+    to end by itself, and the iterator with it. silence: seconds without a report after which None is yielded, for
+    readers that can let go of the iterator between two reports only.
     """
     reports: queue.SimpleQueue = queue.SimpleQueue()
     stop = threading.Event()
@@ -47,7 +48,14 @@ def reports_of(work: Callable[[Callable[[Report], None], Callable[[], bool]], No
     thread = threading.Thread(target=run, name="fastv", daemon=True)
     thread.start()
     try:
-        while (item := reports.get()) is not None:
+        while True:
+            try:
+                item = reports.get(timeout=silence)
+            except queue.Empty:
+                yield None
+                continue
+            if item is None:
+                return
             report, error = item
             if error is not None:
                 raise error

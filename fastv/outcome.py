@@ -50,8 +50,8 @@ def verdict(comparison: Comparison) -> str:
 
 
 def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, writing: str | None = None,
-            expected: str | None = None, empty: str = "") -> str:
-    """Both answers side by side.
+            expected: str | None = None, empty: str = "", question: str = "") -> str:
+    """Both answers side by side, below the question they answer, where one is given.
 
     writing: the side whose text is growing, "baseline" or "fastv". empty: HTML that stands for an answer of no words.
     """
@@ -62,7 +62,8 @@ def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, wr
         for side, title, text in zip(("baseline", "fastv"), names, (baseline, fastv))
     )
     truth = _expected(expected, names, (baseline, fastv)) if expected is not None else ""
-    return f'<div class="answers">{html}</div><p class="expected">{truth}</p>'
+    asked = f'<p class="asked">{escape(question)}</p>' if question else ""
+    return f'{asked}<div class="answers">{html}</div><p class="expected">{truth}</p>'
 
 
 def _expected(expected: str, names: tuple[Title, Title], texts: tuple[str, str]) -> str:
@@ -191,19 +192,29 @@ def kept_words(run: RunResult, title: Title, side: str) -> str:
     """What FastV kept on this side, "baseline" or "fastv", as HTML: of a picture the words that go beside it, of a clip
     its frames too.
     """
+    return (
+        f'<div class="kept {side}"><h3>What FastV kept{escape(title.place)}</h3><p>{_kept_sentences(run)}</p>'
+        f"{kept_strip(run.seen) if run.is_clip else ''}</div>"
+    )
+
+
+def _kept_sentences(run: RunResult) -> str:
     some, all_ = sum(one.kept_tokens for one in run.seen), run.prompt_visual_tokens
     k, rank = run.setup.k, run.setup.rank
+    share = f"<b>{some:,} of {all_:,}</b> visual tokens"
+    whole = "all of every frame" if run.is_clip else "the whole picture"
+    if some == all_:
+        return f"{share}: nothing was dropped, all layers see {whole}."
+    before = {1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(k, f"Layers 0 to {k - 1} see")
+    if some == 0:
+        then = f"{before} {whole}, the later ones nothing of it." if k else "No layer sees anything of it."
+        return f"{share}: all were dropped. {then}"
     how = {
         "last_token": "the last token of the prompt looked at most",
         "mean": "all tokens looked at most, on average",
         "random": "chance picked",
     }["random" if k == 0 else rank]
     where = f"in layer {k - 1}" if k and rank != "random" else "whatever they show"
-    before = {0: "No layer sees", 1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(k, f"Layers 0 to {k - 1} see")
     spread = f" {where_most(run.seen)}" if run.is_clip else ""
-    whole = "all of every frame" if run.is_clip else "the whole picture"
-    return (
-        f'<div class="kept {side}"><h3>What FastV kept{escape(title.place)}</h3><p><b>{some:,} of {all_:,}</b> visual '
-        f"tokens: those {how} {where}.{spread} {before} {whole}, the later ones only what is clear here.</p>"
-        f"{kept_strip(run.seen) if run.is_clip else ''}</div>"
-    )
+    then = f"{before} {whole}, the later ones only what is clear here." if k else "All layers see only what is clear here."
+    return f"{share}: those {how} {where}.{spread} {then}"

@@ -61,7 +61,7 @@ class Settings:
     share: bool = _setting(False, _switch, "also open a public link, through Gradio's servers")
     real_models: str = _setting(
         "auto", _one_of("auto", "yes", "no"), "yes, no or auto: whether visitors may load models that do not come with "
-        "the project; auto: yes, but not on a Space without a GPU")
+        "the project; auto: yes, but not with --share, nor on a Space without a GPU")
     queue: int = _setting(20, _whole(1, 1_000), "runs that may wait; the next one is told that the app is busy")
     waiting_per_visitor: int = _setting(4, _whole(1, 1_000), "of these, how many may be one visitor's")
     picture_pixels: int = _setting(MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS),

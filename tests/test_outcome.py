@@ -67,13 +67,26 @@ def test_how_it_was_measured_is_said():
         (0, "last_token", "chance"),
         (3, "random", "chance"),
         (1, "mean", "Layer 0 sees"),
-        (0, "mean", "No layer sees"),
+        (0, "mean", "All layers see only what is clear"),
         (5, "mean", "Layers 0 to 4 see"),
     ],
 )
 def test_the_words_beside_the_picture_say_what_was_kept_and_why(k, rank, piece):
     text = words(outcome.kept_words(pruned(setup=replace(PRUNED, k=k, rank=rank)), USUAL[1], "fastv"))
     assert piece in text and "2 of 4" in text and "What FastV kept" in text
+
+
+@pytest.mark.parametrize("k", [0, 2])
+@pytest.mark.parametrize("kept, piece", [(((0, 0), (0, 0)), "all were dropped"), (((1, 1), (1, 1)), "nothing was dropped")])
+def test_nothing_kept_and_nothing_dropped_are_not_said_to_be_ranked(kept, piece, k):
+    text = words(outcome.kept_words(pruned(setup=replace(PRUNED, k=k), kept=kept), USUAL[1], "fastv"))
+    assert piece in text and "looked at" not in text and "chance" not in text
+
+
+def test_answers_say_what_they_answer():
+    shown = outcome.answers("two", "three", question=HOSTILE)
+    assert words(shown).startswith(HOSTILE) and HOSTILE not in shown
+    assert "asked" not in outcome.answers("two", "three")
 
 
 def test_foreign_text_is_never_markup():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -110,7 +111,7 @@ class View:
     view of a run that came to its end; expected: the true answer, if it is known.
     """
 
-    status: str
+    status: str | None
     answers: str | None = None
     table: str | None = None
     kept: tuple[Kept, ...] | None = None
@@ -144,7 +145,8 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
         if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
             yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
             for step in fetched(shelf, *wanted.models):
-                yield View(results.status(f"{' and '.join(missing)}. {step.sentence}", step.fraction))
+                how_far = None if step is None else results.status(f"{' and '.join(missing)}. {step.sentence}", step.fraction)
+                yield View(how_far)
         running = wanted.start(shelf)
         names = wanted.titles(shelf)
         yield from _views(running, wanted, known, names)
@@ -170,17 +172,18 @@ def _failed(problem: str, names: tuple[Title, Title] | None) -> View:
 
 def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str],
            names: tuple[Title, Title]) -> Iterator[View]:
-    yield View(results.status("Waiting for the model…", 0.0), outcome.answers("", "", names),
+    answers = partial(outcome.answers, names=names, question=wanted.question)
+    yield View(results.status("Waiting for the model…", 0.0), answers("", ""),
                outcome.table(names=names), (NO_KEPT,))
     for now in running:
         if isinstance(now, Cut):
-            texts = outcome.answers(now.baseline_text, now.fastv_text, tuple(map(_cut_short, names)), empty=_NOT_YET)
+            texts = answers(now.baseline_text, now.fastv_text, names=tuple(map(_cut_short, names)), empty=_NOT_YET)
             yield View(results.problem(now.words), texts)
         elif isinstance(now, Comparison):
             yield _finished(now, names, true_answer(known, wanted.question), wanted.repeats)
         elif now.stage in ("baseline", "fastv"):
             yield View(results.status(_stage(now, wanted, names), now.fraction),
-                       outcome.answers(now.baseline_text, now.fastv_text, names, writing=now.stage))
+                       answers(now.baseline_text, now.fastv_text, writing=now.stage))
         else:  # nothing but the status: a timed pass should have the machine to itself
             yield View(results.status(_stage(now, wanted, names), now.fraction))
 
@@ -203,7 +206,8 @@ def _cut_short(title: Title) -> Title:
 
 def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str | None, repeats: int) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
-    answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS)
+    answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS,
+                              question=comparison.question)
     fewer = f" Time was up after {comparison.repeats} of {repeats} timed runs." if comparison.repeats < repeats else ""
     return View(results.status(f"Done: {outcome.verdict(comparison)}{fewer}"), answers, outcome.table(comparison),
                 _kept(comparison, names), finished=comparison, expected=expected)

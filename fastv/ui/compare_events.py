@@ -12,7 +12,7 @@ import gradio as gr
 
 from fastv.errors import FastVError, ModelLoadError
 from fastv.miniature.abilities import in_words
-from fastv.models.loading import LoadedModel
+from fastv.models.loading import LoadedModel, LoadProgress
 from fastv.ui import budgets, compare_with, examples, results
 from fastv.ui.answering import upload_path
 from fastv.ui.budgets import layers_of, slider_step
@@ -46,21 +46,22 @@ def connect_inputs(parts: Parts, shelf: Shelf) -> None:
         chip.click(None, [chip], [parts.question], js="text => text", **QUIET)
 
 
-def connect_model(parts: Parts, shelf: Shelf) -> None:
-    """The choice of the model, and the budgets that suit it."""
+def connect_model(parts: Parts, shelf: Shelf) -> Any:
+    """The choice of the model, and the budgets that suit it; returns the event, which Stop ends."""
     sliders = [parts.k, parts.r]
 
     def switch(key: str, in_use: str, other: str, other_k: int, other_r: float) -> Iterator[tuple]:
         """Loads the model; one that cannot be loaded leaves the one before in use."""
         unchanged = [gr.skip()] * 11
-        yield results.status("Loading the model…", 0.0), gr.skip(), gr.skip(), *unchanged
         try:
+            yield results.status(_loading(shelf, key), 0.0), gr.skip(), gr.skip(), *unchanged, gr.Button(interactive=True)
             for step in fetched(shelf, key, other or key):
-                yield results.status(step.sentence, step.fraction), gr.skip(), gr.skip(), *unchanged
+                yield _progress(step), gr.skip(), gr.skip(), *unchanged, gr.skip()
             loaded = shelf.take(key)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
-            yield results.problem(f"{error} {shelf.entry(in_use).name} stays in use."), in_use, gr.skip(), *unchanged
+            words = results.problem(f"{error} {shelf.entry(in_use).name} stays in use.")
+            yield words, in_use, gr.skip(), *unchanged, gr.Button(interactive=False)
         else:
             same = compare_with.updates(shelf, loaded, SAME, other_k, other_r) if other == SAME else [gr.skip()] * 5
             yield (
@@ -70,51 +71,68 @@ def connect_model(parts: Parts, shelf: Shelf) -> None:
                 note(loaded),
                 *_budget_controls(loaded, shelf, compare_with.sides(key, other, other_r)),
                 *same,
+                gr.Button(interactive=False),
             )
 
-    parts.model.input(
+    switching = parts.model.input(
         switch,
         [parts.model, parts.in_use, *parts.baseline.chosen],
         [parts.status, parts.model, parts.in_use, parts.note, parts.offered, parts.preset, parts.sentence, *sliders,
-         *parts.baseline.all],
+         *parts.baseline.all, parts.stop],
         **ONE_AT_A_TIME,
         **QUIET,
     )
-    parts.preset.input(_preset, [parts.preset, parts.offered], [parts.sentence, *sliders, parts.later], **INSTANT)
+    parts.preset.input(_preset, [parts.preset, parts.offered, *parts.chosen], [parts.sentence, *sliders, parts.later], **INSTANT)
     gr.on([slider.input for slider in sliders], moved, [*parts.chosen, parts.offered], [parts.preset, parts.sentence],
           trigger_mode="always_last", **INSTANT)
+    return switching
 
 
-def connect_baseline(parts: Parts, shelf: Shelf) -> None:
-    """What the model is compared with."""
+def connect_baseline(parts: Parts, shelf: Shelf) -> Any:
+    """What the model is compared with; returns the event that loads it, which Stop ends."""
     baseline = parts.baseline
 
     def switch(key: str, in_use: str, offered: list[budgets.Choice], *chosen: Any) -> Iterator[list]:
         """Loads the model; one that cannot be loaded leaves the one before in use."""
-        yield [results.status("Loading the model…", 0.0), *[gr.skip()] * 7]
         model, k, r, _, other_k, other_r = chosen
         try:
+            yield [results.status(_loading(shelf, key or model), 0.0), *[gr.skip()] * 7, gr.Button(interactive=True)]
             for step in fetched(shelf, model, key or model):
-                yield [results.status(step.sentence, step.fraction), *[gr.skip()] * 7]
+                yield [_progress(step), *[gr.skip()] * 8]
             loaded = shelf.take(key or model)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
             words = results.problem(f"{error} What it is compared with stays as it was.")
-            yield [words, gr.skip(), in_use, *[gr.skip()] * 5]
+            yield [words, gr.skip(), in_use, *[gr.skip()] * 5, gr.Button(interactive=False)]
         else:
             name = "the same model" if key == SAME else loaded.entry.name
             yield [results.status(f"The other side is {name}."),
                    *compare_with.updates(shelf, loaded, key, other_k, other_r),
-                   *moved(model, k, r, key, other_k, other_r, offered)]
+                   *moved(model, k, r, key, other_k, other_r, offered), gr.Button(interactive=False)]
 
     def other_moved(*chosen: Any) -> list:
         *_, key, k, r_percent, _ = chosen
         return [gr.Accordion(label=compare_with.label(shelf, key, k, r_percent)), *moved(*chosen)]
 
-    baseline.model.input(switch, [baseline.model, baseline.in_use, parts.offered, *parts.chosen],
-                         [parts.status, *baseline.all, parts.preset, parts.sentence], **ONE_AT_A_TIME, **QUIET)
+    switching = baseline.model.input(
+        switch, [baseline.model, baseline.in_use, parts.offered, *parts.chosen],
+        [parts.status, *baseline.all, parts.preset, parts.sentence, parts.stop], **ONE_AT_A_TIME, **QUIET)
     gr.on([baseline.k.input, baseline.r.input], other_moved, [*parts.chosen, parts.offered],
           [baseline.box, parts.preset, parts.sentence], trigger_mode="always_last", **INSTANT)
+    return switching
+
+
+def _loading(shelf: Shelf, key: str) -> str:
+    """What is about to happen, and how large it is: somebody may have meant the one above."""
+    entry = shelf.entry(key)
+    if entry.embedded or key in shelf.refused or shelf.is_loaded(key) or not entry.download_bytes:
+        return f"Loading {entry.name}…"
+    return (f"Loading {entry.name}: {entry.download_bytes / 1e9:.1f} GB to fetch, but for what is on this machine "
+            "already. Stop ends it.")
+
+
+def _progress(step: LoadProgress | None) -> Any:
+    return gr.skip() if step is None else results.status(step.sentence, step.fraction)
 
 
 def note(loaded: LoadedModel) -> str:
@@ -165,14 +183,20 @@ def _budget_controls(loaded: LoadedModel, shelf: Shelf, sides: tuple[str, str] |
             gr.Slider(value=first.k, maximum=layers_of(loaded) - 1), _r_slider(first))
 
 
-def _preset(name: str, offered: list[budgets.Choice]) -> tuple:
-    """Its sentence, and K and R; one that sets up both sides is left for later, when their models are loaded."""
+def _preset(name: str, offered: list[budgets.Choice], model: str, k: int, r_percent: float, other: str, _: int,
+            other_r: float) -> tuple:
+    """Its sentence, and K and R; one that sets up both sides is left for later, when their models are loaded.
+
+    Whoever leaves such a one for a budget of one model gets back what that is compared with usually.
+    """
     chosen = next((choice for choice in offered if choice.name == name), None)
     if chosen is None:
         return sentence(offered, name), gr.skip(), gr.skip(), ""
-    if chosen.sides is None:
+    sides = compare_with.sides(model, other, other_r)
+    leaving = sides is not None and any(choice.sides == sides for choice in offered)
+    if chosen.sides is None and not leaving:
         return sentence(offered, name), chosen.k, _r_slider(chosen), ""
-    model, beside = chosen.sides
+    model, beside = chosen.sides or (model, None)
     link = Link(model, chosen.k, chosen.r_percent, chosen.name, baseline=beside)
     return sentence(offered, name), gr.skip(), gr.skip(), link.query
 

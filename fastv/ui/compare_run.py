@@ -13,13 +13,20 @@ from fastv.errors import FastVError
 from fastv.titles import titles
 from fastv.ui import compare_with, results, taking
 from fastv.ui.answering import Kept, Request, View, upload_path, views
-from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, Parts
+from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
 from fastv.ui.share import link_of
 from fastv.ui.shelf import Shelf
 
 
-def connect_run(parts: Parts, shelf: Shelf) -> None:
-    """Lets Run, Enter and Stop begin and end comparisons."""
+_STOPPED = "Stopped. Of a run that is stopped the texts stay, without numbers."
+# Where all stands in one column, the settings lie between the button and the answers.
+_SHOW = """() => {
+  if (innerWidth < 880) document.getElementById("answers").scrollIntoView({behavior: "smooth", block: "start"});
+}"""
+
+
+def connect_run(parts: Parts, shelf: Shelf, loads: list[Any]) -> None:
+    """Lets Run, Enter and Stop begin and end comparisons; loads: the events that load models, which Stop ends too."""
     buttons = [parts.run, parts.stop]
     shown = [parts.status, parts.answers, parts.table, parts.kept_picture, parts.kept_words, parts.other_row,
              parts.other_picture, parts.other_words, *parts.taking.downloads]
@@ -56,18 +63,19 @@ def connect_run(parts: Parts, shelf: Shelf) -> None:
         [parts.status, parts.fresh, *buttons],
         **INSTANT,
     )
+    pressed.then(None, None, None, js=_SHOW, **QUIET)
     running = pressed.then(
         run, [*asked, *said, *parts.chosen], shown, preprocess=False, show_progress="minimal",
         show_progress_on=[parts.status], api_visibility="private", **ONE_AT_A_TIME,
     )
     running.success(lambda: _buttons(False), None, buttons, **INSTANT)
     # A run that was stopped has failed in Gradio's eyes; so has one that found the line full, which Gradio then says.
-    ends = [running.failure, parts.stop.click(None, cancels=[running], api_visibility="private").then]
-    for end in ends:
+    stopped = parts.stop.click(None, cancels=[running, *loads], api_visibility="private")
+    for end in (running.failure, stopped.then):
         end(
-            lambda: (results.status("Stopped. What was there stays."), *_buttons(False)),
-            None,
-            [parts.status, *buttons],
+            lambda *in_use: (results.status(_STOPPED), *in_use, *_buttons(False)),
+            [parts.in_use, parts.baseline.in_use],
+            [parts.status, parts.model, parts.baseline.model, *buttons],
             **INSTANT,
         )
 

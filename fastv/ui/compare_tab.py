@@ -29,10 +29,9 @@ def build(shelf: Shelf) -> Parts:
     """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
     parts = _layout(shelf)
     connect_inputs(parts, shelf)
-    connect_model(parts, shelf)
-    connect_baseline(parts, shelf)
+    loads = [connect_model(parts, shelf), connect_baseline(parts, shelf)]
     connect_clips(parts, shelf)
-    connect_run(parts, shelf)
+    connect_run(parts, shelf, loads)
     connect_headings(parts, shelf)
     return parts
 

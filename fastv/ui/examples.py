@@ -23,6 +23,7 @@ GENERAL = (
 )
 # The same for clips.
 CLIP = ("Describe the video.", "What happens in the video?", "What moves?", "What is different at the end?")
+_FIRST = "where"  # of what the miniatures are good at: the first suggestion is what a visitor's first run asks
 _LONGEST_SUGGESTION = 44  # characters; longer ones do not fit on a button
 _KNOWN_QUESTIONS = 120
 
@@ -41,6 +42,7 @@ def example(seed: int) -> Example:
     """The scene of a seed, of a layout that the miniatures' training never saw."""
     made, rng = scene(seed, held_out=True), random.Random(f"suggestions {seed}")
     tasks = [task for task in rng.sample(TASKS, len(TASKS)) if task != "choice"]
+    tasks.sort(key=lambda task: task != _FIRST)
     short = [question for question in (ask(made, task, rng) for task in tasks)
              if question is not None and len(question.text) <= _LONGEST_SUGGESTION]
     suggested = {question.text: question for question in short}

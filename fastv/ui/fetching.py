@@ -9,8 +9,13 @@ from fastv.models.loading import LoadProgress
 from fastv.ui.shelf import Shelf
 
 
-def fetched(shelf: Shelf, key: str | None, other: str | None) -> Iterator[LoadProgress]:
+_SILENCE = 0.5  # seconds
+
+
+def fetched(shelf: Shelf, key: str | None, other: str | None) -> Iterator[LoadProgress | None]:
     """Brings two models, or one that is both, into memory, and yields each new word on how far that is.
+
+    None comes while there is nothing new to say: a page can be left, or told to stop, between two steps only.
 
     Raises ModelLoadError. Closing the iterator ends the load; what was fetched by then need not be fetched again.
     """
@@ -18,7 +23,9 @@ def fetched(shelf: Shelf, key: str | None, other: str | None) -> Iterator[LoadPr
         shelf.both(key, other, report=report, stopped=stopped)
 
     said = None
-    for progress in reports_of(work):
-        if progress.sentence != said:
+    for progress in reports_of(work, silence=_SILENCE):
+        if progress is None:
+            yield None
+        elif progress.sentence != said:
             said = progress.sentence
             yield progress

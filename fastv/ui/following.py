@@ -11,15 +11,17 @@ import gradio as gr
 
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import ModelEntry
-from fastv.ui import budgets, compare_with, results, taking
+from fastv.ui import budgets, compare_with, examples, results, taking
 from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.clip_events import connect_link
-from fastv.ui.compare_events import moved, note, sentence, show_scene
+from fastv.ui.compare_events import chips_of, moved, note, sentence, show_scene
 from fastv.ui.compare_with import SAME
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
 from fastv.ui.share import Link, link_of
 from fastv.ui.shelf import Shelf
 
+_OWN = ("The link is about a picture or video of somebody's own, which it cannot bring along: choose it again, "
+        "please.")
 _UNCHANGED = [gr.skip()] * 13  # of what ``updates`` returns
 # A tab is selected while the page is being built too: the address it was opened with is read before that counts.
 _FOLLOWED = "() => { window.linkFollowed = true; }"
@@ -74,7 +76,11 @@ def followed(shelf: Shelf, link: Link, chips: int) -> list:
     A model that comes with the project is loaded for whoever follows a link; to fetch gigabytes, or drop what others
     use, somebody has to choose it.
     """
-    asked = [gr.skip()] * (4 + chips) if link.scene is None else show_scene(link.scene, "", {})
+    own = link.picture is not None and link.scene is None
+    if own:
+        asked = [None, gr.skip(), {}, None, *chips_of(examples.GENERAL)]
+    else:
+        asked = [gr.skip()] * (4 + chips) if link.scene is None else show_scene(link.scene, "", {})
     if link.question is not None:
         asked[1] = link.question
     asked += [link.rank or gr.skip(), gr.Tabs(selected=link.tab) if link.tab else gr.skip()]
@@ -84,7 +90,7 @@ def followed(shelf: Shelf, link: Link, chips: int) -> list:
     wanted = dict.fromkeys(shelf.entry(key) for key in (model, other or model))
     missing = [entry for entry in wanted if not shelf.is_loaded(entry.key)]
     if not missing:
-        return [*asked, *(updates(shelf, link) if said else _UNCHANGED), gr.skip(), ""]
+        return [*asked, *(updates(shelf, link) if said else _UNCHANGED), results.status(_OWN) if own else gr.skip(), ""]
     if all(entry.embedded for entry in missing):
         return [*asked, *_UNCHANGED, results.status(f"Loading {_names(missing)}…", 0.0), link.query]
     are = "is" if len(missing) == 1 else "are"

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from fastv.inputs import MAX_QUESTION_CHARACTERS
 from fastv.ranking import RANKS
 
+OWN_PICTURE = "own"  # which a link can only say there was
 TABS = ("compare", "explore")
 EXAMPLE_CLIP, OWN_CLIP = "example", "own"  # only the first can be linked to
 _LONGEST_NAME = 100
@@ -22,7 +23,8 @@ class Link:
     """What a link says; None for what it does not.
 
     model: a key of the shelf; r: percent; scene: an example's seed; clip: "example". baseline: the key of what it is
-    compared with, where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV.
+    compared with, where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV. picture:
+    "own" for one that the link cannot bring along.
     """
 
     model: str | None = None
@@ -37,6 +39,7 @@ class Link:
     baseline_k: int | None = None
     baseline_r: float | None = None
     clip: str | None = None
+    picture: str | None = None
 
     @property
     def query(self) -> str:
@@ -77,6 +80,7 @@ def link_of(values: Mapping[str, Any]) -> Link:
         baseline_k=_whole(sent.get("baseline_k"), 999),
         baseline_r=_percent(sent.get("baseline_r")),
         clip=_one_of((EXAMPLE_CLIP,), sent.get("clip")),
+        picture=_one_of((OWN_PICTURE,), sent.get("picture")),
     )
 
 

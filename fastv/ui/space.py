@@ -45,7 +45,7 @@ class Place:
             return {entry.key: Refusal("not on this Space", f"{entry.name} is not offered on this Space, whose GPU is "
                                        "prepared for other models.")
                     for entry in real if entry.key != zero.MODEL or settings.real_models == "no"}
-        if settings.real_models == "no" or settings.real_models == "auto" and self.space and not self.gpu:
+        if settings.real_models == "no" or settings.real_models == "auto" and (settings.share or self.space and not self.gpu):
             return {entry.key: too_dear(entry, self.gpu) for entry in real}
         return {}
 

@@ -86,8 +86,10 @@ def sides_said(model: str, k: int, r_percent: float, other: str, other_k: int, o
 
 
 def shown_said(scene: int | None, which: str | None) -> dict[str, Any]:
-    """What a link says of the picture, or of the clip."""
-    return {"clip": which} if which else {"scene": scene}
+    """What a link says of the picture, or of the clip: which example, or that it is somebody's own."""
+    if which == share.EXAMPLE_CLIP:
+        return {"clip": which}
+    return {"picture": share.OWN_PICTURE} if which or scene is None else {"scene": scene}
 
 
 def said(shelf: Shelf, most: Any, preset: str, question: str, scene: int | None, which: str | None, rank: str,

@@ -27,6 +27,8 @@ def no_gpu(monkeypatch):
 def test_at_home_everything_is_offered_and_no_header_is_believed(no_gpu):
     place = Place.of({})
     assert place.refused(Settings()) == {} and place.begin is None
+    assert set(place.refused(Settings(share=True))) == set(REAL)  # no stranger starts a download of gigabytes
+    assert place.refused(Settings(share=True, real_models="yes")) == {}
     assert set(place.refused(Settings(real_models="no"))) == set(REAL)
     assert place.adjusted(Settings()) == Settings(model="mini-7", trust_proxy=0)
 

@@ -104,6 +104,16 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         assert "model=mini-13" in again and "baseline=mini-7" in again
 
 
+def test_a_budget_of_one_model_ends_the_duel(browser, twins):
+    with opened(browser, twins.address) as page:
+        page.check(DUEL)
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        page.check("#preset input[value='K=2, R=75%']")
+        page.wait_for_selector("#compare-with:has-text('Compare with: the same model without FastV')")
+        wait_for(page, "r", "75")
+        assert page.is_checked("#model input[value=mini-13]") and page.is_checked("#preset input[value='K=2, R=75%']")
+
+
 def test_the_other_side_is_any_model_at_any_budget(browser, twins):
     with opened(browser, twins.address) as page:
         page.click("#compare-with button")

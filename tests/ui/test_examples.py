@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastv.measure import generate
+from fastv.models.loading import load
+from fastv.prompting import answer_text, prompt_of
 from fastv.ui.examples import GALLERY_SEEDS, GENERAL, SUGGESTIONS, example, true_answer
 
 
@@ -35,3 +38,13 @@ def test_answers_are_found_however_the_question_is_typed():
 
 def test_general_questions_fill_the_row():
     assert len(GENERAL) == SUGGESTIONS
+
+
+@pytest.mark.parametrize("model", ["mini-7", "mini-13"])
+def test_a_visitors_first_run_is_right_without_fastv(model):
+    """So that the page shows what FastV changes, and not what a miniature does not know."""
+    loaded, made = load(model), example(GALLERY_SEEDS[0])
+    question = made.suggestions[0]
+    prompt = prompt_of(loaded, made.picture, question, answer_tokens=16)
+    answer = answer_text(loaded, generate(loaded.model, prompt.inputs, max_new_tokens=16).tokens)
+    assert answer == true_answer(made.answers, question)

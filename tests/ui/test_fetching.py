@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import fakehub
 from layouts import write_as_on_hub
 from standins import save_llava_checkpoint
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from fastv.background import Stopped
 from fastv.models.catalogue import ModelEntry
 from fastv.models.loading import load
 from fastv.ui.fetching import fetched
@@ -21,7 +24,25 @@ def test_a_model_is_downloaded_and_loaded_before_ones_eyes(tmp_path, monkeypatch
         hub.repositories[fakehub.NAME] = fakehub.Repository(tmp_path / "there")
         fakehub.use(hub.address, tmp_path / "cache", monkeypatch)
         shelf = Shelf(load(str(tmp_path / "here")), catalogue=(ModelEntry("far", "Far", fakehub.NAME, ""),))
-        steps = list(fetched(shelf, "far", "far"))
+        steps = [step for step in fetched(shelf, "far", "far") if step is not None]
     said = [step.sentence for step in steps]
     assert said[0].startswith("Downloading: ") and said[-1].startswith("Loading: ") and shelf.is_loaded("far")
     assert len(set(said)) == len(said) and all(0 <= step.fraction <= 1 for step in steps if step.fraction is not None)
+
+
+def test_a_load_that_says_nothing_can_be_let_go_of(tmp_path, monkeypatch):
+    save_llava_checkpoint(tmp_path / "here")
+    model, ended = load(str(tmp_path / "here")), []
+
+    def endless(source, dtype, *, stopped, **following):
+        while not stopped():
+            time.sleep(0.01)
+        ended.append(source)
+        raise Stopped
+
+    monkeypatch.setattr("fastv.ui.shelf.load", endless)
+    monkeypatch.setattr("fastv.ui.fetching._SILENCE", 0.05)
+    steps = fetched(Shelf(model, catalogue=(ModelEntry("far", "Far", "some/where", ""),)), "far", "far")
+    assert [next(steps), next(steps)] == [None, None] and ended == []
+    steps.close()
+    assert ended == ["some/where"]

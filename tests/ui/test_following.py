@@ -47,6 +47,14 @@ def test_all_of_a_link_is_restored(shelf):
     assert (other, other_r.value) == ("", 0.0)
 
 
+def test_a_picture_of_somebodys_own_is_asked_for_again(shelf):
+    link = link_of({"question": "what is in my picture ?", **taking.shown_said(None, None)})
+    picture, question, known, scene, *_, status, _ = following.followed(shelf, link, SUGGESTIONS)
+    assert (picture, question, known, scene) == (None, "what is in my picture ?", {}, None)
+    assert "choose it again" in status
+    assert taking.shown_said(None, "own") == taking.shown_said(None, None) and link_of({"picture": "/etc"}) == Link()
+
+
 def test_an_empty_link_changes_nothing(shelf):
     assert [item for item in following.followed(shelf, Link(), SUGGESTIONS) if item not in (SKIP, "")] == []
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 from browsing import opened
 
+from fastv.background import Stopped
+from fastv.ui import shelf
 from fastv.ui.examples import GALLERY_SEEDS, GENERAL, example
 from fastv.ui.page import TITLE
 
@@ -135,6 +138,32 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(page):
     page.get_by_label("LLaVA-1.5 7B").check()
     page.wait_for_selector("#status .problem:has-text('standin stays in use')")
     page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+
+
+def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
+    ended = threading.Event()
+
+    def endless(source, dtype, *, stopped, **following):
+        while not stopped():
+            time.sleep(0.05)
+        ended.set()
+        raise Stopped("Loading was stopped.")
+
+    monkeypatch.setattr(shelf, "load", endless)
+    page.get_by_label("LLaVA-1.5 7B").check()
+    page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: 14.1 GB to fetch')")
+    page.click("#stop:not([disabled])")
+    page.wait_for_selector("#status:has-text('Stopped')")
+    page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+    assert ended.wait(10) and page.is_disabled("#stop")
+
+
+def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(page):
+    quick(page)
+    page.fill(QUESTION, "how many red ?")
+    run(page)
+    page.locator(".chip").nth(1).click()
+    assert page.inner_text("#answers .asked") == "how many red ?"
 
 
 def test_stop_keeps_what_was_there_and_frees_the_model(page, app):
