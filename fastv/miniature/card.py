@@ -68,10 +68,9 @@ Weights: Apache-2.0. The training pictures are drawn from Noto Color Emoji (SIL 
 
 # What the command alone does not tell about the weights that are shipped.
 _HISTORY = {
-    "mini-7": "The shipped weights come from an earlier and interrupted run, with a vision tower of its own: without the stage for\n"
-              "signs, without the losses at places and on signs' numbers, with about half of the phrasings and all tasks asked alike;\n"
-              "1,000 steps of the second part were also made without asking the visual tokens where their thing is. It has not\n"
-              "been trained again yet.",
+    "mini-7": "The shipped weights were made so in bfloat16 (`--half`), in about two hours on two processor cores with AMX that also\n"
+              "had other work to do. The vision tower is mini-13's, made before its windows were laid around things; the steps\n"
+              "with few visual tokens were first planned to be half as many, and made more on the way.",
     "mini-13": "The shipped weights come from an earlier form of that command, in bfloat16 (`--half`), in two and a half hours on\n"
                "two processor cores with AMX that also had other work to do: half as many steps, the first visual tokens drawn\n"
                "without regard to what they show, and the tower's windows not yet laid around things.",
