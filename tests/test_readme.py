@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from standins_files import save_checkpoint
 
+from fastv.configs import shape_of
+from fastv.cost import prefill_flops
 from fastv.findings import findings
 from fastv.miniature.scenes import scene
 from fastv.models.catalogue import CATALOGUE, find
@@ -26,8 +28,19 @@ def block(start):
 
 def test_the_scores_are_the_measured_ones():
     twins = [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in ("mini-7", "mini-13")]
-    stated = re.findall(r"^\| ([a-z ]+) \| ([\d.]+%) \| [^|]+ \| ([\d.]+%) \|", README, re.MULTILINE)
-    assert stated == [(task, *(f"{scores[task]['share']:.1%}" for scores in twins)) for task in twins[0]]
+    stated = re.findall(r"^\| ([a-z ]+ (?:\| [\d.]+% \| [\d.]+% to [\d.]+% ){2})\|$", README, re.MULTILINE)
+    assert stated == [" | ".join([task, *(_said(scores[task]) for scores in twins)]) + " " for task in twins[0]]
+
+
+def _said(score):
+    return f"{score['share']:.1%} | {score['low']:.1%} to {score['high']:.1%}"
+
+
+def test_the_twins_cost_is_the_computed_one():
+    big, small = (shape_of(key) for key in ("mini-13", "mini-7"))
+    layers = prefill_flops(big, text_tokens=1, visual_tokens=0, r=0.0) / prefill_flops(small, text_tokens=1, visual_tokens=0, r=0.0)
+    whole = prefill_flops(big, r=0.0) / prefill_flops(small, r=0.0)
+    assert f"one costs {layers:.2f} times" in " ".join(README.split()) and f"it is {whole:.2f} times" in README
 
 
 def test_what_fastv_costs_the_twins_is_what_was_measured():

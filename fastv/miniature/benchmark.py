@@ -25,7 +25,8 @@ def benchmark(scenes: int = SCENES, questions: int = QUESTIONS_A_SCENE) -> list[
     """At most ``questions`` about each of the scenes 0 ... scenes - 1; with fewer of either, the first of them.
 
     Tasks are drawn by lot; half of the scenes are asked about in phrasings training did not use, a quarter have
-    layouts it did not use. Task, phrasing and layout vary independently.
+    layouts it did not use. Phrasing varies independently of task and layout. No layout held out is of a single thing, so
+    that those scenes are somewhat fuller.
     """
     items = []
     for seed in range(scenes):

@@ -35,7 +35,7 @@ that, describe, and multiple choice. Outside this world its answers mean nothing
 
 ## How it was trained
 
-From nothing, on scenes drawn on the fly and never shown twice (`python -m fastv.miniature.train {name}`):
+From nothing, on scenes drawn on the fly, of which each part draws the same ones anew (`python -m fastv.miniature.train {name}`):
 
 1. The vision tower alone, on what covers each patch, where that thing's centre lies, and which digit stands there, at which
    place of its number; on quarter windows of pictures first, then on small ones mostly of signs, then on whole pictures.

@@ -2,6 +2,7 @@
 
 import json
 from statistics import fmean, median
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,8 +13,10 @@ from fastv.measured import parsed
 from fastv.miniature.answering import Exam
 from fastv.miniature.benchmark import benchmark
 from fastv.miniature.scoring import is_right
+from fastv.miniature import sweep as sweep_room
 from fastv.miniature.sweep import grid, parity, retime, sweep
 from fastv.models.loading import load
+from fastv.pruning import _ACTIVE
 from fastv.shapes import DecoderShape, Shape
 
 POINTS = [None, FastV(0, 0.9, "random"), FastV(2, 0.5)]
@@ -75,6 +78,13 @@ def test_an_ended_sweep_goes_on_without_doing_anything_twice(exam, swept, tmp_pa
                   tell=lambda record: told.append(len(record["points"])))
     assert told == [3] and found == json.loads(path.read_text())
     assert found["points"][:2] == whole["points"][:2] and found["points"][2]["right"] == whole["points"][2]["right"]
+
+
+def test_the_pruned_runs_are_the_ones_with_fastv(exam, monkeypatch):
+    decoder = exam.loaded.family.decoder(exam.loaded.model)
+    monkeypatch.setattr(sweep_room, "generate", lambda *a, **k: SimpleNamespace(prefill_seconds=1.0 if decoder in _ACTIVE else 2.0))
+    assert sweep_room._first_token(exam, FastV(2, 0.5), 3) == ([1.0] * 3, [2.0] * 3)
+    assert sweep_room._first_token(exam, None, 2) == ([2.0] * 2, [2.0] * 2)
 
 
 def test_times_can_be_taken_anew(exam, swept, tmp_path):
