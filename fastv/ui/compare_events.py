@@ -18,7 +18,7 @@ from fastv.ui.answering import upload_path
 from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.compare_with import SAME
 from fastv.ui.fetching import fetched
-from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
+from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, TYPED, Parts
 from fastv.ui.share import Link
 from fastv.ui.shelf import Shelf
 
@@ -83,8 +83,7 @@ def connect_model(parts: Parts, shelf: Shelf) -> Any:
         **QUIET,
     )
     parts.preset.input(_preset, [parts.preset, parts.offered, *parts.chosen], [parts.sentence, *sliders, parts.later], **INSTANT)
-    gr.on([slider.input for slider in sliders], moved, [*parts.chosen, parts.offered], [parts.preset, parts.sentence],
-          trigger_mode="always_last", **INSTANT)
+    gr.on([slider.input for slider in sliders], moved, [*parts.chosen, parts.offered], [parts.preset, parts.sentence], **TYPED)
     return switching
 
 
@@ -118,7 +117,7 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> Any:
         switch, [baseline.model, baseline.in_use, parts.offered, *parts.chosen],
         [parts.status, *baseline.all, parts.preset, parts.sentence, parts.stop], **ONE_AT_A_TIME, **QUIET)
     gr.on([baseline.k.input, baseline.r.input], other_moved, [*parts.chosen, parts.offered],
-          [baseline.box, parts.preset, parts.sentence], trigger_mode="always_last", **INSTANT)
+          [baseline.box, parts.preset, parts.sentence], **TYPED)
     return switching
 
 

@@ -13,7 +13,7 @@ from fastv.errors import FastVError
 from fastv.titles import titles
 from fastv.ui import compare_with, results, taking
 from fastv.ui.answering import Kept, Request, View, upload_path, views
-from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
+from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, TYPED, Parts
 from fastv.ui.share import link_of
 from fastv.ui.shelf import Shelf
 
@@ -94,7 +94,7 @@ def connect_headings(parts: Parts, shelf: Shelf) -> None:
 
     # The models too: a State tells of no change that skips the queue, as a link's does.
     gr.on([control.change for control in (*parts.chosen, parts.model, parts.baseline.model)],
-          headings, [parts.fresh, *parts.chosen], [parts.answers, parts.table], trigger_mode="always_last", **INSTANT)
+          headings, [parts.fresh, *parts.chosen], [parts.answers, parts.table], **TYPED)
 
 
 def _updates(view: View) -> list:

@@ -16,7 +16,7 @@ from fastv.ui.answering import BROKEN, upload_path
 from fastv.ui.compare_events import layers_of, sentence, slider_step
 from fastv.ui.explorer_settings import OWN, shape_of
 from fastv.ui.explorer_tab import Explorer, layout
-from fastv.ui.parts import INSTANT, QUIET, Parts
+from fastv.ui.parts import INSTANT, QUIET, TYPED, Parts
 from fastv.ui.shelf import Shelf
 
 logger = logging.getLogger(__name__)
@@ -79,14 +79,13 @@ def compare_updates(shelf: Shelf, in_use: str, offered: list[budgets.Choice], k:
 
 
 def _connect_controls(explorer: Explorer) -> None:
-    once = {"trigger_mode": "always_last", **INSTANT}
     others = [control for control in explorer.controls
               if control not in (explorer.model, explorer.k, explorer.r, explorer.own_text)]
-    gr.on([control.input for control in others], panes, explorer.controls, explorer.panes, **once)
-    explorer.own_text.change(_own_changed, explorer.controls, [explorer.k, *explorer.panes], **once)
+    gr.on([control.input for control in others], panes, explorer.controls, explorer.panes, **TYPED)
+    explorer.own_text.change(_own_changed, explorer.controls, [explorer.k, *explorer.panes], **TYPED)
     explorer.own_file.upload(_own_file, [explorer.own_file], [explorer.own_text, explorer.problem], preprocess=False,
                              **QUIET)
-    explorer.model.input(_model_changed, explorer.controls, [explorer.own_box, explorer.k, *explorer.panes], **once)
+    explorer.model.input(_model_changed, explorer.controls, [explorer.own_box, explorer.k, *explorer.panes], **TYPED)
 
 
 def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Tab) -> None:
@@ -119,7 +118,7 @@ def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Ta
         return [(k, r_percent), k, _r(r_percent), *panes(model, own, k, r_percent, *rest)]
 
     gr.on([explorer.k.input, explorer.r.input], moved, [*known, *explorer.controls],
-          [*theirs, *explorer.panes], trigger_mode="always_last", **INSTANT)
+          [*theirs, *explorer.panes], **TYPED)
     gr.on([pane.click for pane in (explorer.map, explorer.equivalence, explorer.frontier)], clicked,
           [*known, *explorer.controls],
           [explorer.model, explorer.own_box, explorer.k, explorer.r, *theirs, *explorer.panes],

@@ -16,7 +16,7 @@ from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.clip_events import connect_link
 from fastv.ui.compare_events import chips_of, moved, note, sentence, show_scene
 from fastv.ui.compare_with import SAME
-from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, Parts
+from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, TYPED, Parts
 from fastv.ui.share import Link, link_of
 from fastv.ui.shelf import Shelf
 
@@ -47,8 +47,7 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: P
         said,
         chosen,
         [parts.taking.query, parts.taking.lines],
-        trigger_mode="always_last",
-        **INSTANT,
+        **TYPED,
     ).then(None, [parts.taking.query], None, js=taking.REMEMBER, **QUIET)
     taking.connect_copy(parts.taking)
     for name, tab in each.items():

@@ -14,6 +14,8 @@ from fastv.ui.taking import Taking
 ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 INSTANT = QUIET | {"queue": False}
+# While somebody types: the last change counts, and fields may hold what Gradio's own check answers with an error.
+TYPED = INSTANT | {"trigger_mode": "always_last", "preprocess": False}
 
 
 @dataclass

@@ -134,6 +134,18 @@ def test_budgets_and_sliders_move_each_other(page):
     page.wait_for_function("document.querySelector('#preset input[value=\"K=3, R=50%\"]').checked")
 
 
+@pytest.mark.parametrize("name, value", [("k", "99"), ("k", "-3"), ("k", ""), ("r", "")])
+def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page, name, value):
+    failed = []
+    page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 500 else None)
+    page.locator(f"#{name} input[type=number]").fill(value)
+    page.wait_for_timeout(700)
+    choose(page, "k", 2)
+    choose(page, "r", 75)
+    page.wait_for_function("document.querySelector('#preset input[value=\"K=2, R=75%\"]').checked")
+    assert failed == []
+
+
 def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(page):
     page.get_by_label("LLaVA-1.5 7B").check()
     page.wait_for_selector("#status .problem:has-text('standin stays in use')")
