@@ -46,13 +46,13 @@ def compare(loaded: LoadedModel, picture: Any, question: str, *, k: int | None =
     read videos, what ``clips.open_video`` returns. max_new_tokens: the longest answer. repeats: timed passes of each
     side. warmup: untimed ones before, of which the first is the one that streams, so at least 1. seconds: how long it
     may take from when the models are free. When they are over it ends at the next token: with the rounds that were
-    timed until then, which ``Comparison.repeats`` counts, or, before the first is, without a ``Comparison``. unwanted: asked
-    after every token whether nobody waits for it any more; it then ends without one.
+    timed until then, which ``Comparison.repeats`` counts, or, before the first is, without a ``Comparison``. unwanted:
+    asked after every token whether nobody waits for it any more; it then ends without one.
 
     Bad arguments raise at once: InvalidInputError, InvalidBudgetError, and UnsupportedModelError for a model whose
-    costs cannot be computed. Closing the iterator stops after the token
-    being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits. Running out
-    of memory raises FastVError; other errors come through as they are.
+    costs cannot be computed. Closing the iterator stops after the token being made and leaves no thread behind. One
+    comparison runs on a model at a time; a second one waits. Running out of memory raises FastVError; other errors come
+    through as they are.
     """
     sides = dict(zip(SIDES, (baseline or Side(loaded), Side(loaded, k, r, rank, seed))))
     for name, value, most in (("max_new_tokens", max_new_tokens, MAX_ANSWER_TOKENS), ("repeats", repeats, MAX_ROUNDS),
@@ -177,8 +177,7 @@ class _Duel:
         seen = prompt.seen(self.kept.get(name, whole))
         flops = cost(side.loaded.model.config, text_tokens=prompt.tokens - prompt.visual_tokens,
                      visual_tokens=prompt.visual_tokens, answer_tokens=len(last.tokens), k=side.k,
-                     r=side.r if side.budget else 0.0, pictures=0 if prompt.frames else 1, frames=prompt.frames,
-                     convention="exact")
+                     r=side.r if side.budget else 0.0, frames=prompt.frames, convention="exact")
         return RunResult(setup=side.setup, answer=answer_text(side.loaded, last.tokens), timing=Timing.of(passes),
                          peak_bytes=peak_bytes, kv_cache_bytes=last.kv_cache_bytes,
                          visual_tokens=sum(one.kept_tokens for one in seen), prompt_tokens=prompt.tokens,

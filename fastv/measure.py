@@ -245,8 +245,8 @@ def weight_bytes(model: torch.nn.Module) -> int:
 def peak_memory(model: torch.nn.Module) -> Iterator[Memory]:
     """Yields a ``Memory`` that knows, once the block has ended, the most bytes that were in use during it.
 
-    The model's weights are part of it. Over several GPUs it is the sum of each one's most. On a CPU every operation in the block is slowed down: do not time it. Follows
-    the thread it was entered in.
+    The model's weights are part of it. Over several GPUs it is the sum of each one's most. On a CPU every operation in
+    the block is slowed down: do not time it. Follows the thread it was entered in.
     """
     memory, weights = Memory(), weight_bytes(model)
     gpus = {weight.device for weight in model.parameters() if weight.device.type == "cuda"}

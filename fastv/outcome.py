@@ -199,6 +199,7 @@ def kept_words(run: RunResult, title: Title, side: str) -> str:
 
 
 def _kept_sentences(run: RunResult) -> str:
+    """How many visual tokens were kept, which they are, and which layers see what."""
     some, all_ = sum(one.kept_tokens for one in run.seen), run.prompt_visual_tokens
     k, rank = run.setup.k, run.setup.rank
     share = f"<b>{some:,} of {all_:,}</b> visual tokens"
@@ -206,9 +207,10 @@ def _kept_sentences(run: RunResult) -> str:
     if some == all_:
         return f"{share}: nothing was dropped, all layers see {whole}."
     before = {1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(k, f"Layers 0 to {k - 1} see")
+    rest = "nothing of the picture" if some == 0 else "only what is clear here"
+    seen = f"{before} {whole}, the later ones {rest}." if k else f"All layers see {rest}."
     if some == 0:
-        then = f"{before} {whole}, the later ones nothing of it." if k else "No layer sees anything of it."
-        return f"{share}: all were dropped. {then}"
+        return f"{share}: all were dropped. {seen}"
     how = {
         "last_token": "the last token of the prompt looked at most",
         "mean": "all tokens looked at most, on average",
@@ -216,5 +218,4 @@ def _kept_sentences(run: RunResult) -> str:
     }["random" if k == 0 else rank]
     where = f"in layer {k - 1}" if k and rank != "random" else "whatever they show"
     spread = f" {where_most(run.seen)}" if run.is_clip else ""
-    then = f"{before} {whole}, the later ones only what is clear here." if k else "All layers see only what is clear here."
-    return f"{share}: those {how} {where}.{spread} {then}"
+    return f"{share}: those {how} {where}.{spread} {seen}"

@@ -192,7 +192,8 @@ def _preset(name: str, offered: list[budgets.Choice], model: str, k: int, r_perc
     if chosen is None:
         return sentence(offered, name), gr.skip(), gr.skip(), ""
     sides = compare_with.sides(model, other, other_r)
-    leaving = sides is not None and any(choice.sides == sides for choice in offered)
+    here = (k, r_percent, sides)
+    leaving = sides is not None and any((choice.k, choice.r_percent, choice.sides) == here for choice in offered)
     if chosen.sides is None and not leaving:
         return sentence(offered, name), chosen.k, _r_slider(chosen), ""
     model, beside = chosen.sides or (model, None)

@@ -75,11 +75,11 @@ def followed(shelf: Shelf, link: Link, chips: int) -> list:
     A model that comes with the project is loaded for whoever follows a link; to fetch gigabytes, or drop what others
     use, somebody has to choose it.
     """
-    own = link.picture is not None and link.scene is None
-    if own:
-        asked = [None, gr.skip(), {}, None, *chips_of(examples.GENERAL)]
-    else:
-        asked = [gr.skip()] * (4 + chips) if link.scene is None else show_scene(link.scene, "", {})
+    asked, words = [gr.skip()] * (4 + chips), gr.skip()
+    if link.scene is not None:
+        asked = show_scene(link.scene, "", {})
+    elif link.picture is not None:
+        asked, words = [None, gr.skip(), {}, None, *chips_of(examples.GENERAL)], results.status(_OWN)
     if link.question is not None:
         asked[1] = link.question
     asked += [link.rank or gr.skip(), gr.Tabs(selected=link.tab) if link.tab else gr.skip()]
@@ -89,7 +89,7 @@ def followed(shelf: Shelf, link: Link, chips: int) -> list:
     wanted = dict.fromkeys(shelf.entry(key) for key in (model, other or model))
     missing = [entry for entry in wanted if not shelf.is_loaded(entry.key)]
     if not missing:
-        return [*asked, *(updates(shelf, link) if said else _UNCHANGED), results.status(_OWN) if own else gr.skip(), ""]
+        return [*asked, *(updates(shelf, link) if said else _UNCHANGED), words, ""]
     if all(entry.embedded for entry in missing):
         return [*asked, *_UNCHANGED, results.status(f"Loading {_names(missing)}…", 0.0), link.query]
     are = "is" if len(missing) == 1 else "are"

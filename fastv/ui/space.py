@@ -45,8 +45,9 @@ class Place:
             return {entry.key: Refusal("not on this Space", f"{entry.name} is not offered on this Space, whose GPU is "
                                        "prepared for other models.")
                     for entry in real if entry.key != zero.MODEL or settings.real_models == "no"}
-        if settings.real_models == "no" or settings.real_models == "auto" and (settings.share or self.space and not self.gpu):
-            return {entry.key: too_dear(entry, self.gpu) for entry in real}
+        lacking = settings.real_models == "auto" and self.space and not self.gpu
+        if lacking or settings.real_models == "no" or settings.real_models == "auto" and settings.share:
+            return {entry.key: too_dear(entry, lacking) for entry in real}
         return {}
 
     @property
@@ -60,9 +61,9 @@ class Place:
             self.zero.ready(shelf)
 
 
-def too_dear(entry: ModelEntry, gpu: bool) -> Refusal:
-    """With what a real model would cost, for people who cannot have it here. gpu: whether one is, and is not the reason."""
-    mark, needs = ("not offered here", "is not offered here") if gpu else ("needs a GPU", "needs a GPU, and is not offered here")
+def too_dear(entry: ModelEntry, lacking: bool) -> Refusal:
+    """With what a real model would cost, for people who cannot have it here. lacking: a GPU, rather than the operator's leave."""
+    mark, needs = ("needs a GPU", "needs a GPU, and is not offered here") if lacking else ("not offered here", "is not offered here")
     config = REFERENCE_CONFIGS.get(entry.key)
     if config is None:
         return Refusal(mark, f"{entry.name} {needs}.")

@@ -27,7 +27,8 @@ def no_gpu(monkeypatch):
 def test_at_home_everything_is_offered_and_no_header_is_believed(no_gpu):
     place = Place.of({})
     assert place.refused(Settings()) == {} and place.begin is None
-    assert set(place.refused(Settings(share=True))) == set(REAL)  # no stranger starts a download of gigabytes
+    shared = place.refused(Settings(share=True))  # no stranger starts a download of gigabytes
+    assert set(shared) == set(REAL) and {one.mark for one in shared.values()} == {"not offered here"}
     assert place.refused(Settings(share=True, real_models="yes")) == {}
     assert set(place.refused(Settings(real_models="no"))) == set(REAL)
     assert place.adjusted(Settings()) == Settings(model="mini-7", trust_proxy=0)
@@ -56,7 +57,7 @@ def test_the_cost_in_the_sentence_is_the_computed_one():
     from fastv.footprint import parameter_bytes
     from fastv.shapes import REFERENCE_CONFIGS, read_shape
 
-    said = too_dear(find("llava-1.5-13b"), gpu=False).sentence
+    said = too_dear(find("llava-1.5-13b"), lacking=True).sentence
     assert f"{parameter_bytes(read_shape(REFERENCE_CONFIGS['llava-1.5-13b']), 'float16') / 1e9:.1f} GB in 16" in said
 
 
