@@ -6,16 +6,18 @@ All intervals are 95%, each on its own: of twenty comparisons without any differ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastv.formats import percent, points
-from fastv.intervals import Change
+from fastv.intervals import Change, Score
+from fastv.kept_things import KeptThings, all_kept_things
 from fastv.measured import Measured, MeasuredPoint, all_measured
 
 PAIR = ("mini-7", "mini-13")  # the twins, the smaller one first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
 _LISTED = 3  # comparisons that a sentence lists one by one
+_LAST_TOKEN, _ALL_TOKENS = "the last token attends", "all tokens together attend"
 _SAME_COST = 1.005  # R is exact to a token and prompts differ by a few: within half a percent is the same
 
 
@@ -27,14 +29,17 @@ class Finding:
     sentence: str
 
 
-def findings(found: Mapping[str, Measured] | None = None) -> tuple[Finding, ...]:
+def findings(found: Mapping[str, Measured] | None = None,
+             kept: Mapping[str, Sequence[KeptThings]] | None = None) -> tuple[Finding, ...]:
     """The sentences that the measured models (by default all there are) allow; none where nothing was measured."""
     found = all_measured() if found is None else found
+    kept = all_kept_things() if kept is None else kept
     small, big = (found.get(model) for model in PAIR)
     sentences = [_usual_costs(one) for one in (small, big) if one]
     if small and big and small.tasks == big.tasks:
         sentences.append(_duel(small, big))
     sentences += [_against_random(one) for one in (small, big) if one]
+    sentences += [_finds_things(model, kept[model]) for model in PAIR if model in kept]
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -88,7 +93,7 @@ def _dearest(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
 
 def _against_random(one: Measured) -> Finding | None:
     sentences = [f"dropping what {whom} to least, rather than as many at random, {told}." for rank, whom in
-                 (("last_token", "the last token attends"), ("mean", "all tokens together attend"))
+                 (("last_token", _LAST_TOKEN), ("mean", _ALL_TOKENS))
                  if (told := _told_apart(one, rank))]
     if not sentences:
         return None
@@ -117,6 +122,39 @@ def _listed(some: list[tuple[MeasuredPoint, Change]]) -> str:
         some = [max(some, key=lambda one: abs(one[1].share))]
         return f", most at {_name(some[0][0])}: {_said(some[0][1], p=False)}"
     return ": " + "; ".join(f"{_name(point)} {_said(change, p=False)}" for point, change in some)
+
+
+def _finds_things(model: str, points: Sequence[KeptThings]) -> Finding | None:
+    """Why attention chooses well at one K and badly at another: whether it looks at the things there."""
+    draws = {point.k: point for point in points if point.rank == "random"}
+    last, mean = ([point for point in points if point.rank == rank and point.k in draws]
+                  for rank in ("last_token", "mean"))
+    if not (last and mean):
+        return None
+    what = "half" if last[0].r == 0.5 else percent(1 - last[0].r)
+    drawn, lost = (_in_a_row(sorted({percent(getattr(point, share)) for point in draws.values()}))
+                   for share in ("kept_share", "lost_share"))
+    worse = ([point for point in some if _lost(point).low > _lost(draws[point.k]).high] for some in (last, mean))
+    losing = [f"what {whom} to most ({_at_each(some, 'lost_share')})"
+              for whom, some in zip((_LAST_TOKEN, _ALL_TOKENS), worse) if some]
+    return Finding(
+        f"Does attention find the things on {model}?",
+        f"Of the patches that things cover, the {what} of the visual tokens that {_LAST_TOKEN} to most holds "
+        f"{_at_each(last, 'kept_share')}; that which {_ALL_TOKENS} to most {_at_each(mean, 'kept_share')}; one drawn at "
+        f"random {drawn}. In the latter {lost} of the things lose nine tenths of their patches or more"
+        + (f"; more do in {' and in '.join(losing)}." if losing else ", and nowhere clearly more do."))
+
+
+def _at_each(points: Sequence[KeptThings], share: str) -> str:
+    return _in_a_row([f"{percent(getattr(point, share))} at K={point.k}" for point in points])
+
+
+def _lost(point: KeptThings) -> Score:
+    return Score.of([True] * point.lost + [False] * (point.things - point.lost))
+
+
+def _in_a_row(parts: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _name(point: MeasuredPoint) -> str:

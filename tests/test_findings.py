@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fastv.findings import findings
+from fastv.kept_things import KeptThings
 from fastv.measured import parsed
 from measuring import record
 
@@ -15,7 +16,7 @@ def said(small: dict | None = None, big: dict | None = None, **changes) -> list[
     found = {"mini-7": parsed(record("mini-7", **(small or {})))}
     if big is not None:
         found["mini-13"] = parsed(record("mini-13", layers=10, **big))
-    return [finding.sentence for finding in findings(found)]
+    return [finding.sentence for finding in findings(found, {})]
 
 
 def numbers(sentence: str) -> list[float]:
@@ -63,6 +64,19 @@ def test_of_many_differences_the_largest_is_named():
 
 
 def test_there_are_as_many_findings_as_the_data_allow():
-    assert findings({}) == () and len(said()) == 2 and len(said(None, {})) == 5
+    assert findings({}, {}) == () and len(said()) == 2 and len(said(None, {})) == 5
     apart = {"mini-7": parsed(record("mini-7")), "mini-13": parsed(record("mini-13", questions=100))}
-    assert len(findings(apart)) == 4  # other questions: the two cannot be paired
+    assert len(findings(apart, {})) == 4  # other questions: the two cannot be paired
+
+
+def test_where_attention_loses_more_things_than_a_draw_is_said():
+    kept = {"random": (500, 2), "last_token": (510, 60), "mean": (900, 2)}
+    points = [KeptThings(k, 0.5, rank, 1000, patches if k == 2 else 950, 200, lost if k == 2 else 0)
+              for k in (1, 2) for rank, (patches, lost) in kept.items()]
+    sentence = findings({}, {"mini-7": points})[0].sentence
+    assert "that the last token attends to most holds 95% at K=1 and 51% at K=2;" in sentence
+    assert sentence.endswith("more do in what the last token attends to most (30% at K=2).")
+    alike = [KeptThings(2, 0.5, rank, 1000, 500, 200, 2) for rank in kept]
+    assert findings({}, {"mini-7": alike})[0].sentence.endswith("1% of the things lose nine tenths of their patches or "
+                                                                "more, and nowhere clearly more do.")
+    assert findings({}, {"mini-7": [KeptThings(2, 0.5, "random", 1000, 500, 200, 2)]}) == ()
