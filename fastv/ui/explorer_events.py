@@ -9,13 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from fastv import configs
+from fastv import configs, frontier
 from fastv.errors import FastVError, InvalidInputError
+from fastv.measured import all_measured
 from fastv.ui import budgets, explorer_frontier, explorer_map, explorer_settings, explorer_words, results
 from fastv.ui.answering import BROKEN, upload_path
 from fastv.ui.compare_events import layers_of, sentence, slider_step
 from fastv.ui.explorer_settings import OWN, shape_of
-from fastv.ui.explorer_tab import Explorer, layout
+from fastv.ui.explorer_tab import SCORE, Explorer, layout
 from fastv.ui.parts import INSTANT, QUIET, TYPED, Parts
 from fastv.ui.shelf import Shelf
 
@@ -85,7 +86,9 @@ def _connect_controls(explorer: Explorer) -> None:
     explorer.own_text.change(_own_changed, explorer.controls, [explorer.k, *explorer.panes], **TYPED)
     explorer.own_file.upload(_own_file, [explorer.own_file], [explorer.own_text, explorer.problem], preprocess=False,
                              **QUIET)
-    explorer.model.input(_model_changed, explorer.controls, [explorer.own_box, explorer.k, *explorer.panes], **TYPED)
+    explorer.model.input(_model_changed, explorer.controls,
+                         [explorer.own_box, explorer.benchmark, explorer.k, *explorer.panes], **TYPED)
+    explorer.measure.input(_relative, explorer.measure, explorer.relative, **TYPED)
 
 
 def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Tab) -> None:
@@ -136,10 +139,25 @@ def _r(r_percent: float) -> gr.Slider:
 
 
 def _model_changed(model: str, own: str, *rest: Any) -> list:
-    """A model brings its own number of layers; somebody's own config has to be there first."""
+    """A model brings its own layers and its own kind of scores; somebody's own config has to be there first."""
     if model == OWN and not (own or "").strip():
-        return [gr.Accordion(visible=True), *[gr.skip()] * 7]
-    return [gr.Accordion(visible=model == OWN), *_own_changed(model, own, *rest)]
+        return [gr.Accordion(visible=True), *[gr.skip()] * 8]
+    *others, benchmark = rest
+    benchmark = scores_of(model, benchmark)
+    return [gr.Accordion(visible=model == OWN), benchmark, *_own_changed(model, own, *others, benchmark)]
+
+
+def scores_of(model: str, benchmark: str) -> str:
+    """``benchmark``, unless it has nothing of the model: drawn scenes are what those that were measured here answer."""
+    drawn = model in all_measured()
+    if drawn == (benchmark == frontier.SCENES):
+        return benchmark
+    return frontier.SCENES if drawn else SCORE
+
+
+def _relative(measure: str) -> Any:
+    """Scores are no percent of anything."""
+    return gr.Radio(visible=measure != explorer_map.QUALITY)
 
 
 def _own_changed(model: str, own: str, k: int, *rest: Any) -> list:

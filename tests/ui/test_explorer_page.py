@@ -99,6 +99,21 @@ def test_a_config_of_ones_own_is_read_or_refused(page, tmp_path):
     assert page.inner_text("#explore-problem").strip() == ""
 
 
+def test_what_has_no_effect_is_not_shown(page):
+    page.click("#measure label:has-text('Quality')")
+    page.wait_for_selector("#relative", state="hidden")
+    page.click("#measure label:has-text('KV cache')")
+    page.wait_for_selector("#relative", state="visible")
+
+
+def test_a_miniature_comes_with_its_own_scores(page):
+    page.click("#explore-model label:has-text('Mini 13')")
+    page.wait_for_selector("#frontier:has-text('Drawn scenes')")
+    assert page.is_checked("#benchmark input[value='scenes']")
+    page.click("#explore-model label:has-text('LLaVA-1.5 7B')")
+    page.wait_for_function("document.querySelector('#benchmark input[value=average]').checked")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_phone_width_has_no_sideways_scroll(page, app, theme):
     page.set_viewport_size({"width": 390, "height": 844})

@@ -126,3 +126,12 @@ def test_where_nothing_was_measured_the_page_says_so(nothing):
     panes = shown()
     assert "Nothing was measured or published" in words(panes["map"])
     assert "Nothing has been measured" in words(panes["frontier"]) and "<dl>" not in panes["frontier"]
+
+
+def test_a_model_brings_the_scores_that_there_are_of_it(data):
+    assert explorer_events.scores_of("mini-7", "average") == "scenes" == explorer_events.scores_of("mini-13", "scenes")
+    assert explorer_events.scores_of("llava-1.5-7b", "scenes") == "average"
+    assert explorer_events.scores_of("llava-1.5-7b", "mmmu") == "mmmu"
+    values = ["mini-7", *START[1:-1], "average"]
+    _, benchmark, _, *panes = explorer_events._model_changed(*values)
+    assert benchmark == "scenes" and "Mini 7 (measured here)" in words(panes[-1])
