@@ -35,13 +35,13 @@ that, describe, and multiple choice. Outside this world its answers mean nothing
 
 ## How it was trained
 
-From nothing, on scenes drawn on the fly, of which each part draws the same ones anew (`python -m fastv.miniature.train {name}`):
+From nothing, on scenes drawn on the fly (`python -m fastv.miniature.train {name}`):
 
 1. The vision tower alone, on what covers each patch, where that thing's centre lies, and which digit stands there, at which
    place of its number; on quarter windows of pictures first, then on small ones mostly of signs, then on whole pictures.
-2. Projector and decoder on the frozen tower, sixteen questions a picture; first with {few} visual tokens (one at random from
-   each square of four, those at things' centres and on digits before others, each at its own position), then with all 576.
-   Tasks that are learnt late are asked more often.
+2. Projector and decoder on the frozen tower, sixteen questions a picture, no picture twice; first with {few} visual tokens (one
+   at random from each square of four, those at things' centres and on digits before others, each at its own position), then
+   with all 576. Tasks that are learnt late are asked more often.
    Three more losses help and are thrown away afterwards: each projected visual token is drawn towards the word for what it
    shows; it must still tell where its thing is and which digit stands there; and where a question names a thing or a place,
    that token must tell, after three layers, how many of it there are and where, and what number it shows, or what is there.
@@ -67,29 +67,27 @@ Weights: Apache-2.0. The training pictures are drawn from Noto Color Emoji (SIL 
 
 
 # What the command alone does not tell about the weights that are shipped.
-_HISTORY = {
-    "mini-7": "The shipped weights were made so in bfloat16 (`--half`), in about two hours on two processor cores with AMX that also\n"
-              "had other work to do. The vision tower is mini-13's, made before its windows were laid around things; the steps\n"
-              "with few visual tokens were first planned to be half as many, and made more on the way.",
-    "mini-13": "The shipped weights come from an earlier form of that command, in bfloat16 (`--half`), in two and a half hours on\n"
-               "two processor cores with AMX that also had other work to do: half as many steps, the first visual tokens drawn\n"
-               "without regard to what they show, and the tower's windows not yet laid around things.",
-}
+_SHIPPED = """The shipped weights come from a shorter form of that command, in bfloat16 (`--half`), in about {hours} hours on two processor
+cores with AMX that also had other work to do: the vision tower, which both miniatures share, learnt half as long or less from
+each kind of picture, in windows that were not yet laid around things; the decoder had 800 steps in place of 1,000 with all
+visual tokens, about pictures that it had seen before."""
+_HISTORY = {"mini-7": _SHIPPED.format(hours="two"), "mini-13": _SHIPPED.format(hours="three and a half")}
 
 
 def card(folder: Path) -> str:
     """The card of the checkpoint in ``folder``, which holds its ``scores.json``."""
-    config = json.loads((folder / "config.json").read_text())
-    record = json.loads((folder / "scores.json").read_text())
-    index = json.loads((folder / "model.safetensors.index.json").read_text()) if (folder / "model.safetensors.index.json").exists() else None
-    size = index["metadata"]["total_size"] if index else (folder / "model.safetensors").stat().st_size
+    config, record = (json.loads((folder / name).read_text()) for name in ("config.json", "scores.json"))
+    vision, text = config["vision_config"], config["text_config"]
+    index = folder / "model.safetensors.index.json"
+    size = (json.loads(index.read_text())["metadata"]["total_size"] if index.exists()
+            else (folder / "model.safetensors").stat().st_size)
     rows = [f"| {name} | {score['share']:.1%} | {score['low']:.1%} to {score['high']:.1%} | {score['asked']} |"
             for name, score in record["scores"].items()]
     return _CARD.format(
-        name=folder.name, few=FEW, history=_HISTORY.get(folder.name, ""), tower_layers=config["vision_config"]["num_hidden_layers"], tower_width=config["vision_config"]["hidden_size"],
-        layers=config["text_config"]["num_hidden_layers"], width=config["text_config"]["hidden_size"], parameters=size / 2e6,
-        kinds=len(KINDS), categories=len(CATEGORIES), category_names=", ".join(CATEGORIES), colours=len(COLOURS),
-        asked=record["scores"]["all"]["asked"], scenes=record["scenes"], rows="\n".join(rows))
+        name=folder.name, few=FEW, history=_HISTORY.get(folder.name, ""), tower_layers=vision["num_hidden_layers"],
+        tower_width=vision["hidden_size"], layers=text["num_hidden_layers"], width=text["hidden_size"],
+        parameters=size / 2e6, kinds=len(KINDS), categories=len(CATEGORIES), category_names=", ".join(CATEGORIES),
+        colours=len(COLOURS), asked=record["scores"]["all"]["asked"], scenes=record["scenes"], rows="\n".join(rows))
 
 
 def main() -> None:

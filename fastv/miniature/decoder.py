@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -92,11 +93,20 @@ def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerF
 
 
 def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, coarse: Plan, full: Plan, folder: Path) -> None:
-    """Learn to answer from about a quarter of the visual tokens (several times cheaper), then from all; resumes where it stopped."""
+    """Learn to answer from about a quarter of the visual tokens (several times cheaper), then, about other scenes, from all.
+
+    Resumes where it stopped.
+    """
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)
-    student = Student(model, tokenizer)
+    student, example, used = Student(model, tokenizer), Questioner(tokenizer, QUESTIONS), 0
     for stage, plan, is_coarse in (("coarse", coarse, True), ("full", full, False)):
-        learn(student, partial(answering_loss, student, is_coarse), partial(batches, Questioner(tokenizer, QUESTIONS), plan.pictures),
-              plan, folder / stage)
+        feed = partial(_batches_after, used, example, plan.pictures)
+        learn(student, partial(answering_loss, student, is_coarse), feed, plan, folder / stage)
+        used += plan.steps * plan.pictures
     model.eval()
+
+
+def _batches_after(used: int, example: Questioner, size: int, skip: int) -> Iterator[list[Example]]:
+    """Of the scenes after the ``used`` ones of an earlier stage; ``skip`` of this stage are used up too."""
+    return batches(example, size, used + skip)

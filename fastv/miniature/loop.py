@@ -31,7 +31,7 @@ class Plan:
     final: float = 0.0
     weight_decay: float = 0.05
     half: bool = False
-    save_every: int = 500
+    save_every: int = 100
 
 
 def learn(module: torch.nn.Module, loss: Callable[[object], tuple[torch.Tensor, dict[str, float]]],

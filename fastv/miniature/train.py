@@ -5,7 +5,8 @@
     python -m fastv.miniature.train mini-7 --start assets/models/mini-7 --output assets/models/mini-7
     python -m fastv.miniature.train mini-7 --smoke
 
-An interrupted run goes on where it stopped when the same command is given again.
+An interrupted run goes on where it stopped when the same command is given again. One that began from other weights, as
+one does that is to go on from its own result, needs other --runs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from fastv.measured import fingerprint
 from fastv.miniature import checkpoint
 from fastv.miniature.architecture import DECODERS
 from fastv.miniature.decoder import new_model, train_decoder
@@ -23,9 +25,9 @@ from fastv.miniature.loop import Plan
 from fastv.miniature.tokenizer import build_processor
 from fastv.miniature.tower import train_tower
 
-TOWER = (Plan(1000, pictures=32, final=0.286), Plan(400, pictures=32, learning_rate=1e-3, warmup=20, final=0.4),
-         Plan(450, learning_rate=4e-4, warmup=20))
-DECODER = (Plan(3000, final=0.3), Plan(800, learning_rate=5e-4, warmup=20))
+TOWER = (Plan(2000, pictures=32, final=0.286), Plan(1000, pictures=32, learning_rate=1e-3, warmup=20, final=0.4),
+         Plan(1200, learning_rate=4e-4, warmup=20))
+DECODER = (Plan(3000, final=0.3), Plan(1000, learning_rate=5e-4, warmup=20))
 _SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
 
 
@@ -44,6 +46,7 @@ def main() -> None:
     tower_plans, decoder_plans = ([_SMOKE if arguments.smoke else replace(plan, half=arguments.half) for plan in plans]
                                   for plans in (TOWER, DECODER))
     runs = arguments.runs / ("smoke" if arguments.smoke else "")
+    _begin(runs / arguments.twin, arguments.start or arguments.tower)
     processor = build_processor()
     if arguments.start:
         model = checkpoint.saved(arguments.start)
@@ -52,6 +55,15 @@ def main() -> None:
         model = new_model(arguments.twin, tower.float(), processor.tokenizer)
     train_decoder(model, processor.tokenizer, *decoder_plans, runs / arguments.twin)
     checkpoint.save(model.float(), processor, arguments.output or runs / arguments.twin / "checkpoint")
+
+
+def _begin(run: Path, given: Path | None) -> None:
+    """Notes which weights a run begins from. Raises SystemExit where it has begun from others, or is to without any."""
+    weights, note = fingerprint(given) if given else "none", run / "begun_from.txt"
+    if note.exists() and note.read_text() != weights:
+        raise SystemExit(f"The run in {run} began from other weights: remove that folder, or choose another with --runs.")
+    run.mkdir(parents=True, exist_ok=True)
+    note.write_text(weights)
 
 
 if __name__ == "__main__":

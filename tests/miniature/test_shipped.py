@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastv import FastV
+from fastv.measured import fingerprint
 from fastv.miniature.card import card
 from fastv.miniature.evaluate import answers, benchmark, is_right
 from fastv.models.catalogue import CATALOGUE, find
@@ -51,6 +52,10 @@ def test_it_sees_as_many_visual_tokens_as_llava(mini):
 
 def test_its_card_is_the_one_its_scores_make(folder):
     assert (folder / "README.md").read_text() == card(folder)
+
+
+def test_its_scores_are_of_the_weights_that_are_shipped(folder):
+    assert json.loads((folder / "scores.json").read_text())["weights"] == fingerprint(folder)
 
 
 def test_its_files_stay_small_enough_for_plain_git(folder):

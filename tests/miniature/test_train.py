@@ -2,10 +2,13 @@ import sys
 
 import pytest
 import torch
+from transformers import CLIPVisionModel
 
-from fastv.miniature import train
+from fastv.miniature import decoder, train
+from fastv.miniature.architecture import tower_config
 from fastv.miniature.loop import Plan, learn
 from fastv.miniature.scenes import scene
+from fastv.miniature.tokenizer import build_processor
 from fastv.models.loading import load
 
 
@@ -18,6 +21,32 @@ def test_the_whole_pipeline_ends_in_a_checkpoint_that_loads(tmp_path, monkeypatc
     inputs = loaded.processor(images=scene(1).picture, text=prompt, return_tensors="pt")
     assert int((inputs["input_ids"] == loaded.model.config.image_token_id).sum()) == 576
     assert loaded.model.generate(**inputs, max_new_tokens=2).shape[1] > inputs["input_ids"].shape[1]
+
+
+def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(decoder, "batches", lambda example, size, skip: drawn.append(range(skip, skip + size)))
+    monkeypatch.setattr(decoder, "learn", lambda student, loss, feed, plan, folder: [
+        feed(step * plan.pictures) for step in range(plan.steps)])
+    tokenizer = build_processor().tokenizer
+    model = decoder.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
+    decoder.train_decoder(model, tokenizer, Plan(3, pictures=2), Plan(2, pictures=4), tmp_path)
+    assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4))
+
+
+def test_a_run_that_began_from_other_weights_is_not_gone_on_with(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "model.safetensors").write_text(folder.name)
+    train._begin(tmp_path / "run", first)
+    train._begin(tmp_path / "run", first)  # an interrupted one goes on
+    for other in (second, None):
+        with pytest.raises(SystemExit, match="--runs"):
+            train._begin(tmp_path / "run", other)
+    (first / "model.safetensors").write_text("what the run made of it")
+    with pytest.raises(SystemExit, match="--runs"):
+        train._begin(tmp_path / "run", first)
 
 
 @pytest.mark.parametrize("half", [False, True])
