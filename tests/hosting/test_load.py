@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpx

@@ -12,7 +12,6 @@ import pytest
 from fastv.models.catalogue import CATALOGUE, find
 from fastv.settings import Settings
 from fastv.ui import space, zero
-from fastv.ui.shelf import Refusal
 from fastv.ui.space import Place, too_dear
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -109,7 +109,7 @@ def test_what_has_no_effect_is_not_shown(page):
 def test_a_miniature_comes_with_its_own_scores(page):
     page.click("#explore-model label:has-text('Mini 13')")
     page.wait_for_selector("#frontier:has-text('Drawn scenes')")
-    assert page.is_checked("#benchmark input[value='scenes']")
+    page.wait_for_function("document.querySelector('#benchmark input[value=scenes]').checked")
     page.click("#explore-model label:has-text('LLaVA-1.5 7B')")
     page.wait_for_function("document.querySelector('#benchmark input[value=average]').checked")
 
