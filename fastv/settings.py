@@ -94,7 +94,7 @@ def from_command(arguments: Sequence[str], environment: Mapping[str, str], descr
         flag = f"--{setting.name.replace('_', '-')}"
         words = f"{setting.metadata['help']}{_default(setting)} [{variable(setting.name)}]"
         if setting.type == "bool":
-            parser.add_argument(flag, action="store_const", const="yes", help=words)
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=words)
         else:
             kind = setting.type.split()[0]
             parser.add_argument(flag, metavar="N" if kind == "int" else "TEXT", help=words)
@@ -102,7 +102,9 @@ def from_command(arguments: Sequence[str], environment: Mapping[str, str], descr
     values = {}
     for setting in fields(Settings):
         name = setting.name
-        if given[name] is not None:
+        if isinstance(given[name], bool):
+            values[name] = given[name]
+        elif given[name] is not None:
             values[name] = _read(parser, setting, given[name], f"--{name.replace('_', '-')}")
         elif environment.get(variable(name), "").strip():
             values[name] = _read(parser, setting, environment[variable(name)].strip(), variable(name))

@@ -25,6 +25,7 @@ def test_every_switch_is_read_from_both_places_and_the_command_line_wins(name):
         assert getattr(from_command([flag(name)], {}), name) is True
         assert getattr(from_command([], {variable(name): "1"}), name) is True
         assert getattr(from_command([flag(name)], {variable(name): "no"}), name) is True
+        assert getattr(from_command([f"--no-{flag(name)[2:]}"], {variable(name): "yes"}), name) is False
         return
     one, other = SAMPLES.get(name, "7"), SAMPLES.get(name, "9")
     if name in ("picture_pixels", "picture_bytes", "forget_seconds"):

@@ -56,8 +56,9 @@ def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
         print(f"{name:16} {100 * score.share:5.1f}%  ({between}, n={score.asked})")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        settings = {"model": Path(loaded.entry.key).name, "weights": fingerprint(Path(loaded.entry.source)), "k": arguments.k, "r": arguments.r if budget else 0.0,
-                    "rank": arguments.rank if budget else None, "scenes": arguments.scenes}
+        settings = {"model": Path(loaded.entry.key).name, "weights": fingerprint(Path(loaded.entry.source)),
+                    "k": arguments.k, "r": arguments.r if budget else 0.0, "rank": arguments.rank if budget else None,
+                    "scenes": arguments.scenes}
         record = {**settings, "scores": {name: asdict(score) for name, score in found.items()}}
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
