@@ -69,7 +69,7 @@ Weights: Apache-2.0. The training pictures are drawn from Noto Color Emoji (SIL 
 # What the command alone does not tell about the weights that are shipped.
 _SHIPPED = """The shipped weights come from a shorter form of that command, in bfloat16 (`--half`), in about {hours} hours on two processor
 cores with AMX that also had other work to do: the vision tower, which both miniatures share, learnt half as long or less from
-each kind of picture, in windows that were not yet laid around things; the decoder had 800 steps in place of 1,000 with all
+each kind of picture, in windows that were not yet laid around things; the decoder had 800 steps in place of 2,500 with all
 visual tokens, about pictures that it had seen before."""
 _HISTORY = {"mini-7": _SHIPPED.format(hours="two"), "mini-13": _SHIPPED.format(hours="three and a half")}
 

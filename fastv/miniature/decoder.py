@@ -92,15 +92,16 @@ def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerF
     return model
 
 
-def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, coarse: Plan, full: Plan, folder: Path) -> None:
+def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, coarse: Plan, full: Plan, last: Plan,
+                  folder: Path) -> None:
     """Learn to answer from about a quarter of the visual tokens (several times cheaper), then, about other scenes, from all.
 
-    Resumes where it stopped.
+    ``last`` raises the learning rate once more: what is learnt late, as relations are, needs it. Resumes where it stopped.
     """
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)
     student, example, used = Student(model, tokenizer), Questioner(tokenizer, QUESTIONS), 0
-    for stage, plan, is_coarse in (("coarse", coarse, True), ("full", full, False)):
+    for stage, plan, is_coarse in (("coarse", coarse, True), ("full", full, False), ("last", last, False)):
         feed = partial(_batches_after, used, example, plan.pictures)
         learn(student, partial(answering_loss, student, is_coarse), feed, plan, folder / stage)
         used += plan.steps * plan.pictures

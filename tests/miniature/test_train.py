@@ -30,8 +30,8 @@ def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
         feed(step * plan.pictures) for step in range(plan.steps)])
     tokenizer = build_processor().tokenizer
     model = decoder.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
-    decoder.train_decoder(model, tokenizer, Plan(3, pictures=2), Plan(2, pictures=4), tmp_path)
-    assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4))
+    decoder.train_decoder(model, tokenizer, Plan(3, pictures=2), Plan(2, pictures=4), Plan(1, pictures=3), tmp_path)
+    assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4 + 3))
 
 
 def test_a_run_that_began_from_other_weights_is_not_gone_on_with(tmp_path):
