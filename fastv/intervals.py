@@ -30,7 +30,11 @@ class Score:
     @classmethod
     def of(cls, marks: Sequence[bool]) -> Score:
         """marks: for each question, at least one, whether the answer was right."""
-        asked, right = len(marks), sum(marks)
+        return cls.counted(sum(marks), len(marks))
+
+    @classmethod
+    def counted(cls, right: int, asked: int) -> Score:
+        """right: how many of ``asked`` questions, at least one, were answered right."""
         share = right / asked
         centre = (share + _Z * _Z / (2 * asked)) / (1 + _Z * _Z / asked)
         reach = _Z / (1 + _Z * _Z / asked) * sqrt(share * (1 - share) / asked + _Z * _Z / (4 * asked * asked))

@@ -21,15 +21,15 @@ class Item:
     held_out: bool
 
 
-def benchmark(scenes: int = SCENES, questions: int = QUESTIONS_A_SCENE) -> list[Item]:
-    """At most ``questions`` about each of the scenes 0 ... scenes - 1; with fewer of either, the first of them.
+def benchmark(scenes: int = SCENES, questions: int = QUESTIONS_A_SCENE, *, first: int = 0) -> list[Item]:
+    """At most ``questions`` about each of ``scenes`` scenes from number ``first`` on; of fewer questions, the first of them.
 
     Tasks are drawn by lot; half of the scenes are asked about in phrasings training did not use, a quarter have
     layouts it did not use. Phrasing varies independently of task and layout. No layout held out is of a single thing, so
     that those scenes are somewhat fuller.
     """
     items = []
-    for seed in range(scenes):
+    for seed in range(first, first + scenes):
         held_out = seed % 8 >= 6
         made, rng = scene(seed, held_out=held_out), random.Random(f"benchmark {seed}")
         turn = rng.sample(TASKS, len(TASKS))

@@ -23,7 +23,7 @@ from fastv.measured import FOLDER, Measured, MeasuredPoint, fingerprint, parsed
 from fastv.miniature.answering import Exam, answers
 from fastv.miniature.benchmark import QUESTIONS_A_SCENE, SCENES, benchmark
 from fastv.miniature.phrasings import TASKS
-from fastv.miniature.scoring import is_right, scores
+from fastv.miniature.scoring import is_right, merged, scores
 from fastv.miniature.sweep import grid, parity, retime, sweep
 from fastv.models.loading import LoadedModel, load
 
@@ -47,10 +47,16 @@ def main() -> None:
 
 
 def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
-    items = benchmark(arguments.scenes, arguments.questions or QUESTIONS_A_SCENE)
     budget = None if arguments.k is None else FastV(arguments.k, arguments.r, arguments.rank)
-    marks = [is_right(item.question, answer) for item, answer in zip(items, answers(loaded, items, budget))]
-    found = scores(items, marks)
+    parts = []
+    for first in range(0, arguments.scenes, SCENES):  # so many at a time: their pictures are held in memory
+        some = min(SCENES, arguments.scenes - first)
+        items = benchmark(some, arguments.questions or QUESTIONS_A_SCENE, first=first)
+        parts.append(scores(items, [is_right(item.question, answer)
+                                    for item, answer in zip(items, answers(loaded, items, budget))]))
+        if arguments.scenes > SCENES:
+            print(f"scenes {first} to {first + some - 1}: {percent(parts[-1]['all'].share)}", flush=True)
+    found = merged(parts)
     for name, score in found.items():
         between = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
         print(f"{name:16} {100 * score.share:5.1f}%  ({between}, n={score.asked})")

@@ -23,6 +23,13 @@ def _parts(text: str) -> list[str]:
     return sorted(things.replace(" and ", ", ").split(", ")) + [background]
 
 
+def merged(parts: Sequence[dict[str, Score]]) -> dict[str, Score]:
+    """The scores of all questions from those of some of them at a time."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: Score.counted(sum(part[name].right for part in parts if name in part),
+                                sum(part[name].asked for part in parts if name in part)) for name in names}
+
+
 def scores(items: Sequence[Item], marks: Sequence[bool]) -> dict[str, Score]:
     """Overall, per task, and by what training had seen: name -> Score."""
     groups = {"all": lambda item: True}

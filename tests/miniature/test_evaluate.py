@@ -4,7 +4,7 @@ import sys
 from fastv.miniature import evaluate, sweep
 from fastv.miniature.benchmark import benchmark
 from fastv.miniature.questions import Question
-from fastv.miniature.scoring import is_right, scores
+from fastv.miniature.scoring import is_right, merged, scores
 
 
 def test_a_description_may_name_things_in_any_order_but_must_name_all():
@@ -28,6 +28,15 @@ def test_the_benchmark_is_fixed_and_covers_what_training_never_saw():
     assert {"layout seen", "layout unseen", "all"} <= set(found)
 
 
+def test_scenes_taken_some_at_a_time_are_those_taken_at_once_and_score_alike():
+    items = benchmark(12)
+    marks = [index % 3 == 0 for index in range(len(items))]
+    parts = [benchmark(5), benchmark(7, first=5)]
+    assert [item.question for part in parts for item in part] == [item.question for item in items]
+    cut = len(parts[0])
+    assert merged([scores(parts[0], marks[:cut]), scores(parts[1], marks[cut:])]) == scores(items, marks)
+
+
 def test_fewer_questions_are_the_first_of_more():
     assert [item.question for item in benchmark(6, 1)] == [item.question for item in benchmark(6)][::3]
 
@@ -42,6 +51,15 @@ def test_the_command_prints_scores_and_writes_them(monkeypatch, tmp_path, capsys
     record = json.loads((tmp_path / "scores.json").read_text())
     assert record["scores"]["all"]["asked"] == 12 and (record["k"], record["r"]) == (2, 0.5)
     assert "n=12" in capsys.readouterr().out
+
+
+def test_many_scenes_are_answered_some_at_a_time(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(evaluate, "SCENES", 3)
+    run(monkeypatch, "mini-7", "--scenes", 4, "--json", tmp_path / "scores.json")
+    record = json.loads((tmp_path / "scores.json").read_text())
+    out = capsys.readouterr().out
+    assert record["scores"]["all"]["asked"] == 12 and record["scenes"] == 4
+    assert "scenes 0 to 2:" in out and "scenes 3 to 3:" in out
 
 
 def test_the_grid_command_goes_on_where_it_was_ended(monkeypatch, tmp_path, capsys):
