@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from fastv.miniature.architecture import DECODERS, llava_config
+from fastv.miniature.by_rows import attending_by_rows
 from fastv.miniature.feed import batches
 from fastv.miniature.helping import Grounding, Keeping, Naming
 from fastv.miniature.loop import Plan, learn
@@ -46,8 +47,9 @@ class Student(torch.nn.Module):
         at_image = packed.input_ids == self.image_token
         embeds = inner.language_model.embed_tokens(packed.input_ids).masked_scatter(at_image[..., None], projected)
         forbidden = torch.zeros(packed.visible.shape, dtype=words.dtype).masked_fill(~packed.visible, torch.finfo(words.dtype).min)
-        out = inner.language_model(inputs_embeds=embeds, attention_mask=forbidden, position_ids=packed.position_ids,
-                                   use_cache=False, output_hidden_states=True)
+        with attending_by_rows(inner.language_model):
+            out = inner.language_model(inputs_embeds=embeds, attention_mask=forbidden, position_ids=packed.position_ids,
+                                       use_cache=False, output_hidden_states=True)
         grounding, figures = self.grounding(out.hidden_states[_GROUNDED_AFTER], packed.facts)
         losses = {"naming": self.naming(projected, words, packed.labels["name"], packed.labels["colour"]),
                   "keeping": self.keeping(projected, packed.labels), "grounding": grounding}
