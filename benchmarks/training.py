@@ -1,17 +1,20 @@
-"""What attending by rows saves of a step of a miniature's training, beside torch's fused kernel, on this machine.
+"""What attending by rows saves of a step of the miniatures' training, beside torch's fused kernel, on this machine.
 
     python benchmarks/training.py --half
 
 A step is a batch of the real feed, forward and backward, of an untaught model; the two kernels take turns on the same batch.
-The coarse stage has a quarter of the visual tokens, the others have all.
+The decoder's coarse stage has a quarter of the visual tokens, its others have all.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -20,10 +23,11 @@ import torch
 from transformers import CLIPVisionModel
 
 from fastv.measure import Spread, interleaved, now
-from fastv.miniature import decoder
+from fastv.miniature import decoder, tower
 from fastv.miniature.architecture import DECODERS, tower_config
 from fastv.miniature.feed import batches
 from fastv.miniature.packing import Questioner
+from fastv.miniature.scenes import GRID
 from fastv.miniature.tokenizer import build_processor
 
 
@@ -35,32 +39,40 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     settings = parser.parse_args()
     torch.set_num_threads(settings.threads)
+
+    whole = next(batches(partial(tower._windows, side=GRID, count=1, signs=0.0), settings.pictures))
+    labeller = _held(tower.Labeller(CLIPVisionModel(tower_config())), settings)
+    print(f"vision tower: {_line(tower, lambda: tower.labelling_loss(labeller, whole)[0], settings.repeats)}", flush=True)
+
     tokenizer = build_processor().tokenizer
     batch = next(batches(Questioner(tokenizer, decoder.QUESTIONS), settings.pictures))
     for twin in DECODERS:
         model = decoder.new_model(twin, CLIPVisionModel(tower_config()), tokenizer)
         model.model.vision_tower.requires_grad_(False)
-        student = decoder.Student(model, tokenizer)
-        if settings.half:
-            for weight in student.parameters():
-                weight.data = weight.data.bfloat16()
+        student = _held(decoder.Student(model, tokenizer), settings)
         for stage, coarse in (("coarse", True), ("full", False)):
-            print(f"{twin} {stage}: {_line(student, coarse, batch, settings)}", flush=True)
+            line = _line(decoder, lambda: decoder.answering_loss(student, coarse, batch)[0], settings.repeats)
+            print(f"{twin} {stage}: {line}", flush=True)
 
 
-def _line(student: decoder.Student, coarse: bool, batch: list, settings: argparse.Namespace) -> str:
-    def step() -> float:
-        student.zero_grad()
+def _held(module: torch.nn.Module, settings: argparse.Namespace) -> torch.nn.Module:
+    """As the training loop holds it: the buffers keep their precision."""
+    for weight in module.parameters() if settings.half else ():
+        weight.data = weight.data.bfloat16()
+    return module
+
+
+def _line(room: ModuleType, loss: Callable[[], torch.Tensor], repeats: int) -> str:
+    def by_rows() -> float:
         started = now(torch.device("cpu"))
-        decoder.answering_loss(student, coarse, batch)[0].backward()
+        loss().backward()
         return now(torch.device("cpu")) - started
 
     def fused() -> float:
-        with patch.object(decoder, "attending_by_rows", lambda _: nullcontext()):
-            return step()
+        with patch.object(room, "attending_by_rows", lambda _: nullcontext()):
+            return by_rows()
 
-    times = interleaved([fused, step], repeats=settings.repeats, warmup=1)
-    before, after = (Spread.of(side).median for side in times)
+    before, after = (Spread.of(times).median for times in interleaved([fused, by_rows], repeats=repeats, warmup=1))
     return f"fused kernel {before:.2f} s a step, by rows {after:.2f} s: {before / after:.2f}x as fast"
 
 

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import CLIPVisionModel
 
 from fastv.miniature.architecture import tower_config
+from fastv.miniature.by_rows import attending_by_rows
 from fastv.miniature.feed import batches, normalised, pixels
 from fastv.miniature.loop import Plan, learn
 from fastv.miniature.scenes import GRID, MOST_THINGS, NO_LABEL, PATCH, Scene, patch_labels, scene
@@ -42,7 +43,8 @@ class Labeller(torch.nn.Module):
         whole = embeddings.class_embedding.expand(len(seen), 1, -1)
         places = embeddings.position_embedding(torch.cat([torch.zeros_like(patches[:, :1]), 1 + patches], dim=1))
         hidden = self.tower.pre_layrnorm(torch.cat([whole, seen], dim=1) + places)
-        hidden = self.tower.encoder(inputs_embeds=hidden).last_hidden_state[:, 1:]
+        with attending_by_rows(self.tower):
+            hidden = self.tower.encoder(inputs_embeds=hidden).last_hidden_state[:, 1:]
         return {label: head(hidden) for label, head in self.heads.items()}
 
 

@@ -6,12 +6,13 @@ from transformers import LlamaConfig, LlamaModel
 from fastv.miniature.by_rows import ROWS, attend_by_rows, attending_by_rows
 
 
+@pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("length", [ROWS - 1, ROWS, 2 * ROWS + 3])
-def test_answers_and_gradients_are_those_of_the_fused_kernel(length):
+def test_answers_and_gradients_are_those_of_the_fused_kernel(length, masked):
     torch.manual_seed(0)
     parts = [torch.randn(2, 3, length, 8, requires_grad=True) for _ in range(3)]
     visible = torch.rand(2, 1, length, length).lt(0.5).tril() | torch.eye(length, dtype=torch.bool)
-    mask = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
+    mask = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min) if masked else None
     ours, weights = attend_by_rows(None, *parts, mask, scaling=0.3)
     theirs = scaled_dot_product_attention(*parts, attn_mask=mask, scale=0.3).transpose(1, 2)
     assert weights is None
