@@ -39,7 +39,7 @@ class Student(torch.nn.Module):
     def forward(self, packed: Packed) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
         """Logits (m, vocabulary) for the m answer tokens, the helping losses by name, and the grounding's figures."""
         inner = self.model.model
-        with torch.no_grad():
+        with torch.no_grad(), attending_by_rows(inner.vision_tower):
             seen = inner.vision_tower(pixel_values=packed.pixels).last_hidden_state[:, 1:]
             seen = seen.gather(1, packed.patches[..., None].expand(-1, -1, seen.shape[-1]))
         projected = inner.multi_modal_projector(seen)
