@@ -27,7 +27,7 @@ from fastv.miniature.tower import train_tower
 
 TOWER = (Plan(2000, pictures=32, final=0.286), Plan(1000, pictures=32, learning_rate=1e-3, warmup=20, final=0.4),
          Plan(1200, learning_rate=4e-4, warmup=20))
-DECODER = (Plan(3000, final=0.3), Plan(1000, learning_rate=5e-4, warmup=20), Plan(1500, learning_rate=5e-4, warmup=20))
+DECODER = (Plan(3000, final=0.3), Plan(1000, learning_rate=5e-4, warmup=20), Plan(3000, learning_rate=5e-4, warmup=20))
 _SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
 
 
