@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from fastv.caches import cache_in
 from fastv.choosing import Prompt, Trace, choose
 from fastv.errors import InvalidInputError, UnsupportedModelError
 from fastv.models.families import Family
@@ -77,7 +78,7 @@ class Hooks:
         self._after_model()
         self._counts_positions = kwargs.get("position_ids") is None and kwargs.get("attention_mask") is None
         input_ids = kwargs.get("input_ids", args[0] if args else None)
-        cache = kwargs.get("past_key_values")
+        cache = cache_in(kwargs)
         if cache is not None and cache.get_seq_length() > 0:
             self._go_on(cache, input_ids, kwargs)
         elif input_ids is None:
@@ -188,8 +189,9 @@ class Hooks:
             if self._uncached is not None:
                 self._uncached.selection = selection
         if self._cut is not None and self._cut.whole:
-            if kwargs.get("past_key_values") is not None:
-                setattr(kwargs["past_key_values"], _NOTE, self._cut.selection)
+            cache = cache_in(kwargs)
+            if cache is not None:
+                setattr(cache, _NOTE, self._cut.selection)
             args, kwargs = self._cut.hidden_states(args, kwargs)
         return self._before_later_layer(_layer, args, kwargs)
 

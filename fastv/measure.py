@@ -35,6 +35,7 @@ from torch.utils._pytree import tree_leaves
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from fastv.background import OutOfTime
+from fastv.caches import cache_in
 from fastv.neighbours import Neighbours, cores_given
 
 Result = TypeVar("Result")
@@ -154,7 +155,7 @@ def generate(model, inputs: Mapping[str, torch.Tensor], *, max_new_tokens: int,
     tokens = tuple(output.sequences[0, inputs["input_ids"].shape[1]:].tolist())
     return Pass(tokens=tokens, prefill_seconds=first - start, total_seconds=last - start,
                 decode_seconds_per_token=(last - first) / (len(tokens) - 1) if len(tokens) > 1 else None,
-                kv_cache_bytes=cache_bytes(output.past_key_values))
+                kv_cache_bytes=cache_bytes(cache_in(output)))
 
 
 class _Steps(StoppingCriteria):

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
+from dataclasses import fields
 
 import torch
 from standins import IMAGE_TOKEN, tiny_llava
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import flash_attention_mask, sdpa_mask
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from fastv.caches import cache_in
 
 # Rows of segments for llava_inputs: numbers are text tokens, 0 is a picture of 16 visual tokens.
 PROMPTS = {
@@ -27,6 +31,8 @@ PROMPTS = {
 # The random weights like to emit the image token and the end of text, which ends a comparison early.
 GREEDY = dict(max_new_tokens=6, do_sample=False, suppress_tokens=[IMAGE_TOKEN, 2], pad_token_id=0,
               return_dict_in_generate=True, output_logits=True)
+# What a forward of this Transformers calls its key-value cache.
+CACHE = next(field.name for field in fields(BaseModelOutputWithPast) if field.name in ("cache", "past_key_values"))
 CLOSE = dict(atol=1e-4, rtol=1e-4)
 EXACT = dict(atol=0, rtol=0)
 _MODELS: dict = {}
@@ -72,7 +78,7 @@ def dropped_by_masking(model, k: int, dropped: torch.Tensor):
     decoder = model.base_model.language_model
 
     def hook(layer, args, kwargs):
-        hidden, cache, mask = args[0], kwargs.get("past_key_values"), kwargs.get("attention_mask")
+        hidden, cache, mask = args[0], cache_in(kwargs), kwargs.get("attention_mask")
         past = cache.get_seq_length(layer.self_attn.layer_idx) if cache is not None else 0
         keys = past + hidden.shape[1]
         if mask is None:

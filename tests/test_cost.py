@@ -7,6 +7,7 @@ from standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_config, llava_inputs, tin
 from transformers import BitsAndBytesConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from fastv import FastV
+from fastv.caches import cache_in
 from fastv.cost import cost, kept_tokens, per_layer_average, prefill_flops
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.footprint import DTYPES, parameter_bytes, parameter_count
@@ -117,7 +118,7 @@ def test_decode_steps_and_cache_are_what_generate_does(k, r):
         with counter() as count, torch.no_grad():
             out = model.generate(**inputs, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False,
                                  return_dict_in_generate=True)
-        return count.get_total_flops(), out.past_key_values
+        return count.get_total_flops(), cache_in(out)
 
     if k is None:
         (prefill, _), (whole, cache) = generate(1), generate(answer)

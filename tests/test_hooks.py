@@ -7,12 +7,13 @@ from collections import Counter
 
 import pytest
 import torch
-from masking import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of, whole_state
+from masking import CACHE, EXACT, GREEDY, PROMPTS, assert_same_answer, model_of, whole_state
 from standins import llava_inputs, tiny_llava
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AttentionInterface, DynamicCache, LlamaModel
 
 from fastv import FastV, ranking
+from fastv.caches import cache_in
 from fastv.errors import InvalidBudgetError, InvalidInputError, NestingError, UnsupportedModelError
 
 
@@ -76,9 +77,9 @@ class TestLeavesNothingBehind:
         model, text, cache = model_of(), llava_inputs([(5,), (28,)]), DynamicCache()
         expected = model.generate(**text, **GREEDY)
         with FastV(k=k)(model):
-            model.generate(**llava_inputs(PROMPTS["left padding"]), **GREEDY, past_key_values=cache)
+            model.generate(**llava_inputs(PROMPTS["left padding"]), **GREEDY, **{CACHE: cache})
             cache.reset()
-            assert_same_answer(model.generate(**text, **GREEDY, past_key_values=cache), expected, **EXACT)
+            assert_same_answer(model.generate(**text, **GREEDY, **{CACHE: cache}), expected, **EXACT)
 
     def test_hooks_of_others_stay_and_are_called(self):
         model, inputs, calls = model_of(), llava_inputs(), []
@@ -167,7 +168,7 @@ class TestRefuses:
             whole = torch.cat([first.sequences, inputs["input_ids"]], dim=1)
             with pytest.raises(InvalidInputError, match="one prompt"):
                 model.generate(input_ids=whole, attention_mask=torch.ones_like(whole), **GREEDY,
-                               pixel_values=inputs["pixel_values"], past_key_values=first.past_key_values)
+                               pixel_values=inputs["pixel_values"], **{CACHE: cache_in(first)})
 
     def test_a_prompt_read_in_chunks(self):
         for chunk in (20, 25, 40):  # ends in the first picture, between the two, in the second
@@ -177,22 +178,22 @@ class TestRefuses:
     def test_a_cache_pruned_otherwise(self):
         model, inputs = model_of(), llava_inputs(PROMPTS["left padding"])
         with FastV(k=2)(model):
-            cache = model.generate(**inputs, **GREEDY).past_key_values
+            cache = cache_in(model.generate(**inputs, **GREEDY))
         token = torch.tensor([[7], [8]])
         for k in (0, 1, 3):
             with FastV(k=k)(model), pytest.raises(InvalidInputError, match="layer 2"):
-                model(input_ids=token, past_key_values=cache)
+                model(input_ids=token, **{CACHE: cache})
         with FastV(k=2)(model):
-            model(input_ids=token, past_key_values=copy.deepcopy(cache))
+            model(input_ids=token, **{CACHE: copy.deepcopy(cache)})
             with pytest.raises(InvalidInputError, match="rows"):
-                model(input_ids=token[:1], past_key_values=cache)
+                model(input_ids=token[:1], **{CACHE: cache})
             cache.crop(-20)
             with pytest.raises(InvalidInputError, match="does not fit"):
-                model(input_ids=token, past_key_values=cache)
+                model(input_ids=token, **{CACHE: cache})
         cache.reset()
-        model(**inputs, past_key_values=cache)
+        model(**inputs, **{CACHE: cache})
         with FastV(k=2)(model), pytest.raises(InvalidInputError, match="does not fit"):
-            model(input_ids=token, past_key_values=cache)
+            model(input_ids=token, **{CACHE: cache})
 
     def test_a_whole_conversation_with_k_0(self):
         model = model_of()
@@ -204,7 +205,7 @@ class TestRefuses:
                 added = torch.ones(len(prompts), whole.shape[1] - inputs["input_ids"].shape[1], dtype=torch.long)
                 with pytest.raises(InvalidInputError, match="new tokens alone"):
                     model.generate(input_ids=whole, attention_mask=torch.cat([inputs["attention_mask"], added], dim=1),
-                                   past_key_values=first.past_key_values, **GREEDY)
+                                   **{CACHE: cache_in(first)}, **GREEDY)
 
 
 def test_another_picture_is_another_prompt_though_its_text_goes_on():

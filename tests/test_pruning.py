@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from masking import (CLOSE, EXACT, GREEDY, PROMPTS, assert_same_answer, dropped_by_attention, dropped_by_masking,
-                     dropped_of, model_of)
+from masking import (CACHE, CLOSE, EXACT, GREEDY, PROMPTS, assert_same_answer, dropped_by_attention,
+                     dropped_by_masking, dropped_of, model_of)
 from standins import IMAGE_TOKEN, llava_config, llava_inputs, tiny_llava
 from transformers import (AutoModelForImageTextToText, BitsAndBytesConfig, LlavaForConditionalGeneration,
                           MistralConfig, Qwen2Config)
 
 from fastv import FastV
+from fastv.caches import cache_in
 from fastv.errors import InvalidBudgetError
 
 
@@ -99,9 +100,9 @@ class TestEqualToMasking:
 
         def read(**first):
             output = model(**inputs, **first)
-            logits, cache = [output.logits[:, -1]], output.past_key_values
+            logits, cache = [output.logits[:, -1]], cache_in(output)
             for turn in turns:
-                logits.append(model(input_ids=turn, past_key_values=cache).logits)
+                logits.append(model(input_ids=turn, **{CACHE: cache}).logits)
             return logits
 
         with torch.no_grad():
@@ -126,7 +127,7 @@ class TestEqualToMasking:
             mask = torch.cat([inputs["attention_mask"], added], dim=1)
             # With k = 0 generate cannot tell from the cache how much was read: it is given the new tokens alone.
             new = whole if k else torch.cat([first.sequences[:, -1:], question], dim=1)
-            return model.generate(input_ids=new, attention_mask=mask, past_key_values=first.past_key_values, **GREEDY)
+            return model.generate(input_ids=new, attention_mask=mask, **{CACHE: cache_in(first)}, **GREEDY)
 
         with FastV(k=k)(model) as trace:
             output = converse()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from masking import (CLOSE, EXACT, GREEDY, assert_same_answer, dropped_by_attention, dropped_by_masking, dropped_of,
-                     visual_of, whole_state)
+from masking import (CACHE, CLOSE, EXACT, GREEDY, assert_same_answer, dropped_by_attention, dropped_by_masking,
+                     dropped_of, visual_of, whole_state)
 from standins import IMAGE_TOKEN, PATCH
 from standins_families import END, PICTURE, ROWS, STANDINS, START, VIDEO_TOKEN, WIDE
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from fastv import FastV
+from fastv.caches import cache_in
 from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
 from fastv.models.families import family_of
 
@@ -134,7 +135,7 @@ def test_nothing_is_left_behind(key):
 def test_layers_from_k_on_cache_what_was_kept_and_no_more(key, k):
     model, inputs = model_of(key), STANDINS[key].inputs(ROWS[list(STANDINS[key].prompts)[-1]])
     with FastV(k=k, r=0.75)(model) as trace:
-        cache = model.generate(**inputs, **OPTIONS).past_key_values
+        cache = cache_in(model.generate(**inputs, **OPTIONS))
     fed = OPTIONS["max_new_tokens"] - 1
     expected = [(trace.prompt_length if layer < k else trace.pruned_length) + fed for layer in range(4)]
     assert [cache.get_seq_length(layer) for layer in range(4)] == expected
@@ -216,8 +217,8 @@ class TestMultimodalPositions:
 
         def read():
             output = model(**inputs)
-            logits, cache = [output.logits[:, -1]], output.past_key_values
-            return logits + [model(input_ids=turn, past_key_values=cache).logits for turn in turns]
+            logits, cache = [output.logits[:, -1]], cache_in(output)
+            return logits + [model(input_ids=turn, **{CACHE: cache}).logits for turn in turns]
 
         with torch.no_grad():
             with FastV(k=k)(model) as trace:
@@ -239,7 +240,7 @@ class TestMultimodalPositions:
             added = torch.ones(2, whole.shape[1] - inputs["input_ids"].shape[1], dtype=torch.long)
             mask = torch.cat([inputs["attention_mask"], added], dim=1)
             new = whole if k else torch.cat([first.sequences[:, -1:], question], dim=1)
-            return model.generate(input_ids=new, attention_mask=mask, past_key_values=first.past_key_values, **OPTIONS)
+            return model.generate(input_ids=new, attention_mask=mask, **{CACHE: cache_in(first)}, **OPTIONS)
 
         with FastV(k=k)(model) as trace:
             output = converse()
@@ -279,7 +280,7 @@ class TestMultimodalPositions:
             mask = torch.cat([inputs["attention_mask"], added], dim=1)
             for mode in ({}, {"num_return_sequences": 2, "do_sample": True}) if len(rows) == 1 else ({},):
                 with pytest.raises(InvalidInputError, match="new tokens alone|does not fit"):
-                    model.generate(input_ids=whole, attention_mask=mask, past_key_values=first.past_key_values,
+                    model.generate(input_ids=whole, attention_mask=mask, **{CACHE: cache_in(first)},
                                    **OPTIONS | mode)
 
     def test_a_decoder_that_slides_in_some_layers_is_refused(self):

@@ -8,6 +8,7 @@ from masking import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of
 from standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_inputs
 
 from fastv import FastV
+from fastv.caches import cache_in
 
 
 @pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
@@ -53,7 +54,7 @@ def test_lengths_and_shapes():
 def test_layers_from_k_on_cache_what_was_kept_and_no_more(k):
     model, inputs = model_of(), llava_inputs()
     with FastV(k=k)(model) as trace:
-        cache = model.generate(**inputs, **GREEDY).past_key_values
+        cache = cache_in(model.generate(**inputs, **GREEDY))
     fed = GREEDY["max_new_tokens"] - 1
     expected = [(trace.prompt_length if layer < k else trace.pruned_length) + fed for layer in range(4)]
     assert [cache.get_seq_length(layer) for layer in range(4)] == expected
