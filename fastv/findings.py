@@ -16,17 +16,17 @@ from fastv.measured import Measured, MeasuredPoint, all_measured
 
 PAIR = ("mini-7", "mini-13")  # the twins, the smaller one first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
-_LISTED = 3  # comparisons that a sentence lists one by one
 _LAST_TOKEN, _ALL_TOKENS = "the last token attends", "all tokens together attend"
 _SAME_COST = 1.005  # R is exact to a token and prompts differ by a few: within half a percent is the same
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``question`` is what the ``sentence`` answers; plain text."""
+    """``question`` is what the ``sentence`` answers; ``detail`` has the numbers behind it, or is empty. Plain text."""
 
     question: str
     sentence: str
+    detail: str = ""
 
 
 def findings(found: Mapping[str, Measured] | None = None,
@@ -48,12 +48,12 @@ def _usual_costs(one: Measured) -> Finding | None:
     if point is None:
         return None
     before, after, change = one.score(one.unpruned), one.score(point), one.change(point)
-    told = ("It costs accuracy" if change.high < 0 else "It gains accuracy" if change.low > 0 else
-            "Whether it costs any accuracy cannot be told from these questions")
+    told = ("Accuracy falls" if change.high < 0 else "Accuracy rises" if change.low > 0 else
+            "Nothing that can be told from these questions")
     return Finding(
-        f"What does K={USUAL[0]}, R={percent(USUAL[1])} cost {one.model} in accuracy?",
-        f"{one.model} answers {percent(after.share)} of {after.asked:,} questions right at {_name(point)}, and "
-        f"{percent(before.share)} without FastV. {told}: {_said(change)}.")
+        f"What does {_name(point)} cost {one.model} in accuracy?",
+        f"{told}: {_said(change)}; {percent(after.share)} of {after.asked:,} questions right, {percent(before.share)} "
+        "without FastV.")
 
 
 def _duel(small: Measured, big: Measured) -> Finding | None:
@@ -65,23 +65,23 @@ def _duel(small: Measured, big: Measured) -> Finding | None:
     main = next((point for point in fitting if point.k == USUAL[0]), fitting[0])
     change = big.change(main, since=small.unpruned)
     if change.low > 0:
-        told = f"There {big.model} still answers better"
+        told = f"there {big.model} still answers better"
     elif change.high < 0:
-        told = f"There {small.model} answers better, so the paper's claim does not hold for this pair"
+        told = f"there {small.model} answers better, so the paper's claim does not hold for this pair"
     else:
-        told = "Which of the two answers better there cannot be told from these questions"
+        told = "which of the two answers better there cannot be told from these questions"
     ahead = big.change(big.unpruned, since=small.unpruned)
     others = [(point, big.change(point, since=small.unpruned)) for point in fitting if point is not main]
     rest = "; ".join(f"{_name(point)}: {_said(other, p=False)}" for point, other in others)
     return Finding(
         f"At which (K, R) does {big.model} cost what {small.model} costs, and who answers better there?",
-        f"{big.model} comes down to the cost of {small.model} (all decoder layers together, paper's formula) at "
-        f"{_name(main)}, {percent(main.paper_prefill_flops / small.unpruned.paper_prefill_flops)} of it; with vision "
-        f"tower and answer, exact count, {percent(main.total_flops / small.unpruned.total_flops)}. {told}: "
-        f"{percent(big.score(main).share)} against {percent(small.score(small.unpruned).share)}, {_said(change)}. "
-        f"Without FastV {big.model}'s score less {small.model}'s is {_said(ahead, p=False)}; pruning that far changes "
-        f"{big.model}'s by {_said(big.change(main), p=False)}."
-        + (f" The same for other K: {rest}." if rest else ""))
+        f"At {_name(main)}; {told}: {percent(big.score(main).share)} against "
+        f"{percent(small.score(small.unpruned).share)}, {_said(change)}.",
+        f"Cost is that of all decoder layers together, by the paper's formula: {big.model}'s is "
+        f"{percent(main.paper_prefill_flops / small.unpruned.paper_prefill_flops)} of {small.model}'s there; with vision "
+        f"tower and answer, exact count, {percent(main.total_flops / small.unpruned.total_flops)}. Without FastV "
+        f"{big.model}'s score less {small.model}'s is {_said(ahead, p=False)}; pruning that far changes {big.model}'s by "
+        f"{_said(big.change(main), p=False)}." + (f" At its cost for other K: {rest}." if rest else ""))
 
 
 def _dearest(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
@@ -92,36 +92,29 @@ def _dearest(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
 
 
 def _against_random(one: Measured) -> Finding | None:
-    sentences = [f"dropping what {whom} to least, rather than as many at random, {told}." for rank, whom in
-                 (("last_token", _LAST_TOKEN), ("mean", _ALL_TOKENS))
-                 if (told := _told_apart(one, rank))]
-    if not sentences:
-        return None
-    return Finding(f"Where does attention choose better than chance on {one.model}?",
-                   f"On {one.model}, " + " And ".join(sentences))
+    told = {whose: _told_apart(one, rank) for rank, whose in (("last_token", "the last token's"), ("mean", "all tokens'"))}
+    told = {whose: kinds for whose, kinds in told.items() if any(kinds.values())}
+    sentences = [f"ranking by {whose} attention wins at {len(kinds['better'])}, loses at {len(kinds['worse'])}, and cannot "
+                 f"be told from it at {len(kinds['neither'])}" for whose, kinds in told.items()]
+    details = [f"By {whose} attention, {how}: {_listed(kinds[how])}." for whose, kinds in told.items()
+               for how in ("better", "worse") if kinds[how]]
+    compared = sum(map(len, next(iter(told.values()), {}).values()))
+    return Finding(f"Does attention choose better than chance on {one.model}?",
+                   f"Against dropping as many at random, at {compared} (K, R): {'; '.join(sentences)}.",
+                   " ".join(details)) if told else None
 
 
-def _told_apart(one: Measured, rank: str) -> str:
-    """Where a ranking is better than dropping at random, where worse, and where neither; empty if not measured."""
+def _told_apart(one: Measured, rank: str) -> dict[str, list[tuple[MeasuredPoint, Change]]]:
+    """Where a ranking is better than dropping at random, where worse, and where neither can be told."""
     pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.rank == rank]
     changes = [(point, one.change(point, since=random)) for point, random in pairs if random]
-    better = [(point, change) for point, change in changes if change.low > 0]
-    worse = [(point, change) for point, change in changes if change.high < 0]
-    parts = [f"is {told} at {len(some)} of {len(changes)} (K, R){_listed(some)}"
-             for told, some in (("better", better), ("worse", worse)) if some]
-    rest = len(changes) - len(better) - len(worse)
-    if rest:
-        which = f"all {rest} (K, R)" if rest == len(changes) else f"the other {rest}"
-        parts.append(f"makes no difference that can be told at {which}")
-    return "; ".join(parts)
+    return {"better": [(point, change) for point, change in changes if change.low > 0],
+            "worse": [(point, change) for point, change in changes if change.high < 0],
+            "neither": [(point, change) for point, change in changes if not change.is_clear]}
 
 
 def _listed(some: list[tuple[MeasuredPoint, Change]]) -> str:
-    """Each of a few; of many, the one that differs most."""
-    if len(some) > _LISTED:
-        some = [max(some, key=lambda one: abs(one[1].share))]
-        return f", most at {_name(some[0][0])}: {_said(some[0][1], p=False)}"
-    return ": " + "; ".join(f"{_name(point)} {_said(change, p=False)}" for point, change in some)
+    return "; ".join(f"{_name(point)} {_said(change, p=False)}" for point, change in some)
 
 
 def _finds_things(model: str, points: Sequence[KeptThings]) -> Finding | None:
@@ -140,8 +133,9 @@ def _finds_things(model: str, points: Sequence[KeptThings]) -> Finding | None:
     return Finding(
         f"Does attention find the things on {model}?",
         f"Of the patches that things cover, the {what} of the visual tokens that {_LAST_TOKEN} to most holds "
-        f"{_at_each(last, 'kept_share')}; that which {_ALL_TOKENS} to most {_at_each(mean, 'kept_share')}; one drawn at "
-        f"random {drawn}. In the latter {lost} of the things lose nine tenths of their patches or more"
+        f"{_at_each(last, 'kept_share')}; one drawn at random holds {drawn}.",
+        f"That which {_ALL_TOKENS} to most holds {_at_each(mean, 'kept_share')}. Of the things, {lost} lose nine tenths of "
+        "their patches or more where it is drawn at random"
         + (f"; more do in {' and in '.join(losing)}." if losing else ", and nowhere clearly more do."))
 
 

@@ -101,10 +101,10 @@ def test_points_say_k_r_cost_and_score_and_can_be_loaded(data):
 
 
 def test_the_sentences_stand_below_whatever_is_drawn(data):
-    sentences = [one.sentence for one in findings()]
+    said_of = findings()
     for benchmark in ("scenes", "average", "video"):
         said = words(shown(benchmark=benchmark)["frontier"])
-        assert len(sentences) == 5 and all(sentence in said for sentence in sentences)
+        assert len(said_of) == 5 and all(one.sentence in said and one.detail in said for one in said_of)
 
 
 def test_times_of_different_machines_are_not_put_on_one_axis(data, tmp_path):
