@@ -23,6 +23,7 @@ from fastv.miniature.tokenizer import IMAGE
 QUESTIONS = 16  # about each picture
 _WEIGHTS = {"naming": 0.5, "keeping": 1.0, "grounding": 0.5}  # of the helping losses
 _GROUNDED_AFTER = 3  # decoder layers
+STAGES = ("coarse", "full", "last")
 FEW = 152  # visual tokens: about a quarter
 
 
@@ -103,7 +104,7 @@ def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTok
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)
     student, example, used = Student(model, tokenizer), Questioner(tokenizer, QUESTIONS), 0
-    for stage, plan, is_coarse in (("coarse", coarse, True), ("full", full, False), ("last", last, False)):
+    for stage, plan, is_coarse in zip(STAGES, (coarse, full, last), (True, False, False), strict=True):
         feed = partial(_batches_after, used, example, plan.pictures)
         learn(student, partial(answering_loss, student, is_coarse), feed, plan, folder / stage)
         used += plan.steps * plan.pictures

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import defaultdict
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from fastv.miniature import curves
 
 _LOG_EVERY = 50  # steps
 
@@ -77,7 +77,8 @@ def learn(module: torch.nn.Module, loss: Callable[[object], tuple[torch.Tensor, 
             record = {"step": step, "pictures": step * plan.pictures,
                       "pictures_per_second": _LOG_EVERY * plan.pictures / (time.monotonic() - since),
                       **{key: value / _LOG_EVERY for key, value in sums.items()}}
-            print(json.dumps({key: round(value, 4) for key, value in record.items()}), flush=True)
+            curves.note(folder, record)
+            print(", ".join(f"{key} {value:.4g}" for key, value in record.items()), flush=True)
             sums, since = defaultdict(float), time.monotonic()
         if step % plan.save_every == 0 or step == plan.steps:
             torch.save({"weights": {name: weight.detach() for name, weight in masters.items()}, "optimizer": optimizer.state_dict(),

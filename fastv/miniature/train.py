@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 from fastv.measured import fingerprint
-from fastv.miniature import checkpoint
+from fastv.miniature import checkpoint, curves
 from fastv.miniature.architecture import DECODERS
-from fastv.miniature.decoder import new_model, train_decoder
+from fastv.miniature.decoder import STAGES, new_model, train_decoder
 from fastv.miniature.loop import Plan
 from fastv.miniature.tokenizer import build_processor
 from fastv.miniature.tower import train_tower
@@ -54,7 +54,9 @@ def main() -> None:
         tower = checkpoint.saved(arguments.tower).model.vision_tower if arguments.tower else train_tower(*tower_plans, runs / "tower")
         model = new_model(arguments.twin, tower.float(), processor.tokenizer)
     train_decoder(model, processor.tokenizer, *decoder_plans, runs / arguments.twin)
-    checkpoint.save(model.float(), processor, arguments.output or runs / arguments.twin / "checkpoint")
+    output = arguments.output or runs / arguments.twin / "checkpoint"
+    checkpoint.save(model.float(), processor, output)
+    curves.tabulate(runs / arguments.twin, STAGES, output / "curves.csv")
 
 
 def _begin(run: Path, given: Path | None) -> None:

@@ -16,7 +16,9 @@ def test_the_whole_pipeline_ends_in_a_checkpoint_that_loads(tmp_path, monkeypatc
     monkeypatch.setattr(sys, "argv", ["train", "mini-7", "--smoke", "--runs", str(tmp_path), "--output", str(tmp_path / "mini")])
     train.main()
     assert all(file.stat().st_size < 10_000_000 for file in (tmp_path / "mini").iterdir())
+    assert (tmp_path / "mini" / "curves.csv").read_text() == "stage\n"  # two steps are too few for a line
     loaded = load(str(tmp_path / "mini"))
+    assert all(torch.equal(weight, weight.bfloat16().float()) for weight in loaded.model.parameters())
     prompt = loaded.family.prompt(loaded.processor, "Where is the dog?")
     inputs = loaded.processor(images=scene(1).picture, text=prompt, return_tensors="pt")
     assert int((inputs["input_ids"] == loaded.model.config.image_token_id).sum()) == 576
