@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from fastv.cost import check_budget
@@ -142,7 +143,9 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both sides, and how they were measured. machine: where ``fastv``, the candidate, ran."""
+    """Both sides, and how they were measured. machine: where ``fastv``, the candidate, ran; date: when it was done, ISO 8601
+    in UTC.
+    """
 
     baseline: RunResult
     fastv: RunResult
@@ -151,6 +154,7 @@ class Comparison:
     repeats: int
     warmup: int
     machine: Machine
+    date: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but the pictures, in JSON's types; what the candidate is, and kept, also stands at the top."""

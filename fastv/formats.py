@@ -50,11 +50,14 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}".removesuffix(".0") + "%"
 
 
-def ratio(baseline: float, fastv: float, noun: str) -> str:
-    """``0.62× the time``: what FastV takes of what the baseline takes."""
-    if not baseline:
-        return "–"
-    return f"the same {noun}" if baseline == fastv else f"{fastv / baseline:.2f}× the {noun}"
+def budget(k: int, r: float) -> str:
+    """``K=2, R=50%``"""
+    return f"K={k}, R={percent(r)}"
+
+
+def times(share: float) -> str:
+    """``0.62×``"""
+    return f"{share:.2f}×"
 
 
 def change(baseline: float, fastv: float) -> str:

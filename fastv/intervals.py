@@ -1,4 +1,4 @@
-"""How sure a measured share, or a measured change, is: 95% intervals and an exact test, for questions right or wrong.
+"""How sure a measured share, change or ratio is: 95% intervals and an exact test.
 
 - ``Score``: a share of questions with Wilson's interval (Wilson, 1927).
 - ``Change``: two answerers of the same questions, compared question by question. Only the questions on which they
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
+from statistics import median
 
 _Z = 1.959964  # of a normal distribution's middle 95%
 
@@ -80,3 +81,34 @@ def mcnemar(gained: int, lost: int) -> float:
     differ = gained + lost
     tail = sum(comb(differ, count) for count in range(min(gained, lost) + 1))
     return min(1.0, 2 * tail / 2**differ)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What the second of two takes of what the first takes: the median over the rounds, and where it lies.
+
+    low, high: two of the rounds' ratios, as many below the one as above the other, between which the median of all
+    rounds there could be lies with a chance of 95% or more (the sign test's interval). Fewer than six rounds have no
+    such two: then the lowest and the highest.
+    """
+
+    share: float
+    low: float
+    high: float
+    rounds: int
+
+    @classmethod
+    def of(cls, first: Sequence[float], second: Sequence[float]) -> Ratio:
+        """first, second: positive amounts, round by round; ValueError if their numbers differ or there are none."""
+        shares = sorted(after / before for before, after in zip(first, second, strict=True))
+        if not shares:
+            raise ValueError("no round was measured")
+        rounds, left_out = len(shares), 0
+        while 2 * sum(comb(rounds, count) for count in range(left_out + 2)) / 2**rounds <= 0.05:
+            left_out += 1
+        return cls(median(shares), shares[left_out], shares[-1 - left_out], rounds)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is told apart from "the same"; a single round tells nothing."""
+        return self.rounds > 1 and (self.low > 1 or self.high < 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from html import escape
 
 from fastv.comparison import Comparison, RunResult
-from fastv.formats import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, ratio, unit_for
+from fastv.formats import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, times, unit_for
+from fastv.intervals import Ratio
 from fastv.measure import Spread
 from fastv.strip import kept_strip, where_most
 from fastv.titles import USUAL, Title, titles
@@ -33,43 +35,69 @@ class Row:
         """Both sides' values, medians where there are several."""
         return _middle(self.baseline), _middle(self.fastv)
 
+    @property
+    def share(self) -> float | Ratio | None:
+        """What the candidate takes of what the baseline takes, a Ratio where both were measured repeatedly."""
+        if isinstance(self.baseline, Spread) and isinstance(self.fastv, Spread):
+            return Ratio.of(self.baseline.runs, self.fastv.runs)
+        baseline, fastv = self.middles
+        return fastv / baseline if baseline and fastv is not None else None
+
 
 def titles_of(comparison: Comparison) -> tuple[Title, Title]:
     return titles(comparison.baseline.setup, comparison.fastv.setup)
 
 
 def verdict(comparison: Comparison) -> str:
-    """In a sentence: whether the answers differ, and which side was sooner at its first token."""
+    """In a sentence: whether the answers differ, which side was sooner at its first token, and what is certain."""
     baseline, fastv = comparison.baseline, comparison.fastv
     same = "the same answer" if baseline.answer == fastv.answer else "different answers"
-    if overlap(baseline.timing.prefill_seconds, fastv.timing.prefill_seconds):
-        return f"{same}; the times to the first token vary too much to tell them apart."
     first, second = titles_of(comparison)
-    times = ratio(baseline.prefill_seconds, fastv.prefill_seconds, "time")
-    return f"{same}; to the first token, {second.subject} took {times} that {first.subject} took."
+    found = Ratio.of(baseline.timing.prefill_seconds.runs, fastv.timing.prefill_seconds.runs)
+    rounds = f"{found.low:.2f} to {found.high:.2f} in {found.rounds} rounds" if found.rounds > 1 else "a single round"
+    if found.is_clear:
+        sooner = (f"{second.subject} reached its first token in {times(found.share)} the time of {first.subject} ({rounds})")
+    else:
+        sooner = f"which reached its first token sooner cannot be told ({times(found.share)} the time, {rounds})"
+    flops = change(baseline.prefill_flops, fastv.prefill_flops)
+    return f"{same}; {sooner}{f'; prefill FLOPs {flops}' if flops else ''}."
 
 
 def answers(baseline: str, fastv: str, names: tuple[Title, Title] = USUAL, *, writing: str | None = None,
-            expected: str | None = None, empty: str = "", question: str = "") -> str:
+            expected: str | None = None, empty: str = "", question: str = "", remarks: Sequence[str] = ()) -> str:
     """Both answers side by side, below the question they answer, where one is given.
 
     writing: the side whose text is growing, "baseline" or "fastv". empty: HTML that stands for an answer of no words.
+    remarks: plain sentences that belong to both answers.
     """
+    shown = [escape(text) for text in (baseline, fastv)] if writing or not (baseline and fastv) else _marked(baseline, fastv)
     html = "".join(
         f'<section class="answer {side}" aria-label="{escape(title.text)}"><h3>{escape(title.text)} '
         f'<small>{escape(title.note)}</small></h3>'
-        f'<p class="text{" writing" if writing == side else ""}" tabindex="0">{escape(text) or empty}</p></section>'
-        for side, title, text in zip(("baseline", "fastv"), names, (baseline, fastv))
+        f'<p class="text{" writing" if writing == side else ""}" tabindex="0">{text or empty}</p></section>'
+        for side, title, text in zip(("baseline", "fastv"), names, shown)
     )
     truth = _expected(expected, names, (baseline, fastv)) if expected is not None else ""
     asked = f'<p class="asked">{escape(question)}</p>' if question else ""
-    return f'{asked}<div class="answers">{html}</div><p class="expected">{truth}</p>'
+    below = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in remarks if remark)
+    return f'{asked}<div class="answers">{html}</div><p class="expected">{truth}</p>{below}'
+
+
+def _marked(*texts: str) -> list[str]:
+    """Both texts as HTML, with the words marked that only one of them has at that place."""
+    parts = [re.findall(r"\s+|[^\s]+", text) for text in texts]
+    made: tuple[list[str], list[str]] = ([], [])
+    for kind, *spans in SequenceMatcher(None, *parts, autojunk=False).get_opcodes():
+        for out, words, start, end in zip(made, parts, spans[::2], spans[1::2]):
+            piece = escape("".join(words[start:end]))
+            out.append(piece if kind == "equal" or not piece.strip() else f"<mark>{piece}</mark>")
+    return ["".join(out) for out in made]
 
 
 def _expected(expected: str, names: tuple[Title, Title], texts: tuple[str, str]) -> str:
     """The true answer, and which side gave it."""
     right = [title.text for title, text in zip(names, texts) if _parts(text) == _parts(expected)]
-    who = ("Neither says so", f"Only “{escape(''.join(right))}” says so", "Both say so")[len(right)]
+    who = ("Neither is right", f"Only “{escape(''.join(right))}” is right", "Both are right")[len(right)]
     return f"Expected: <b>{escape(expected)}</b>. {who}."
 
 
@@ -129,21 +157,23 @@ def _row(row: Row) -> str:
     cells = "".join(f'<td class="{side}">{_cell(value, unit)}</td>'
                     for side, value in (("baseline", row.baseline), ("fastv", row.fastv)))
     name = f' <span class="unit">{unit.name}</span>' if unit.name and amounts else ""
-    words = _compared(row, *row.middles) if len(amounts) == 2 else _NOTHING
     return (f'<tr><th scope="row">{row.title}{name}<small>{escape(row.note)}</small></th>{cells}'
-            f'<td class="ratio">{words}</td></tr>')
+            f'<td class="ratio">{_compared(row)}</td></tr>')
 
 
-def _compared(row: Row, baseline: float, fastv: float) -> str:
-    words = ratio(baseline, fastv, row.noun)
-    if isinstance(row.baseline, Spread) and overlap(row.baseline, row.fastv):
-        return f"{words}<small>the spreads overlap</small>"
-    return f"{words}<small>{change(baseline, fastv)}</small>"
-
-
-def overlap(one: Spread, other: Spread) -> bool:
-    """Whether the repeats leave it open which of the two is larger."""
-    return one.low <= other.high and other.low <= one.high
+def _compared(row: Row) -> str:
+    share = row.share
+    if share is None:
+        return _NOTHING
+    noun = f'<span class="noun"> the {row.noun}</span>'
+    if isinstance(share, Ratio):
+        between = f"{share.low:.2f}–{share.high:.2f}×" if share.rounds > 1 else "a single round"
+        if share.is_clear:
+            return f"{times(share.share)}{noun}<small>{between}</small>"
+        return f'<span class="open">{times(share.share)}{noun}</span><small>{between}: undecided</small>'
+    if share == 1:
+        return f"the same{noun.replace(' the ', ' ')}"
+    return f"{times(share)}{noun}<small>{change(*row.middles)}</small>"
 
 
 def _middle(value: float | Spread | None) -> float | None:
@@ -168,14 +198,15 @@ def _measured(comparison: Comparison | None) -> str:
     threads = f", {machine.threads} thread{'s' if machine.threads != 1 else ''}" if fastv.device == "cpu" else ""
     models = " and ".join(dict.fromkeys(f"{side.model} in {side.dtype}" for side in (baseline, fastv)))
     weights = "" if baseline.model == fastv.model else ", of each model with its own weights"
-    times = (
-        f"medians of {repeats} runs of each side, taking turns, with the lowest and highest below"
+    how_timed = (
+        f"medians of {repeats} rounds in which the sides take turns, with the lowest and highest below; their ratios: round "
+        f"by round, {'95% interval below' if repeats > 5 else 'lowest and highest below'}"
         if repeats > 1
         else "a single run of each side: repeat to see how much they vary"
     )
     words = (
-        f"{models} on {machine.device}{threads}{machine.share}. Times: {times}; {comparison.warmup} "
-        f"untimed before. Peak memory: taken in an untimed run{weights}. FLOPs: by arithmetic, 2 per multiply-add, "
+        f"{models} on {machine.device}{threads}{machine.share}. Times: {how_timed}, after {comparison.warmup} "
+        f"untimed. Peak memory: taken in an untimed run{weights}. FLOPs: by arithmetic, 2 per multiply-add, "
         f"with vision tower, projector and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, "
         f"Python {machine.python}."
     )

@@ -76,8 +76,8 @@ def check_reads(loaded: LoadedModel, shown: Image.Image | Clip) -> None:
 
 def no_videos(name: str) -> str:
     """What to say of a model, by name, that reads no videos."""
-    families = " or ".join(family.name for family in FAMILIES if family.videos)
-    return f"{name} reads pictures only: for a clip, choose a model that was made for videos, {families}."
+    families = " and ".join(family.name for family in FAMILIES if family.videos)
+    return f"{name} reads pictures only; {families} read videos too."
 
 
 def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, answer_tokens: int) -> Prompt:

@@ -7,10 +7,12 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
 
@@ -18,17 +20,25 @@ from fastv import outcome
 from fastv.colours import variables
 from fastv.comparison import SIDES, Comparison, RunResult
 from fastv.dimming import description, dimmed
-from fastv.formats import percent
+from fastv.formats import budget, percent
+from fastv.intervals import Ratio
+from fastv.quality import known_quality
 from fastv.strip import seen_strip
-from fastv.titles import Title, budget
+from fastv.titles import Title
 
 _STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 # Nothing is fetched and nothing runs, whatever the texts in it say.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SPREADS = ("prefill_seconds", "decode_seconds_per_token", "total_seconds")
 _COUNTS = ("peak_bytes", "kv_cache_bytes", "visual_tokens", "prompt_tokens", "answer_tokens", "prefill_flops",
            "total_flops")
-_SETTINGS = ("max_new_tokens", "repeats", "warmup")
+_SETTINGS = ("date", "max_new_tokens", "repeats", "warmup")
+_RANKINGS = {"last_token": "the last token's attention, as FastV's code does", "mean": "all tokens' mean attention",
+             "random": "chance"}
+_ABOUT = ("FastV makes a model that reads pictures cheaper: from decoder layer K on it drops a share R of the picture's tokens, "
+          "those that get the least attention. The first token is the wait before an answer begins. One question about one "
+          "picture shows well what is saved, and hardly what it costs in quality.")
 
 
 def as_html(comparison: Comparison, *, expected: str | None = None, link: str | None = None) -> str:
@@ -38,7 +48,9 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
     """
     baseline, fastv = comparison.baseline, comparison.fastv
     names = outcome.titles_of(comparison)
-    answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS)
+    setup, verdict = fastv.setup, outcome.verdict(comparison)
+    answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS,
+                              remarks=[known_quality(setup.model, setup.k, setup.r or 0.0, setup.rank)])
     heading, sentence = _opening(comparison, names)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -46,7 +58,8 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
         f'content="light dark"><title>FastV report: {escape(_short(comparison))}</title>'
         f"<style>:root {{{variables(0)}}} @media (prefers-color-scheme: dark) {{:root {{{variables(1)}}}}}\n{_STYLE}"
-        f"</style></head><body><main><header><h1>{escape(heading)}</h1><p>{escape(sentence)}</p></header>"
+        f"</style></head><body><main><header><h1>{escape(heading)}</h1><p>{escape(sentence)}</p>"
+        f'<p class="verdict">{escape(verdict[0].upper() + verdict[1:])}</p><p class="about">{escape(_ABOUT)}</p></header>'
         f'<h2>Question</h2><p class="question">{escape(comparison.question)}</p>{_pictures(comparison, names)}'
         f"<h2>Answers</h2>{answers}<h2>Cost</h2><div class=\"wide\">{outcome.table(comparison)}</div>"
         f"{_bars(comparison, names)}{_settings(comparison, names)}{_again(link)}</main></body></html>\n"
@@ -134,27 +147,26 @@ def _bars(comparison: Comparison, names: tuple[Title, Title]) -> str:
 
 def _shares(comparison: Comparison) -> Iterator[tuple[str, float]]:
     for row in outcome.rows_of(comparison):
-        baseline, fastv = row.middles
-        if baseline and fastv is not None:
-            yield row.title, fastv / baseline
+        if row.share is not None:
+            yield row.title, row.share.share if isinstance(row.share, Ratio) else row.share
 
 
 def _settings(comparison: Comparison, names: tuple[Title, Title]) -> str:
     """What the sentence under the table leaves out."""
-    lines = {}
+    lines = {"Run on": datetime.fromisoformat(comparison.date).strftime("%d %B %Y, %H:%M UTC").removeprefix("0")}
     for title, line in (("Ranked by", _ranking), ("Seed of random choices", _seed), ("Prompt", _prompt)):
         said = {name.text: words for name, run in zip(names, (comparison.baseline, comparison.fastv))
                 if (words := line(run)) is not None}
         each = [f"{name}: {words}" for name, words in said.items()]
         lines[title] = "; ".join(dict.fromkeys(said.values()) if len(set(said.values())) < 2 else each)
     lines |= {"Longest answer": f"{comparison.max_new_tokens} tokens", "Decoding": "greedy",
-              "FLOPs": "convention “exact”: two per multiply-add, attention as the whole square, as fastv.cost counts"}
+              "FLOPs": "convention “exact”: two per multiply-add, attention counted for every pair of tokens"}
     terms = "".join(f"<dt>{title}</dt><dd>{escape(words)}</dd>" for title, words in lines.items() if words)
     return f"<h2>How it was run</h2><dl>{terms}</dl>"
 
 
 def _ranking(run: RunResult) -> str | None:
-    return "chance: before layer 0 there is nothing to rank by" if run.setup.k == 0 else run.setup.rank
+    return "chance: before layer 0 there is nothing to rank by" if run.setup.k == 0 else _RANKINGS.get(run.setup.rank)
 
 
 def _seed(run: RunResult) -> str | None:
@@ -169,4 +181,6 @@ def _prompt(run: RunResult) -> str:
 def _again(link: str | None) -> str:
     if not link or not link.startswith(("http://", "https://")):
         return ""
-    return f'<h2>Again</h2><p class="link"><a href="{escape(link)}" rel="noreferrer">{escape(link)}</a></p>'
+    there = ("" if urlsplit(link).hostname not in _LOOPBACK else
+             "<p>It was run on somebody's own machine: start the app there, and this opens it at these settings.</p>")
+    return (f'<h2>Run it again</h2>{there}<p class="link"><a href="{escape(link)}" rel="noreferrer">{escape(link)}</a></p>')

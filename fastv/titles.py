@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fastv.comparison import Setup
-from fastv.formats import percent
+from fastv.formats import budget
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,6 @@ _WITHOUT = Title("Without FastV", "", "without FastV", "the model without FastV"
 _WITH = Title("With FastV", "", "with FastV", "FastV", "FastV")
 #: One model as it is, and with FastV: what a comparison is unless something else is chosen.
 USUAL = (_WITHOUT, _WITH)
-
-
-def budget(k: int, r: float) -> str:
-    return f"K={k}, R={percent(r)}"
 
 
 def titles(baseline: Setup, fastv: Setup) -> tuple[Title, Title]:

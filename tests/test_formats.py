@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastv.formats import COUNT, FLOPS, MEMORY, TIME, change, number, percent, ratio, unit_for
+from fastv.formats import COUNT, FLOPS, MEMORY, TIME, change, number, percent, times, unit_for
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,7 @@ def test_percent(fraction, text):
     assert percent(fraction) == text
 
 
-def test_a_ratio_says_of_what_and_which_way():
-    assert ratio(100, 62, "time") == "0.62× the time" and change(100, 62) == "38% less"
-    assert ratio(100, 103, "memory") == "1.03× the memory" and change(100, 103) == "3% more"
-    assert ratio(100, 100, "tokens") == "the same tokens" and change(100, 100.2) == ""
-    assert ratio(0, 5, "time") == "–" and change(0, 5) == ""
+def test_a_ratio_has_two_decimals_and_a_change_says_which_way():
+    assert times(0.6249) == "0.62×" and change(100, 62) == "38% less"
+    assert times(1.03) == "1.03×" and change(100, 103) == "3% more"
+    assert change(100, 100.2) == "" and change(0, 5) == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastv.intervals import Change, Score, mcnemar
+from fastv.intervals import Change, Ratio, Score, mcnemar
 
 
 def marks(right: int, asked: int) -> list[bool]:
@@ -74,3 +74,23 @@ def test_different_questions_cannot_be_paired():
 def test_no_torch_is_needed():
     code = "import sys, fastv.intervals; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+def test_a_ratio_is_taken_round_by_round():
+    found = Ratio.of([1, 2, 4], [0.5, 1.5, 2])
+    assert (found.share, found.low, found.high, found.rounds) == (0.5, 0.5, 0.75, 3) and found.is_clear
+    assert not Ratio.of([1, 2, 4], [0.5, 2.5, 2]).is_clear and not Ratio.of([1], [0.5]).is_clear
+    for first, second in (([], []), ([1, 2], [1])):
+        with pytest.raises(ValueError):
+            Ratio.of(first, second)
+
+
+@pytest.mark.parametrize("rounds", [6, 9, 20])
+def test_the_interval_of_a_ratio_holds_the_truth_as_often_as_it_says(rounds):
+    rng, held = random.Random(rounds), 0
+    for _ in range(400):
+        found = Ratio.of([1.0] * rounds, [rng.lognormvariate(0, 0.3) for _ in range(rounds)])
+        held += found.low <= 1 <= found.high
+    assert held / 400 >= 0.93
+    spread = Ratio.of([1.0] * 20, [1 + index / 20 for index in range(20)])
+    assert spread.low > 1 + 1 / 20 and spread.high < 1 + 18 / 20  # more rounds do not widen it

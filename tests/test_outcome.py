@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from comparisons import HOSTILE, PRUNED, Tags, comparison, duel, pruned, run, words
+from comparisons import HOSTILE, PRUNED, Tags, comparison, duel, pruned, run, spread, words
 
 from fastv import outcome
 from fastv.measure import Machine
@@ -16,20 +16,29 @@ from fastv.titles import USUAL
 def test_the_table_holds_every_quantity_of_both_sides():
     text = words(outcome.table(comparison()))
     for piece in (
-        "First token ms prefill 102 100–104 51.0 50.0–52.0 0.50× the time 50% less",
+        "First token ms prefill 102 100–104 51.0 50.0–52.0 0.50× the time 0.50–0.50×",
         "Total ms 3 tokens 210 200–220 105",
         "Peak memory MiB weights included 30.0 30.0 the same memory",
-        "KV cache MiB at the end 6.50 3.25",
+        "KV cache MiB at the end 6.50 3.25 0.50× the memory 50% less",
         "Visual tokens layers 2 and up 576 288 0.50× the tokens",
         "Prefill FLOPs GFLOPs computed, exact 8.11 4.05 0.50× the FLOPs",
     ):
         assert piece in re.sub(r"\s+", " ", text)
 
 
-def test_spreads_that_overlap_are_called_so():
-    text = re.sub(r"\s+", " ", words(outcome.table(comparison())))
-    assert "Per token ms after the first 5.00 4.00–6.00 5.00 4.00–6.00 the same time the spreads overlap" in text
-    assert "First token" in text and text.count("the spreads overlap") == 1
+def test_times_that_cannot_be_told_apart_are_called_so():
+    slower = replace(run().timing, decode_seconds_per_token=spread(0.006, 0.005, 0.005))
+    text = re.sub(r"\s+", " ", words(outcome.table(comparison(fastv=replace(pruned(), timing=slower)))))
+    assert "Per token ms after the first 5.00 4.00–6.00 5.00 5.00–6.00 1.20× the time 0.83–1.25×: undecided" in text
+    assert "First token" in text and text.count("undecided") == 3
+
+
+def test_what_disturbs_both_sides_of_a_round_leaves_their_ratio_alone():
+    timing = replace(pruned().timing, prefill_seconds=spread(0.09, 0.18, 0.27))
+    made = comparison(replace(run(), timing=replace(run().timing, prefill_seconds=spread(0.1, 0.2, 0.3))),
+                      replace(pruned(), timing=timing))
+    assert "0.90× the time 0.90–0.90×" in re.sub(r"\s+", " ", words(outcome.table(made)))
+    assert "FastV reached its first token in 0.90× the time" in outcome.verdict(made)
 
 
 def test_an_answer_of_one_token_has_no_time_per_token_and_lengths_that_differ_are_told():
@@ -50,8 +59,8 @@ def test_how_it_was_measured_is_said():
     text = words(outcome.table(comparison()))
     for piece in (
         "mini-7 in float32 on Some CPU, 2 threads",
-        "medians of 3 runs",
-        "taking turns",
+        "medians of 3 rounds",
+        "the sides take turns",
         "PyTorch 2.13",
         "2 per multiply-add",
     ):
@@ -89,6 +98,16 @@ def test_answers_say_what_they_answer():
     assert "asked" not in outcome.answers("two", "three")
 
 
+def test_words_that_differ_are_marked_on_both_sides_and_no_others():
+    one, other = "two pigs, a rose and a dog on red", "two pigs, a rose and a cat\non blue"
+    html = outcome.answers(one, other)
+    assert [mark.strip() for mark in re.findall("<mark>(.*?)</mark>", html, re.DOTALL)] == ["dog", "red", "cat", "blue"]
+    first, second = re.findall(r'tabindex="0">(.*?)</p>', html, re.DOTALL)
+    assert words(first).replace(" ", "") == one.replace(" ", "") and "mark" not in outcome.answers(one, one)
+    assert "mark" not in outcome.answers(one, other, writing="fastv") and "mark" not in outcome.answers(one, "")
+    assert len(re.findall("<mark>", outcome.answers("a b c d", "a x c y"))) == 4
+
+
 def test_foreign_text_is_never_markup():
     names = {"model": HOSTILE, "name": HOSTILE, "dtype": HOSTILE}
     made = comparison(pruned(setup=replace(PRUNED, **names | {"model": "x"})), pruned(setup=replace(PRUNED, **names)),
@@ -107,7 +126,7 @@ def test_foreign_text_is_never_markup():
 def test_a_duel_names_each_side_and_says_what_is_compared_with_what():
     text = re.sub(r"\s+", " ", words(outcome.table(duel())))
     assert "Cost Mini 7 Mini 13 with FastV Mini 13 takes of what Mini 7 takes First token" in text
-    assert "1.20× the time 20% more" in text and "mini-7 in float32 and mini-13 in float32 on" in text
+    assert "1.20× the time 1.20–1.20×" in text and "mini-7 in float32 and mini-13 in float32 on" in text
     assert "of each model with its own weights" in text and "Without" not in text
 
 
@@ -119,21 +138,28 @@ def test_the_layers_that_see_fewer_tokens_are_those_of_the_sides(ks, note):
 
 
 @pytest.mark.parametrize("made, said", [
-    (comparison(), "the same answer; to the first token, FastV took 0.50× the time that the model without FastV took."),
+    (comparison(), "the same answer; FastV reached its first token in 0.50× the time of the model without FastV (0.50 to 0.50 in "
+                   "3 rounds); prefill FLOPs 50% less."),
     (comparison(fastv=pruned(3.0, answer="six")),
-     "different answers; to the first token, FastV took 3.00× the time that the model without FastV took."),
-    (duel(), "different answers; to the first token, Mini 13 with FastV took 1.20× the time that Mini 7 took."),
-    (comparison(fastv=pruned(1.01)), "the same answer; the times to the first token vary too much to tell them apart."),
+     "different answers; FastV reached its first token in 3.00× the time of the model without FastV (3.00 to 3.00 in 3 rounds); "
+     "prefill FLOPs 200% more."),
+    (duel(), "different answers; Mini 13 with FastV reached its first token in 1.20× the time of Mini 7 (1.20 to 1.20 in 3 "
+             "rounds); prefill FLOPs 20% more."),
+    (comparison(fastv=replace(pruned(), timing=run().timing)), "the same answer; which reached its first token sooner cannot be "
+     "told (1.00× the time, 1.00 to 1.00 in 3 rounds); prefill FLOPs 50% less."),
+    (comparison(*(replace(one, timing=replace(one.timing, prefill_seconds=spread(seconds)))
+                  for one, seconds in ((run(), 0.2), (pruned(1.0), 0.1)))),
+     "the same answer; which reached its first token sooner cannot be told (0.50× the time, a single round)."),
 ])
 def test_the_end_says_plainly_who_was_sooner(made, said):
     assert outcome.verdict(made) == said
 
 
 @pytest.mark.parametrize("one, other, who", [
-    ("Two.", "two", "Both say so."),
-    ("two", "three", "Only “Mini 7” says so."),
-    ("", "two", "Only “Mini 13 with FastV” says so."),
-    ("twenty", "", "Neither says so."),
+    ("Two.", "two", "Both are right."),
+    ("two", "three", "Only “Mini 7” is right."),
+    ("", "two", "Only “Mini 13 with FastV” is right."),
+    ("twenty", "", "Neither is right."),
 ])
 def test_who_gave_the_expected_answer_is_said_whichever_side_it_is(one, other, who):
     text = words(outcome.answers(one, other, outcome.titles_of(duel()), expected="two"))
@@ -145,4 +171,4 @@ def test_who_gave_the_expected_answer_is_said_whichever_side_it_is(one, other, w
     ("two dogs, a pig and a rose on red", False), ("two pigs and a rose on red", False)])
 def test_things_may_be_listed_in_any_order(said, right):
     expected = "two pigs, a rose and a dog on red"
-    assert ("Both say so" in outcome.answers(said, expected, expected=expected)) == right
+    assert ("Both are right" in outcome.answers(said, expected, expected=expected)) == right

@@ -17,6 +17,7 @@ from PIL import Image
 
 from fastv import outcome, report
 from fastv.measure import Machine
+from fastv.quality import known_quality
 
 LINK = "http://127.0.0.1:7860/?model=mini-7&k=2"
 
@@ -81,7 +82,7 @@ def test_foreign_text_is_never_markup():
                           link=f"https://x/{HOSTILE}")
     assert len(images(html)) == 2 and unescape(html).count(HOSTILE) >= 8
     harmless = report.as_html(duel(), expected="two", link="https://x/")
-    assert [tag for tag, _ in Tags(html).tags] == [tag for tag, _ in Tags(harmless).tags]
+    assert [tag for tag, _ in Tags(html).tags] == [tag for tag, _ in Tags(harmless).tags if tag != "mark"]
     assert not any("onerror" in attributes for _, attributes in Tags(html).tags)
 
 
@@ -94,6 +95,20 @@ def test_the_link_is_kept_as_it_is():
     tags = Tags(report.as_html(comparison(), link=LINK)).tags
     (link,) = [attributes["href"] for tag, attributes in tags if tag == "a"]
     assert link == LINK
+
+
+def test_it_says_at_the_top_what_came_of_it_and_what_that_means():
+    made = comparison(date="2026-11-05T09:52:07+00:00")
+    text = plain(report.as_html(made))
+    top, rest = text.split("Question", 1)
+    assert outcome.verdict(made)[1:] in top and "what it costs in quality" in top
+    assert "Run on 5 November 2026, 09:52 UTC" in rest and known_quality("mini-7", 2, 0.5) in rest
+    assert csv.DictReader(StringIO(report.as_csv(made))).__next__()["date"] == made.date
+
+
+@pytest.mark.parametrize("link, own", [(LINK, True), ("http://localhost:7860/", True), ("https://x.hf.space/?k=2", False)])
+def test_an_address_that_works_on_one_machine_only_is_called_so(link, own):
+    assert ("somebody's own machine" in report.as_html(comparison(), link=link)) == own
 
 
 def test_the_csv_has_a_line_for_each_side_in_base_units():
@@ -117,7 +132,7 @@ def test_a_duel_names_both_models_and_says_nothing_of_one_that_is_not_so():
     text = plain(report.as_html(duel(), expected="three"))
     for piece in ("Mini 13 with FastV beside Mini 7", "Mini 13 with FastV (K=2, R=50%) and Mini 7 (without FastV) answered",
                   "What FastV kept in Mini 13", "mini-7 in float32 and mini-13 in float32 on Some CPU",
-                  "Mini 13 with FastV takes, of what Mini 7 takes", "First token 120%", "Ranked by last_token Seed"):
+                  "Mini 13 with FastV takes, of what Mini 7 takes", "First token 120%", "Ranked by the last token's attention, as FastV's code does Seed"):
         assert piece in text
     assert "FastV report: mini-13, K=2, R=50% beside mini-7" in text
     assert "With and without" not in text and len(images(report.as_html(duel()))) == 2
@@ -129,7 +144,8 @@ def test_both_sides_with_fastv_show_what_each_kept():
     text = plain(html)
     assert len(images(html)) == 3 and "What FastV kept at K=2, R=75%, rank mean" in text and "1 of 4" in text
     assert "What FastV kept at K=2, R=50%, rank last_token" in text and "2 of 4" in text
-    ranked = "FastV at K=2, R=50%, rank last_token: last_token; FastV at K=2, R=75%, rank mean: mean"
+    ranked = ("FastV at K=2, R=50%, rank last_token: the last token's attention, as FastV's code does; FastV at K=2, R=75%, rank "
+              "mean: all tokens' mean attention")
     assert f"Ranked by {ranked}" in text
 
 

@@ -19,6 +19,6 @@ def in_words(folder: Path) -> str:
     """What the miniature in ``folder``, which holds its ``scores.json``, knows and does not, in one sentence."""
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["scores"]
     weak = [about for task, about in ABOUT.items() if task in scores and scores[task]["share"] < 0.5]
-    often = f"; about {' and '.join(weak)} it is wrong more often than right" if weak else ""
+    often = f"; asked about {' and '.join(weak)} it is more often wrong than right" if weak else ""
     return (f"It knows {len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background colours and where "
             f"things are{often}. Outside that world its answers mean nothing.")

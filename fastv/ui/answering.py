@@ -16,6 +16,7 @@ from fastv import dimming, outcome
 from fastv.clips import Clip
 from fastv.compare import Comparison, Progress, RunResult, Side, compare
 from fastv.errors import FastVError, InvalidInputError
+from fastv.quality import known_quality
 from fastv.titles import USUAL, Title, titles
 from fastv.ui import results
 from fastv.ui.examples import true_answer
@@ -149,7 +150,7 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
                 yield View(how_far)
         running = wanted.start(shelf)
         names = wanted.titles(shelf)
-        yield from _views(running, wanted, known, names)
+        yield from _views(running, wanted, known, names, shelf)
     except GeneratorExit:
         if running is not None:
             Thread(target=running.close, name="fastv-closing", daemon=True).start()
@@ -171,7 +172,7 @@ def _failed(problem: str, names: tuple[Title, Title] | None) -> View:
 
 
 def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Mapping[str, str],
-           names: tuple[Title, Title]) -> Iterator[View]:
+           names: tuple[Title, Title], shelf: Shelf) -> Iterator[View]:
     answers = partial(outcome.answers, names=names, question=wanted.question)
     yield View(results.status("Waiting for the model…", 0.0), answers("", ""),
                outcome.table(names=names), (NO_KEPT,))
@@ -180,7 +181,7 @@ def _views(running: Iterator[Progress | Comparison], wanted: Request, known: Map
             texts = answers(now.baseline_text, now.fastv_text, names=tuple(map(_cut_short, names)), empty=_NOT_YET)
             yield View(results.problem(now.words), texts)
         elif isinstance(now, Comparison):
-            yield _finished(now, names, true_answer(known, wanted.question), wanted.repeats)
+            yield _finished(now, names, known, wanted, shelf)
         elif now.stage in ("baseline", "fastv"):
             yield View(results.status(_stage(now, wanted, names), now.fraction),
                        answers(now.baseline_text, now.fastv_text, writing=now.stage))
@@ -204,11 +205,17 @@ def _cut_short(title: Title) -> Title:
     return replace(title, note=", ".join(filter(None, (title.note, "cut short"))))
 
 
-def _finished(comparison: Comparison, names: tuple[Title, Title], expected: str | None, repeats: int) -> View:
+def _finished(comparison: Comparison, names: tuple[Title, Title], known: Mapping[str, str], wanted: Request, shelf: Shelf) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
+    expected, setup = true_answer(known, wanted.question), fastv.setup
+    remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.rank)]
+    if not known and shelf.entry(setup.model).embedded:
+        remarks.append(f"{setup.name} knows drawn scenes only: about a picture of your own its answers mean nothing. Time, "
+                       "memory and FLOPs are real.")
     answers = outcome.answers(baseline.answer, fastv.answer, names, expected=expected, empty=outcome.NO_WORDS,
-                              question=comparison.question)
-    fewer = f" Time was up after {comparison.repeats} of {repeats} timed runs." if comparison.repeats < repeats else ""
+                              question=comparison.question, remarks=remarks)
+    fewer = (f" Time was up after {comparison.repeats} of {wanted.repeats} timed runs."
+             if comparison.repeats < wanted.repeats else "")
     return View(results.status(f"Done: {outcome.verdict(comparison)}{fewer}"), answers, outcome.table(comparison),
                 _kept(comparison, names), finished=comparison, expected=expected)
 

@@ -10,8 +10,8 @@ from fastv.budget import Preset, Workload, load_presets
 from fastv.duels import Duel, Pair, load_duels
 from fastv.errors import InvalidBudgetError
 from fastv.footprint import DTYPES, parameter_bytes
+from fastv.formats import budget
 from fastv.models.loading import LoadedModel
-from fastv.titles import budget
 from fastv.ui.shelf import Shelf
 
 logger = logging.getLogger(__name__)

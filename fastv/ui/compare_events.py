@@ -13,6 +13,7 @@ import gradio as gr
 from fastv.errors import FastVError, ModelLoadError
 from fastv.miniature.abilities import in_words
 from fastv.models.loading import LoadedModel, LoadProgress
+from fastv.quality import known_quality
 from fastv.ui import budgets, compare_with, examples, results
 from fastv.ui.answering import upload_path
 from fastv.ui.budgets import layers_of, slider_step
@@ -126,8 +127,7 @@ def _loading(shelf: Shelf, key: str) -> str:
     entry = shelf.entry(key)
     if entry.embedded or key in shelf.refused or shelf.is_loaded(key) or not entry.download_bytes:
         return f"Loading {entry.name}…"
-    return (f"Loading {entry.name}: {entry.download_bytes / 1e9:.1f} GB to fetch, but for what is on this machine "
-            "already. Stop ends it.")
+    return f"Loading {entry.name}: up to {entry.download_bytes / 1e9:.1f} GB to download. Stop cancels it."
 
 
 def _progress(step: LoadProgress | None) -> Any:
@@ -178,7 +178,8 @@ def _budget_controls(loaded: LoadedModel, shelf: Shelf, sides: tuple[str, str] |
     offered = budgets.choices(loaded, shelf)
     first = offered[0]
     name = budgets.name_of(offered, first.k, first.r_percent, sides)
-    return (offered, gr.Radio(budgets.names(offered), value=name), sentence(offered, name),
+    return (offered, gr.Radio(budgets.names(offered), value=name),
+            sentence(offered, name, loaded.entry.key, first.k, first.r_percent),
             gr.Slider(value=first.k, maximum=layers_of(loaded) - 1), _r_slider(first))
 
 
@@ -190,28 +191,29 @@ def _preset(name: str, offered: list[budgets.Choice], model: str, k: int, r_perc
     """
     chosen = next((choice for choice in offered if choice.name == name), None)
     if chosen is None:
-        return sentence(offered, name), gr.skip(), gr.skip(), ""
+        return sentence(offered, name, model, k, r_percent), gr.skip(), gr.skip(), ""
     sides = compare_with.sides(model, other, other_r)
     here = (k, r_percent, sides)
     leaving = sides is not None and any((choice.k, choice.r_percent, choice.sides) == here for choice in offered)
     if chosen.sides is None and not leaving:
-        return sentence(offered, name), chosen.k, _r_slider(chosen), ""
+        return sentence(offered, name, model, chosen.k, chosen.r_percent), chosen.k, _r_slider(chosen), ""
     model, beside = chosen.sides or (model, None)
     link = Link(model, chosen.k, chosen.r_percent, chosen.name, baseline=beside)
-    return sentence(offered, name), gr.skip(), gr.skip(), link.query
+    return sentence(offered, name, model, chosen.k, chosen.r_percent), gr.skip(), gr.skip(), link.query
 
 
 def moved(model: str, k: int, r_percent: float, other: str, other_k: int, other_r: float,
            offered: list[budgets.Choice]) -> tuple[str, str]:
     """The preset that both sides amount to, and its sentence."""
     name = budgets.name_of(offered, k, r_percent, compare_with.sides(model, other, other_r))
-    return name, sentence(offered, name)
+    return name, sentence(offered, name, model, k, r_percent)
 
 
 def _r_slider(choice: budgets.Choice) -> gr.Slider:
     return gr.Slider(value=choice.r_percent, step=slider_step(choice.r_percent))
 
 
-def sentence(offered: list[budgets.Choice], name: str) -> str:
-    """What a budget is for, as HTML."""
-    return f"<p>{escape(budgets.sentence_of(offered, name))}</p>"
+def sentence(offered: list[budgets.Choice], name: str, model: str, k: int | None, r_percent: float | None) -> str:
+    """What a budget is for, and what is known of a model's quality there, as HTML. K or R may be missing while typed."""
+    known = "" if r_percent is None else known_quality(model, k, r_percent / 100)
+    return f"<p>{escape(budgets.sentence_of(offered, name))}</p>" + (f'<p class="known">{escape(known)}</p>' if known else "")

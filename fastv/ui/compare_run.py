@@ -18,7 +18,7 @@ from fastv.ui.share import link_of
 from fastv.ui.shelf import Shelf
 
 
-_STOPPED = "Stopped. Of a run that is stopped the texts stay, without numbers."
+_STOPPED = "Stopped. The texts so far stay; nothing was measured."
 # Where all stands in one column, the settings lie between the button and the answers.
 _SHOW = """() => {
   if (innerWidth < 880) document.getElementById("answers").scrollIntoView({behavior: "smooth", block: "start"});

@@ -134,7 +134,7 @@ def _budget_controls(loaded: LoadedModel, offered: list[budgets.Choice]) -> dict
     start = offered[0]
     with gr.Group():
         made["preset"] = gr.Radio(budgets.names(offered), value=start.name, label="Budget", elem_id="preset")
-        made["sentence"] = _html(sentence(offered, start.name), "sentence", padding=True)
+        made["sentence"] = _html(sentence(offered, start.name, loaded.entry.key, start.k, start.r_percent), "sentence", padding=True)
         with gr.Row(elem_classes="sliders"):
             made["k"] = gr.Slider(
                 0,

@@ -9,8 +9,8 @@ import gradio as gr
 
 from fastv.comparison import Setup
 from fastv.errors import InvalidBudgetError
+from fastv.formats import budget
 from fastv.models.loading import LoadedModel
-from fastv.titles import budget
 from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.shelf import Shelf
 

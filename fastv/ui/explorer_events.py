@@ -76,7 +76,7 @@ def compare_updates(shelf: Shelf, in_use: str, offered: list[budgets.Choice], k:
     if not shelf.is_loaded(in_use) or k >= layers_of(shelf.take(in_use)):
         return [gr.skip()] * 5
     name = budgets.name_of(offered, k, r_percent)
-    return [(k, r_percent), k, _r(r_percent), name, sentence(offered, name)]
+    return [(k, r_percent), k, _r(r_percent), name, sentence(offered, name, in_use, k, r_percent)]
 
 
 def _connect_controls(explorer: Explorer) -> None:

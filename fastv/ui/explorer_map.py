@@ -43,8 +43,9 @@ def map_pane(chosen: Settings, benchmark: str) -> str:
     return (f'<div class="pane map"><h3>{escape(measure.title)}</h3><p class="note">Percent of what '
             f"<b>{escape(whole_name)}</b> takes without FastV, {sized(whole, measure.unit)}, for "
             f"{chosen.workload.text_tokens:,} text and {chosen.workload.visual_tokens:,} visual tokens"
-            f"{_frames(chosen)}. Down: K, the "
-            f"layer that drops; across: R, the share of visual tokens dropped. Choose a cell.</p>{plane}"
+            f"{_frames(chosen)}. Rows: K, the "
+            "layer on entering which tokens are dropped; columns: R, the share dropped. Choose a cell to use it here and on "
+            f"Compare.</p>{plane}"
             f'<p class="legend">{" ".join(legend)}</p>{_readout(chosen, own, small)}</div>')
 
 

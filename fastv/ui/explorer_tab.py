@@ -17,6 +17,8 @@ from fastv.ui.explorer_map import measures
 STYLE = Path(__file__).with_name("explorer.css")
 _SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
 SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
+_INTRO = ('<p class="note">What would FastV save on a model you have not downloaded? All of it but the scores is computed from '
+          "the model's config; nothing is loaded.</p>")
 _AXIS_NAMES = {"total": "FLOPs in total", "per-layer": "FLOPs per layer", "ratio": "Share of its own FLOPs",
                "seconds": "First token"}
 
@@ -65,6 +67,7 @@ def layout(k: int, r_percent: float) -> Explorer:
     """Lays the tab out in the Blocks that are open; k and r_percent: where it begins."""
     made: dict[str, Any] = {"met": gr.State((k, r_percent))}
     models = explorer_settings.choices()
+    gr.HTML(_INTRO, elem_id="explore-intro", apply_default_css=False)
     with gr.Row(elem_classes="explore"):
         with gr.Column(elem_classes="explore-controls"):
             made["model"] = gr.Radio(models, value=models[0][1], label="Model", elem_id="explore-model")
@@ -112,14 +115,14 @@ def _budget(layers: int, k: int, r_percent: float) -> dict[str, Any]:
 def _workload() -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Row():
-        made["text_tokens"] = gr.Slider(0, 4096, value=36, step=1, label="Text tokens", min_width=140,
+        made["text_tokens"] = gr.Slider(0, 4096, value=36, step=1, label="Text tokens", min_width=160,
                                         elem_id="text-tokens", buttons=[])
-        made["answer_tokens"] = gr.Slider(1, 1024, value=64, step=1, label="Answer tokens", min_width=140,
+        made["answer_tokens"] = gr.Slider(1, 1024, value=64, step=1, label="Answer tokens", min_width=160,
                                           elem_id="answer-tokens", buttons=[])
     with gr.Row():
-        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Pictures", min_width=140, elem_id="pictures",
+        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Pictures", min_width=160, elem_id="pictures",
                                      buttons=[])
-        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch", min_width=140, elem_id="batch",
+        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch", min_width=160, elem_id="batch",
                                   buttons=[])
     made["dtype"] = gr.Radio(list(DTYPES), value="float16", label="Precision", elem_id="precision")
     return made

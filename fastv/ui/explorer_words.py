@@ -168,18 +168,18 @@ def device_pane(chosen: Settings, key: str) -> str:
     before = roofline.estimate(chosen.shape, chosen.workload, device, None, 0.0)
     after = roofline.estimate(chosen.shape, chosen.workload, device, chosen.k, chosen.r)
     rows = (
-        ("First token, floor", sized(before.prefill_seconds, "seconds"), sized(after.prefill_seconds, "seconds")),
-        ("Prefill is bound by", before.prefill_bound, after.prefill_bound),
-        ("A decode step, floor", sized(before.decode_seconds_per_token, "seconds"),
+        ("First token, at best", sized(before.prefill_seconds, "seconds"), sized(after.prefill_seconds, "seconds")),
+        ("Prefill limited by", before.prefill_bound, after.prefill_bound),
+        ("A decode step, at best", sized(before.decode_seconds_per_token, "seconds"),
          sized(after.decode_seconds_per_token, "seconds")),
-        ("Decoding is bound by", before.decode_bound, after.decode_bound),
+        ("Decoding limited by", before.decode_bound, after.decode_bound),
         ("Memory needed", sized(before.memory_bytes, "bytes"), sized(after.memory_bytes, "bytes")),
         (f"Fits in {device.memory_bytes / 1e9:.0f} GB", _yes(before.fits), _yes(after.fits)),
     )
     body = "".join(f'<tr><th scope="row">{title}</th><td class="baseline">{one}</td><td class="fastv">{other}</td></tr>'
                    for title, one, other in rows)
-    return (f'<div class="pane"><h3>On {escape(device.name)}, an estimate</h3><table class="figures"><caption>Least '
-            "times from peak rates: real runs take longer.</caption><thead><tr><th scope=\"col\">What</th>"
+    return (f'<div class="pane"><h3>On {escape(device.name)}, an estimate</h3><table class="figures"><caption>Best '
+            "case, from the device's peak rates: real runs take longer.</caption><thead><tr><th scope=\"col\">What</th>"
             '<th scope="col" class="baseline">Without</th><th scope="col" class="fastv">With FastV</th></tr></thead>'
             f"<tbody>{body}</tbody></table><p class=\"note\">Peaks: {escape(device.source)}"
             f"{_links(device.urls)}.</p></div>")
@@ -187,7 +187,7 @@ def device_pane(chosen: Settings, key: str) -> str:
 
 def _links(urls: tuple[str, ...]) -> str:
     links = ", ".join(f'<a href="{escape(url)}" rel="noreferrer">{escape(url.split("/")[2])}</a>' for url in urls)
-    return links and f"; stated by {links}"
+    return links and f"; checked against {links}"
 
 
 def _yes(fits: bool) -> str:

@@ -133,6 +133,7 @@ def updates(shelf: Shelf, link: Link) -> list:
     r_percent = named.r_percent if link.r is None else link.r
     same = link.preset is not None and (named.k, named.r_percent) == (k, r_percent)
     name = named.name if same else budgets.name_of(offered, k, r_percent, sides)
-    return [key, key, note(loaded), offered, gr.Radio(budgets.names(offered), value=name), sentence(offered, name),
+    return [key, key, note(loaded), offered, gr.Radio(budgets.names(offered), value=name),
+            sentence(offered, name, key, k, r_percent),
             gr.Slider(value=k, maximum=layers_of(loaded) - 1), gr.Slider(value=r_percent, step=slider_step(r_percent)),
             *compare_with.updates(shelf, other, beside, link.baseline_k, link.baseline_r)]

@@ -14,9 +14,10 @@ from fastv.ui.shelf import Shelf
 from fastv.ui.theme import STYLE, colour_variables, theme
 
 TITLE = "FastV explorer"
-_INTRO = """<header class="intro"><h1>FastV explorer</h1><p>Ask about a picture and watch one model answer twice:
-as it is, and with <b>FastV</b>, which drops the R percent of visual tokens that get the least attention, on entering
-layer K.</p></header>"""
+_INTRO = """<header class="intro"><h1>FastV explorer</h1><p>What does a cheaper answer cost in quality? Ask about a picture
+and compare two answers: from the model as it is, and with
+<b><a href="https://arxiv.org/abs/2403.06764" target="_blank" rel="noopener">FastV</a></b>, which from layer K on drops the
+R percent of visual tokens that got the least attention.</p></header>"""
 _LINES = 200  # small things of the page that may wait, on top of the runs
 
 

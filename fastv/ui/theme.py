@@ -16,11 +16,15 @@ _INK = gr.themes.Color(c50="#f7f8f9", c100="#eef0f2", c200="#dfe3e7", c300="#c8c
                        c600="#4d5763", c700="#38414b", c800="#232a32", c900="#171c22", c950="#0e1216", name="ink")
 
 
+# Gradio's middle size, its smallest ones larger: much of what this page shows is in small print.
+_TEXT = gr.themes.Size(name="text_fastv", xxs="10px", xs="12px", sm="13px", md="14px", lg="16px", xl="22px", xxl="26px")
+
+
 def theme() -> gr.themes.Base:
     """Controls are ink on paper (paper on ink in the dark): colour is left to the two sides of the comparison."""
     ink, paper = "*neutral_800", "white"
     base = gr.themes.Base(primary_hue=_INK, secondary_hue=_INK, neutral_hue=_INK, font=FONT, font_mono=MONOSPACE,
-                          radius_size=gr.themes.sizes.radius_md, text_size=gr.themes.sizes.text_md)
+                          radius_size=gr.themes.sizes.radius_md, text_size=_TEXT)
     return base.set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",

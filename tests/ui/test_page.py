@@ -78,7 +78,7 @@ def test_a_suggestion_is_asked_and_its_true_answer_shown(page):
     page.press(QUESTION, "Enter")
     page.wait_for_selector("#status:has-text('Done')")
     truth = made.answers[made.suggestions[1].lower().rstrip("?.")]
-    assert page.inner_text("#answers .expected") == f"Expected: {truth}. Neither says so."
+    assert page.inner_text("#answers .expected") == f"Expected: {truth}. Neither is right."
 
 
 def test_pictures_bring_their_questions(page):
@@ -163,7 +163,7 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
 
     monkeypatch.setattr(shelf, "load", endless)
     page.get_by_label("LLaVA-1.5 7B").check()
-    page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: 14.1 GB to fetch')")
+    page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: up to 14.1 GB to download')")
     page.click("#stop:not([disabled])")
     page.wait_for_selector("#status:has-text('Stopped')")
     page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
