@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,17 @@ def test_the_script_about_a_clip_counts_every_frame(capsys, monkeypatch, tmp_pat
     assert asked == ["video-llava-7b"] and asked[0] in [entry.key for entry in CATALOGUE]
     assert len(lines) == 8 and lines[0].startswith("(0.25,) ") and lines[0].endswith(" 17")
     assert sum(int(line.split()[1]) for line in lines) == 68
+
+
+def test_the_command_on_ones_own_questions_runs(tmp_path, monkeypatch, capsys):
+    from fastv import sweep
+
+    command, = [text for text in blocks("bash") if "fastv.sweep" in text]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    monkeypatch.setattr(sys, "argv", command.split()[2:])
+    sweep.main()
+    assert len(capsys.readouterr().out.split("\n\n")[0].splitlines()) == 2 + 1 + 4
 
 
 def test_the_few_lines_prune():
