@@ -38,7 +38,7 @@ _COPY = """async () => {
   }
   return "Copied";
 }"""
-_FORMATS = {"html": "Report (HTML)", "csv": "CSV", "json": "JSON"}
+_FORMATS = {"html": "Report", "csv": "CSV", "json": "JSON"}
 
 
 @dataclass
