@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fastv.caches import cache_in
 from fastv.choosing import Prompt, Trace, choose
 from fastv.errors import InvalidInputError, UnsupportedModelError
+from fastv.generating import Asked, asked_of
 from fastv.models.families import Family
 from fastv.observing import observing
 from fastv.ranking import last_token_attention, mean_attention
@@ -53,6 +54,8 @@ class Hooks:
         self._prompt: Prompt | None = None  # of the forward going on, until its choice is made
         self._cut: Cut | None = None  # of the forward going on
         self._uncached: _Uncached | None = None
+        self._asked = Asked()
+        self._read = 0  # columns of the forward in which the choice is made: the prompt, and what was drafted after it
         self._counts_positions = False  # in the forward going on, the model takes positions from the cache's length
 
     @contextmanager
@@ -60,6 +63,7 @@ class Hooks:
         k, layers = self.budget.k, self.decoder.layers
         base = getattr(self.model, "base_model", self.model)
         with ExitStack() as stack:
+            self._asked = stack.enter_context(asked_of(self.model))
             if k > 0 and self.budget.rank != "random":
                 stack.enter_context(observing(layers[k - 1].self_attn, self._observe))
             handles = [base.register_forward_pre_hook(self._before_model, with_kwargs=True),
@@ -105,8 +109,15 @@ class Hooks:
         if getattr(cache, "is_compileable", False):
             raise UnsupportedModelError("FastV needs a cache whose layers may differ in length, not a StaticCache. Use "
                                         "the default cache.")
-        self._check_window(input_ids.shape[1])
-        self._prompt = Prompt(visual, mask)
+        read = input_ids.shape[1]
+        self._check_window(read)
+        length = read if cache is None or self._asked.length is None else self._asked.length
+        if read < length:
+            raise InvalidInputError("FastV ranks visual tokens by the prompt's last token. Read the prompt whole, without "
+                                    "prefill_chunk_size: this chunk ends before.")
+        # What is beyond the prompt was drafted, by an assistant or by a lookup, and may be taken back.
+        self._prompt = Prompt(visual[:, :length], mask if mask is None or mask.dim() != 2 else mask[:, :length])
+        self._read = read
 
     def _go_on(self, cache: Any, input_ids: Tensor | None, kwargs: dict) -> None:
         pictures = kwargs.get("mm_encoder_outputs") or _pictures(kwargs)
@@ -173,6 +184,9 @@ class Hooks:
     def _observe(self, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> None:
         if self._prompt is None:
             return
+        length = self._prompt.visual.shape[1]
+        query, key = query[:, :, :length], key[:, :, :length]
+        mask = mask if mask is None else mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
         with torch.no_grad():
             if self.budget.rank == "mean":
                 self._prompt.attention = mean_attention(query, key, mask, scaling, self._prompt.real)
@@ -185,13 +199,13 @@ class Hooks:
             selection, trace = choose(prompt, budget.k, budget.r, budget.rank, budget.seed)
             self._tell(trace)
             if selection is not None:
-                self._set_cut(selection, selection.length, selection.length)
+                self._set_cut(selection, self._read, self._read)
             if self._uncached is not None:
                 self._uncached.selection = selection
         if self._cut is not None and self._cut.whole:
             cache = cache_in(kwargs)
             if cache is not None:
-                setattr(cache, _NOTE, self._cut.selection)
+                setattr(cache, _NOTE, self._cut.chosen)
             args, kwargs = self._cut.hidden_states(args, kwargs)
         return self._before_later_layer(_layer, args, kwargs)
 

@@ -174,6 +174,9 @@ class TestRefuses:
         for chunk in (20, 25, 40):  # ends in the first picture, between the two, in the second
             with pytest.raises(InvalidInputError, match="chunk"), FastV()(model_of()):
                 model_of().generate(**llava_inputs([(5, 0, 6, 0, 4)]), **GREEDY, prefill_chunk_size=chunk)
+        for chunk in (23, 28):  # ends in the text after the picture, as a prompt does
+            with pytest.raises(InvalidInputError, match="chunk"), FastV()(model_of()):
+                model_of().generate(**llava_inputs([(5, 0, 7)]), **GREEDY, prefill_chunk_size=chunk)
 
     def test_a_cache_pruned_otherwise(self):
         model, inputs = model_of(), llava_inputs(PROMPTS["left padding"])

@@ -145,6 +145,26 @@ class TestEqualToMasking:
             expected = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12))
         assert torch.equal(output.sequences, expected.sequences)
 
+    @pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
+    @pytest.mark.parametrize("k", [0, 1, 3])
+    @pytest.mark.parametrize("drafted_by", ["lookup", "assistant"])
+    def test_tokens_drafted_along_with_the_prompt_are_no_part_of_it(self, drafted_by, k, rank):
+        """The first forward of assisted decoding reads prompt and draft together; the draft may be right or wrong."""
+        for seed in range(6):
+            model, inputs = model_of(), llava_inputs(PROMPTS["one picture"])
+            text = (inputs["input_ids"] != IMAGE_TOKEN).nonzero()[:, 1]
+            words = torch.randint(3, 90, (1, len(text)), generator=torch.Generator().manual_seed(seed))
+            words[0, -2:] = words[0, :2]  # a lookup finds them, and drafts what follows
+            inputs["input_ids"][0, text] = words
+            drafts = dict(prompt_lookup_num_tokens=3) if drafted_by == "lookup" else dict(assistant_model=tiny_llava())
+            with FastV(k=k, r=0.25, rank=rank)(model) as plain:
+                expected = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12))
+            kept = plain.kept.clone()
+            with FastV(k=k, r=0.25, rank=rank)(model) as trace:
+                output = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12), **drafts)
+            assert torch.equal(trace.kept, kept) and trace.prompt_length == inputs["input_ids"].shape[1]
+            assert torch.equal(output.sequences, expected.sequences)
+
     @pytest.mark.parametrize("prompts", PROMPTS.values(), ids=PROMPTS)
     @pytest.mark.parametrize("k", [0, 2])
     def test_kernels_with_flat_masks(self, prompts, k, monkeypatch):
