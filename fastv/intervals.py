@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
-from statistics import median
+from math import comb, exp, log, sqrt
+from statistics import fmean, median, stdev
 
 _Z = 1.959964  # of a normal distribution's middle 95%
+_STUDENT = (12.706, 4.303, 3.182, 2.776)  # the same of Student's, for two to five values
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,11 @@ def mcnemar(gained: int, lost: int) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """What the second of two takes of what the first takes: the median over the rounds, and where it lies.
+    """What the second of two takes of what the first takes: the median over the rounds, with its 95% interval.
 
-    low, high: two of the rounds' ratios, as many below the one as above the other, between which the median of all
-    rounds there could be lies with a chance of 95% or more (the sign test's interval). Fewer than six rounds have no
-    such two: then the lowest and the highest.
+    low, high: from six rounds on two of the rounds' ratios, as many below the one as above the other, which holds whatever
+    the ratios' distribution (the sign test's interval). Of fewer rounds Student's, of the ratios' logarithms: so few have
+    no two such ratios. A single round has no interval: both are the ratio itself.
     """
 
     share: float
@@ -101,9 +102,13 @@ class Ratio:
     def of(cls, first: Sequence[float], second: Sequence[float]) -> Ratio:
         """first, second: positive amounts, round by round; ValueError if their numbers differ or there are none."""
         shares = sorted(after / before for before, after in zip(first, second, strict=True))
+        rounds, left_out = len(shares), 0
         if not shares:
             raise ValueError("no round was measured")
-        rounds, left_out = len(shares), 0
+        if 2 <= rounds <= len(_STUDENT) + 1:
+            logs = [log(share) for share in shares]
+            reach = _STUDENT[rounds - 2] * stdev(logs) / sqrt(rounds)
+            return cls(median(shares), exp(fmean(logs) - reach), exp(fmean(logs) + reach), rounds)
         while 2 * sum(comb(rounds, count) for count in range(left_out + 2)) / 2**rounds <= 0.05:
             left_out += 1
         return cls(median(shares), shares[left_out], shares[-1 - left_out], rounds)

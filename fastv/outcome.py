@@ -199,8 +199,8 @@ def _measured(comparison: Comparison | None) -> str:
     models = " and ".join(dict.fromkeys(f"{side.model} in {side.dtype}" for side in (baseline, fastv)))
     weights = "" if baseline.model == fastv.model else ", of each model with its own weights"
     how_timed = (
-        f"medians of {repeats} rounds in which the sides take turns, with the lowest and highest below; their ratios: round "
-        f"by round, {'95% interval below' if repeats > 5 else 'lowest and highest below'}"
+        f"medians of {repeats} rounds in which the sides take turns, with the lowest and highest below; their ratios: "
+        "round by round, their 95% interval below"
         if repeats > 1
         else "a single run of each side: repeat to see how much they vary"
     )

@@ -30,7 +30,7 @@ from fastv.formats import budget, percent, points, times
 from fastv.inputs import check_question, open_picture
 from fastv.intervals import Change, Ratio, Score
 from fastv.measure import Machine, generate
-from fastv.models.loading import LoadedModel, load
+from fastv.models.loading import LoadedModel, free_memory, is_out_of_memory, load
 from fastv.prompting import answer_text, prompt_of
 from fastv.pruning import FastV
 from fastv.question_list import Item, read_questions, says
@@ -85,6 +85,12 @@ def sweep(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[FastV], 
                 warm = True
             except InvalidInputError as error:
                 records.append({"problem": str(error)})
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                records.append({"problem": "the memory ran out: a smaller picture, a shorter answer or the dtype 4bit may do."})
+            if "problem" in records[-1]:
+                free_memory(loaded.device)
             file.write(_line(records[-1]))
     tell(len(records))
     return records
@@ -111,10 +117,11 @@ def _asked(loaded: LoadedModel, item: Item, budgets: Sequence[FastV], answer_tok
 
 
 def _header(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[FastV], answer_tokens: int) -> dict[str, Any]:
-    asked = [[str(item.picture), item.question, *item.answers] for item in items]
-    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    return {"model": loaded.entry.key, "dtype": loaded.dtype, "questions": digest, "answer_tokens": answer_tokens,
-            "budgets": [{"k": one.k, "r": one.r, "rank": one.rank} for one in budgets],
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(json.dumps([item.question, item.answers]).encode() + item.picture.read_bytes())
+    return {"model": loaded.entry.key, "dtype": loaded.dtype, "questions": digest.hexdigest()[:16], "answer_tokens": answer_tokens,
+            "budgets": [asdict(one) for one in budgets],
             "machine": asdict(Machine.here(loaded.device))}
 
 
@@ -179,7 +186,7 @@ def _changed(found: Change | None) -> str:
 
 
 def _taken(found: Ratio) -> str:
-    return f"{times(found.share)} ({found.low:.2f} to {found.high:.2f})"
+    return times(found.share) + (f" ({found.low:.2f} to {found.high:.2f})" if found.rounds > 1 else "")
 
 
 def _told(items: Sequence[Item], records: Sequence[dict[str, Any]]) -> Iterator[str]:

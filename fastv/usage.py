@@ -19,7 +19,8 @@ inputs = loaded.processor({shown}, text=prompt, return_tensors="pt")
 inputs = inputs.to(loaded.device, loaded.model.dtype)
 
 with FastV({budget})(loaded.model):  # without this line: the model as it is
-    output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False)
+    output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False, num_beams=1,
+                                   repetition_penalty=1.0, no_repeat_ngram_size=0)
 
 answer = output[0, inputs["input_ids"].shape[1]:]
 print(loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip())
@@ -43,7 +44,8 @@ for name, (model, fastv) in sides.items():
     inputs = inputs.to(loaded.device, loaded.model.dtype)
 
     with fastv(loaded.model) if fastv else nullcontext():
-        output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False)
+        output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False, num_beams=1,
+                                       repetition_penalty=1.0, no_repeat_ngram_size=0)
 
     answer = output[0, inputs["input_ids"].shape[1]:]
     print(f"{{name}}:", loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip())

@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+import torch
 
 from fastv import FastV, sweep
 from fastv.compare import Comparison, compare
@@ -78,6 +79,12 @@ def test_files_of_something_else_are_refused_and_left_alone(mini, items, whole, 
         assert path.read_text() == text
     with pytest.raises(InvalidInputError, match="questions"):
         sweep.sweep(mini, items[:3], BUDGETS, whole[0])
+    with pytest.raises(InvalidInputError, match="budgets"):
+        sweep.sweep(mini, items, [*BUDGETS[:2], FastV(0, 1.0, seed=1)], whole[0])
+    other = Item(tmp_path / "1.png", items[0].question, items[0].answers)
+    scene(3).picture.save(other.picture)
+    with pytest.raises(InvalidInputError, match="questions"):
+        sweep.sweep(mini, [other, *items[1:]], BUDGETS, whole[0])
     with pytest.raises(InvalidBudgetError):
         sweep.sweep(mini, items, [FastV(8, 0.5)], path)
 
@@ -93,6 +100,22 @@ def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, item
         sweep.table([broken], BUDGETS[:1], records[:1])
 
 
+def test_a_question_that_takes_too_much_memory_is_told_and_any_other_failure_is_not_hidden(mini, items, tmp_path, monkeypatch):
+    asked = iter([torch.OutOfMemoryError("CUDA out of memory"), {"answers": ["two"]}, {"answers": ["two"]}, ZeroDivisionError()])
+
+    def _asked(*_):
+        found = next(asked)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(sweep, "_asked", _asked)
+    with pytest.raises(ZeroDivisionError):
+        sweep.sweep(mini, items, BUDGETS, tmp_path / "sweep.jsonl")
+    _, first, second = map(json.loads, (tmp_path / "sweep.jsonl").read_text().splitlines())
+    assert "memory ran out" in first["problem"] and second == {"answers": ["two"]}
+
+
 def test_the_command_prints_a_table_and_says_what_is_wrong(items, tmp_path, monkeypatch, capsys):
     path = tmp_path / "mine.csv"
     path.write_text(f"picture,question,answer\n{items[0].picture},{items[0].question},{items[0].answers[1]}\n")
@@ -101,7 +124,7 @@ def test_the_command_prints_a_table_and_says_what_is_wrong(items, tmp_path, monk
     sweep.main()
     assert "K=1, R=90%, mean" in capsys.readouterr().out
     header = json.loads((tmp_path / "mine.mini-7.jsonl").read_text().splitlines()[0])
-    assert header["model"] == "mini-7" and header["budgets"] == [{"k": 1, "r": 0.9, "rank": "mean"}]
+    assert header["model"] == "mini-7" and header["budgets"] == [{"k": 1, "r": 0.9, "rank": "mean", "seed": 0}]
     for arguments, told in ((["-r", "2"], "r"), (["--dtype", "float7"], "float7"), (["-k", "99"], "99"),
                             (["--output", str(tmp_path / "none" / "x")], "cannot be written")):
         monkeypatch.setattr(sys, "argv", ["sweep", "mini-7", str(path), "--output", str(tmp_path / "x"), *arguments])

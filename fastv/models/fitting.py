@@ -18,6 +18,7 @@ from fastv.models.catalogue import ModelEntry
 from fastv.models.room import Room
 from fastv.shapes import Shape, read_shape
 
+_QUANTIZED_SHARE = 0.9  # of several devices' memory that transformers fills with quantized weights
 SPREAD_SPARE_BYTES = 1_000_000_000  # left free on each of several devices: layers are not cut to fill them
 _TEXT_TOKENS = 512  # of question and answer, for which the KV cache needs room beside the visual tokens
 _GPU_SIZES_GB = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 141, 192)
@@ -69,6 +70,8 @@ def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
         if needed <= memory:
             return Place((number,))
     everywhere, together = tuple(range(len(free))), sum(max(memory - SPREAD_SPARE_BYTES, 0) for memory in free)
+    if quantized:
+        together *= _QUANTIZED_SHARE
     if len(free) > 1 and needed <= together:
         return Place(everywhere)
     if together and not quantized and needed <= together + room.free_ram_bytes:

@@ -23,7 +23,7 @@ from fastv.models.fitting import auto_dtype
 from fastv.models.loading_errors import explanation, first_line, is_out_of_memory
 from fastv.models.loading_hub import config_folder, files_folder
 from fastv.models.loading_precision import (QUANTIZED, check_device, check_packages, entry_device, free_memory,
-                                            keywords, own_dtype, placed, use_plain_kernels)
+                                            held_in, keywords, own_dtype, placed, use_plain_kernels)
 from fastv.models.loading_progress import Follower, LoadProgress
 from fastv.models.processors import read_processor
 from fastv.models.room import Room
@@ -115,7 +115,12 @@ class _Load:
         room, own, shape = Room.here(), own_dtype(config), _shape(config)
         if self.device == "cpu":
             room = replace(room, gpus=())
-        if self.dtype == "auto":
+        held = held_in(config, self.entry.name)
+        if held and self.dtype not in ("auto", held):
+            raise ModelLoadError(f"The weights of {self.entry.name} are in {held} already: choose the dtype auto.")
+        if held:
+            self.dtype = held
+        elif self.dtype == "auto":
             self.dtype = own if self.device.startswith("cuda") else auto_dtype(self.entry, room, own, shape)
         check_packages(self.dtype)
         where = placed(self.entry, self.dtype, self.device, room, shape)
@@ -125,7 +130,7 @@ class _Load:
         with self.follower.reading_weights():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder, config=config, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True,
-                trust_remote_code=False, **keywords(self.dtype, where, room, own, family.unquantized))
+                trust_remote_code=False, **keywords(self.dtype, where, room, own, family.unquantized, bool(held)))
         if found["missing_keys"]:
             names = sorted(found["missing_keys"])
             raise ModelLoadError(f"The checkpoint of {self.entry.name} lacks {len(names)} weights, {names[0]} for one: "

@@ -33,6 +33,22 @@ def own_dtype(config: PreTrainedConfig) -> str:
     return "float16"
 
 
+def held_in(config: PreTrainedConfig, name: str) -> str | None:
+    """The precision a checkpoint's weights are quantized to already, "8bit" or "4bit"; None where they are not.
+
+    Raises ModelLoadError for those quantized in another way than by bitsandbytes.
+    """
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return None
+    settings = settings if isinstance(settings, dict) else settings.to_dict()
+    method = str(getattr(settings.get("quant_method"), "value", settings.get("quant_method")))
+    if method != "bitsandbytes":
+        raise ModelLoadError(f"The weights of {name} are quantized by “{method}”, which is not supported: choose a checkpoint "
+                             "of 16 bits, with the dtype 4bit if memory is short.")
+    return "4bit" if settings.get("load_in_4bit") else "8bit"
+
+
 def check_device(device: str) -> None:
     """Raises ModelLoadError for a device that is none, or not here."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
@@ -76,9 +92,10 @@ def placed(entry: ModelEntry, dtype: str, device: str, room: Room, shape: Shape 
     return found if device == "auto" else asked
 
 
-def keywords(dtype: str, where: Place, room: Room, own: str, unquantized: Sequence[str]) -> dict[str, Any]:
+def keywords(dtype: str, where: Place, room: Room, own: str, unquantized: Sequence[str],
+             held: bool = False) -> dict[str, Any]:
     """What ``from_pretrained`` is given. own: the 16-bit type for what quantization leaves alone, the modules
-    ``unquantized``.
+    ``unquantized``. held: whether the weights are in ``dtype`` already, as the checkpoint's own config says.
     """
     if len(where.gpus) > 1 or where.offload:
         memory: dict[int | str, int] = {number: max(room.gpus[number].free_bytes - SPREAD_SPARE_BYTES, 0)
@@ -91,6 +108,8 @@ def keywords(dtype: str, where: Place, room: Room, own: str, unquantized: Sequen
     if dtype not in QUANTIZED:
         return {"dtype": getattr(torch, dtype), **devices}
     kept = getattr(torch, own)
+    if held:
+        return {"dtype": kept, **devices}
     quantization = BitsAndBytesConfig(load_in_8bit=dtype == "8bit", load_in_4bit=dtype == "4bit",
                                       bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=kept,
                                       llm_int8_skip_modules=list(unquantized))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -50,6 +51,31 @@ def test_a_folder_becomes_a_model_that_answers(checkpoint):
 def test_a_path_and_torchs_device_do_as_well(checkpoint):
     loaded = load(checkpoint, device=torch.device("cpu"))
     assert loaded.entry.name == "standin" and loaded.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("dtype, other", [("4bit", "8bit"), ("8bit", "float32")])
+def test_weights_that_are_quantized_already_are_called_so_and_not_made_something_else(checkpoint, tmp_path, dtype, other):
+    ready = shutil.copytree(checkpoint, tmp_path / "ready")
+    first = load(checkpoint, dtype=dtype)
+    for path in ready.glob("*.safetensors*"):
+        path.unlink()
+    first.model.save_pretrained(ready)
+    for asked in ("auto", dtype):
+        again = load(ready, dtype=asked)
+        assert again.dtype == dtype and weight_bytes(again.model) == pytest.approx(weight_bytes(first.model), rel=0.02)
+        inputs = llava_inputs()
+        with torch.inference_mode():
+            torch.testing.assert_close(again.model(**inputs).logits, first.model(**inputs).logits)
+    with pytest.raises(ModelLoadError, match=f"in {dtype} already"):
+        load(ready, dtype=other)
+
+
+def test_weights_quantized_in_another_way_are_refused(checkpoint, tmp_path):
+    ready = shutil.copytree(checkpoint, tmp_path / "ready")
+    config = json.loads((ready / "config.json").read_text())
+    (ready / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "awq", "bits": 4}}))
+    with pytest.raises(ModelLoadError, match="“awq”, which is not supported"):
+        load(ready)
 
 
 def test_a_checkpoint_without_a_chat_template_is_asked_as_llava_is(checkpoint, tmp_path):
