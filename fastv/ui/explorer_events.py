@@ -12,7 +12,8 @@ import gradio as gr
 from fastv import configs, frontier
 from fastv.errors import FastVError, InvalidInputError
 from fastv.measured import all_measured
-from fastv.ui import budgets, explorer_frontier, explorer_map, explorer_settings, explorer_words, results
+from fastv.ui import (budgets, explorer_frontier, explorer_link, explorer_map, explorer_settings, explorer_words, results,
+                      taking)
 from fastv.ui.answering import BROKEN, upload_path
 from fastv.ui.compare_events import layers_of, sentence, slider_step
 from fastv.ui.explorer_settings import OWN, shape_of
@@ -23,13 +24,15 @@ from fastv.ui.shelf import Shelf
 logger = logging.getLogger(__name__)
 
 
-def build(shelf: Shelf, compare: Parts, tab: gr.Tab) -> None:
-    """Lays the explorer out in the Blocks that are open and connects it, to the comparison too."""
+def build(shelf: Shelf, compare: Parts, tab: gr.Tab) -> Explorer:
+    """Lays the explorer out in the Blocks that are open and connects it, to the comparison too; returns its components."""
     explorer = layout(compare.k.value, compare.r.value)
     for component, pane in zip(explorer.panes, panes(*(control.value for control in explorer.controls))):
         component.value = pane
     _connect_controls(explorer)
     _connect_budget(explorer, compare, shelf, tab)
+    _connect_link(explorer)
+    return explorer
 
 
 def panes(*values: Any) -> list[str]:
@@ -128,6 +131,13 @@ def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Ta
           trigger_mode="always_last", **INSTANT)
     tab.select(opened, [explorer.met, compare.k, compare.r, *explorer.controls],
                [explorer.met, explorer.k, explorer.r, *explorer.panes], **INSTANT)
+
+
+def _connect_link(explorer: Explorer) -> None:
+    controls = list(explorer_link.linked(explorer).values())
+    gr.on([control.change for control in controls], lambda *values: explorer_link.query_of(explorer, list(values)), controls,
+          explorer.query, **TYPED).then(None, explorer.query, None, js=explorer_link.REMEMBER, **QUIET)
+    taking.connect_copy(explorer.copy)
 
 
 def _k(k: int, layers: int) -> gr.Slider:

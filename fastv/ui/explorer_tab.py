@@ -25,7 +25,9 @@ _AXIS_NAMES = {"total": "FLOPs in total", "per-layer": "FLOPs per layer", "ratio
 
 @dataclass
 class Explorer:
-    """The components of the tab. own: the text of somebody's config; met: the (K, R percent) last seen on Compare."""
+    """The components of the tab. own: the text of somebody's config; met: the (K, R percent) last seen on Compare. query: what is
+    chosen, as fields of the address, out of sight.
+    """
 
     model: gr.Radio
     own_box: gr.Accordion
@@ -50,6 +52,8 @@ class Explorer:
     estimate: gr.HTML
     frontier: gr.HTML
     met: gr.State
+    copy: gr.Button
+    query: gr.Textbox
 
     @property
     def controls(self) -> list[Any]:
@@ -79,6 +83,8 @@ def layout(k: int, r_percent: float) -> Explorer:
                                         value="itself", label="Percent of", elem_id="relative")
             made["problem"] = _pane("explore-problem", js_on_load=None)
             made["map"] = _pane("map")
+            made["copy"] = gr.Button("Copy link", size="sm", elem_id="copy-explore-link")
+            made["query"] = gr.Textbox(visible="hidden", elem_id="explore-query")
     with gr.Row(elem_classes="explore even"):
         made["equivalence"] = _pane("equivalence")
         made["flops"] = _pane("flops")

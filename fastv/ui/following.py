@@ -11,11 +11,13 @@ import gradio as gr
 
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import ModelEntry
-from fastv.ui import budgets, compare_with, examples, results, taking
+from fastv.ui import budgets, compare_with, examples, explorer_link, results, taking
 from fastv.ui.budgets import layers_of, slider_step
 from fastv.ui.clip_events import connect_link
 from fastv.ui.compare_events import chips_of, moved, note, sentence, show_scene
 from fastv.ui.compare_with import SAME
+from fastv.ui.explorer_events import panes
+from fastv.ui.explorer_tab import Explorer
 from fastv.ui.parts import INSTANT, ONE_AT_A_TIME, QUIET, TYPED, Parts
 from fastv.ui.share import Link, link_of
 from fastv.ui.shelf import Shelf
@@ -33,7 +35,7 @@ _TAB = """() => {{
 }}"""
 
 
-def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: Parts, shelf: Shelf) -> None:
+def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: Parts, explorer: Explorer, shelf: Shelf) -> None:
     """Connects the Blocks that are open; each: the tabs by their names in a link."""
     chosen = [parts.max_new_tokens, parts.preset, parts.question, parts.scene, parts.clips.which, parts.rank,
               *parts.chosen]
@@ -49,19 +51,21 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: P
         [parts.taking.query, parts.taking.lines],
         **TYPED,
     ).then(None, [parts.taking.query], None, js=taking.REMEMBER, **QUIET)
-    taking.connect_copy(parts.taking)
+    taking.connect_copy(parts.taking.copy)
     for name, tab in each.items():
         tab.select(None, None, None, js=_TAB.format(tab=name), **QUIET)
 
     asked = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips, parts.rank, tabs]
 
     def follow(visit: gr.Request) -> list:
-        return followed(shelf, link_of(visit.query_params), len(parts.chips))
+        found = followed(shelf, link_of(visit.query_params), len(parts.chips))
+        return [*found, *explorer_link.followed(explorer, visit.query_params, panes)]
 
     def load(query: str, offered: list[budgets.Choice], *sides: Any) -> list:
         return loaded_later(shelf, query, moved(*sides, offered))
 
-    opened = page.load(follow, None, [*asked, *parts.setup, parts.status, parts.later], **INSTANT)
+    shown = [*asked, *parts.setup, parts.status, parts.later, *explorer_link.outputs(explorer)]
+    opened = page.load(follow, None, shown, **INSTANT)
     connect_link(parts, shelf, opened)
     opened.then(None, None, None, js=_FOLLOWED, **QUIET)
     parts.later.change(load, [parts.later, parts.offered, *parts.chosen], [*parts.setup, parts.status, parts.later],

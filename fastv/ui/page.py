@@ -31,8 +31,8 @@ def build(shelf: Shelf) -> gr.Blocks:
             with gr.Tab("Compare", id="compare") as compare:
                 parts = compare_tab.build(shelf)
             with gr.Tab("Explore", id="explore") as explore:
-                explorer_events.build(shelf, parts, explore)
-        following.connect(page, tabs, {"compare": compare, "explore": explore}, parts, shelf)
+                explorer = explorer_events.build(shelf, parts, explore)
+        following.connect(page, tabs, {"compare": compare, "explore": explore}, parts, explorer, shelf)
         returning.watch(page)
         api.add(shelf)
         explorer_api.add()

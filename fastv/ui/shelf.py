@@ -13,7 +13,7 @@ import torch
 from fastv.comparison import Setup
 from fastv.errors import ModelLoadError
 from fastv.models.catalogue import CATALOGUE, ModelEntry
-from fastv.models.fitting import auto_dtype, must_free, need
+from fastv.models.fitting import auto_dtype, gb, must_free, need
 from fastv.models.loading import LoadedModel, free_memory, load
 from fastv.models.loading_precision import QUANTIZED, held_bytes
 from fastv.models.room import Room
@@ -62,9 +62,11 @@ class Shelf:
         return self.entries[key]
 
     def title(self, key: str) -> str:
-        """A model's name in a list; it says so where the model cannot be had here."""
-        name, refusal = self.entries[key].name, self.refused.get(key)
-        return f"{name} ({refusal.mark})" if refusal else name
+        """A model's name in a list, with the size of its download; it says so where the model cannot be had here."""
+        entry, refusal = self.entries[key], self.refused.get(key)
+        if refusal:
+            return f"{entry.name} ({refusal.mark})"
+        return entry.name if entry.embedded or not entry.download_bytes else f"{entry.name} · {gb(entry.download_bytes)}"
 
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._loaded

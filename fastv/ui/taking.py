@@ -129,7 +129,8 @@ def _cached(button: gr.DownloadButton, name: str, text: str) -> str:
     return save_bytes_to_cache(text.encode("utf-8", "replace"), name, button.GRADIO_CACHE)
 
 
-def connect_copy(taking: Taking) -> None:
-    copied = taking.copy.click(None, None, [taking.copy], js=_COPY, api_visibility="private")
-    copied.then(None, None, [taking.copy], api_visibility="private",
+def connect_copy(button: gr.Button) -> None:
+    """Lets a button copy the address of the page."""
+    copied = button.click(None, None, [button], js=_COPY, api_visibility="private")
+    copied.then(None, None, [button], api_visibility="private",
                 js='() => new Promise(done => setTimeout(() => done("Copy link"), 1500))')

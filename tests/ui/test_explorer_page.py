@@ -46,6 +46,21 @@ def test_a_click_on_the_map_moves_k_and_r_everywhere(page):
     assert page.is_checked("#preset input[value='K=3, R=50%']")
 
 
+def test_its_address_brings_it_back(page):
+    page.check("#explore-model input[value='llava-1.5-7b']")
+    page.click("#measure label:has-text('KV cache')")
+    page.click(cell(20, 0.9))
+    page.wait_for_function("location.search.includes('x_k=20') && location.search.includes('x_map=') && location.search.includes('tab=')")
+    shown = page.inner_text("#map")
+    assert "K=20, R=90%" in shown and "KV cache" in shown
+    page.reload()
+    page.wait_for_selector("#map .readout:has-text('K=20, R=90%')")
+    wait_for(page, "explore-k", "20")
+    assert page.inner_text("#map") == shown and page.is_checked("#explore-model input[value='llava-1.5-7b']")
+    page.get_by_role("tab", name="Compare").click()
+    wait_for(page, "k", "2")
+
+
 def test_the_map_is_walked_by_keyboard(page):
     page.focus(cell(2, 0.5))
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp"):

@@ -40,6 +40,11 @@ def test_the_first_model_is_there_under_its_name_and_its_path_is_not(folders, fi
     assert shelf.take(None).entry.key == "one"
 
 
+def test_a_name_in_a_list_says_how_much_would_be_downloaded(first):
+    shelf = Shelf(first)
+    assert (shelf.title("llava-1.5-7b"), shelf.title("mini-7"), shelf.title("one")) == ("LLaVA-1.5 7B · 14.1 GB", "Mini 7", "one")
+
+
 def test_a_folder_named_like_a_catalogue_model_does_not_hide_it(folders):
     shelf = Shelf(loading.load(str(folders / "mini-7")))
     assert shelf.default == "mini-7 (given)" and shelf.entries["mini-7"] in CATALOGUE
