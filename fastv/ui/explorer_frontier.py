@@ -63,7 +63,7 @@ def _dot(point: frontier.Point, index: int, unit: str | None, title: str, chosen
 def _findings() -> str:
     """What was measured, in sentences; nothing where nothing was."""
     said = "".join(f"<dt>{escape(one.question)}</dt><dd>{escape(one.sentence)}{_more(one.detail)}</dd>" for one in findings())
-    return said and (f'<section class="findings"><h3>What the twins show</h3><dl>{said}</dl><p class="note">Measured '
+    return said and (f'<section class="findings"><h3>What was measured on Mini 7 and Mini 13</h3><dl>{said}</dl><p class="note">Measured '
                      "on drawn scenes, every point on the same questions, which are compared pair by pair. 95% "
                      "intervals, each on its own: of twenty comparisons without any difference, one would look like "
                      "one.</p></section>")

@@ -142,7 +142,7 @@ def flops_pane(chosen: Settings) -> str:
     body = "".join(_flops_row(*line, unit.size) for line in [*lines, ("All", before, after, None)])
     tokens = chosen.workload.answer_tokens
     steps = f"an answer of {tokens} token{'' if tokens == 1 else 's'}"
-    return (f'<div class="pane"><h3>Where the FLOPs go</h3>{bars}<table class="figures"><caption>{unit.name}, '
+    return (f'<div class="pane"><h3>Where the FLOPs go, exact count</h3>{bars}<table class="figures"><caption>{unit.name}, '
             f"<b>exact</b> convention, prompt and {steps}. FastV leaves the vision tower as it is, "
             "and decoding nearly so.</caption>"
             '<thead><tr><th scope="col">Part</th><th scope="col" class="baseline">Without</th><th scope="col" '
@@ -150,7 +150,8 @@ def flops_pane(chosen: Settings) -> str:
 
 
 def _flops_row(name: str, before: float, after: float, index: int | None, size: float) -> str:
-    swatch = "" if index is None else f'<i class="swatch piece-{index}" aria-hidden="true"></i>'
+    swatch = "" if index is None else "".join(f'<i class="swatch {side} piece-{index}" aria-hidden="true"></i>'
+                                              for side in ("baseline", "fastv"))
     words = change(before, after) or ("–" if not before else "the same")
     return (f'<tr><th scope="row">{swatch}{escape(name)}</th><td class="baseline">{_small(before / size)}</td>'
             f'<td class="fastv">{_small(after / size)}</td><td>{words}</td></tr>')
