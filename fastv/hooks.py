@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +19,16 @@ from fastv.observing import observing
 from fastv.ranking import last_token_attention, mean_attention
 from fastv.selection import Cut, Selection
 
-if TYPE_CHECKING:
-    from fastv.pruning import FastV
-
 _NOTE = "_fastv_selection"  # what a cache was pruned to travels with it, through copies and into another ``with``
+
+
+class Budget(Protocol):
+    """What is dropped where, and what ranks it: see ``FastV``."""
+
+    k: int
+    r: float
+    rank: str
+    seed: int
 
 
 @dataclass
@@ -48,7 +54,7 @@ def _pictures(kwargs: dict) -> list[Tensor]:
 class Hooks:
     """The hooks of one ``with``, and what they remember from one forward to the next."""
 
-    def __init__(self, budget: FastV, model: nn.Module, family: Family) -> None:
+    def __init__(self, budget: Budget, model: nn.Module, family: Family) -> None:
         self.budget, self.model, self.family, self.decoder = budget, model, family, family.decoder(model)
         self.trace = Trace()
         self._prompt: Prompt | None = None  # of the forward going on, until its choice is made
