@@ -170,10 +170,11 @@ def as_markdown(rows: Sequence[Row]) -> str:
     lines = ["| | same answer | right | change, points | first token | whole answer | FLOPs |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         name = "without FastV" if row.k is None else budget(row.k, row.r) + ("" if row.rank == "last_token" else f", {row.rank}")
-        cells = [_scored(row.right)] if row.k is None else [
-            _scored(row.same), _scored(row.right), _changed(row.change), _taken(row.first_token), _taken(row.whole_answer),
-            percent(row.flops)]
-        lines.append(f"| {name} | {' | '.join(cells if row.k is not None else ['', *cells, '', '', '', ''])} |")
+        cells = [_scored(row.same), _scored(row.right), _changed(row.change), _taken(row.first_token),
+                 _taken(row.whole_answer), percent(row.flops)]
+        if row.k is None:  # against itself all but what is right goes without saying
+            cells = ["", cells[1], "", "", "", ""]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

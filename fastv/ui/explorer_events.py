@@ -15,9 +15,9 @@ from fastv.measured import all_measured
 from fastv.ui import (budgets, explorer_frontier, explorer_link, explorer_map, explorer_settings, explorer_words, results,
                       taking)
 from fastv.ui.answering import BROKEN, upload_path
-from fastv.ui.compare_events import layers_of, sentence, slider_step
+from fastv.ui.compare_events import layers_of, sentence
 from fastv.ui.explorer_settings import OWN, shape_of
-from fastv.ui.explorer_tab import SCORE, Explorer, layout
+from fastv.ui.explorer_tab import SCORE, Explorer, k_slider, layout, r_slider
 from fastv.ui.parts import INSTANT, QUIET, TYPED, Parts
 from fastv.ui.shelf import Shelf
 
@@ -79,7 +79,7 @@ def compare_updates(shelf: Shelf, in_use: str, offered: list[budgets.Choice], k:
     if not shelf.is_loaded(in_use) or k >= layers_of(shelf.take(in_use)):
         return [gr.skip()] * 5
     name = budgets.name_of(offered, k, r_percent)
-    return [(k, r_percent), k, _r(r_percent), name, sentence(offered, name, in_use, k, r_percent)]
+    return [(k, r_percent), k, r_slider(r_percent), name, sentence(offered, name, in_use, k, r_percent)]
 
 
 def _connect_controls(explorer: Explorer) -> None:
@@ -112,7 +112,7 @@ def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Ta
             model, layers, k, r_percent = chosen_spot(spot, model, own, k)
         except FastVError as error:
             return [gr.skip()] * 9 + [results.problem(str(error)), *[gr.skip()] * 5]
-        controls = [model, gr.Accordion(visible=model == OWN), _k(k, layers), _r(r_percent)]
+        controls = [model, gr.Accordion(visible=model == OWN), k_slider(k, layers), r_slider(r_percent)]
         return [*controls, *compare_updates(shelf, in_use, offered, k, r_percent),
                 *panes(model, own, k, r_percent, *rest)]
 
@@ -121,7 +121,7 @@ def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Ta
         """Takes over what was chosen on Compare since the two last met."""
         if tuple(met) == (k, r_percent):
             return [gr.skip()] * (3 + len(explorer.panes))
-        return [(k, r_percent), k, _r(r_percent), *panes(model, own, k, r_percent, *rest)]
+        return [(k, r_percent), k, r_slider(r_percent), *panes(model, own, k, r_percent, *rest)]
 
     gr.on([explorer.k.input, explorer.r.input], moved, [*known, *explorer.controls],
           [*theirs, *explorer.panes], **TYPED)
@@ -138,14 +138,6 @@ def _connect_link(explorer: Explorer) -> None:
     gr.on([control.change for control in controls], lambda *values: explorer_link.query_of(explorer, list(values)), controls,
           explorer.query, **TYPED).then(None, explorer.query, None, js=explorer_link.REMEMBER, **QUIET)
     taking.connect_copy(explorer.copy)
-
-
-def _k(k: int, layers: int) -> gr.Slider:
-    return gr.Slider(value=k, maximum=max(layers - 1, 1))  # a slider needs two ends
-
-
-def _r(r_percent: float) -> gr.Slider:
-    return gr.Slider(value=r_percent, step=slider_step(r_percent))
 
 
 def _model_changed(model: str, own: str, *rest: Any) -> list:
@@ -176,7 +168,7 @@ def _own_changed(model: str, own: str, k: int, *rest: Any) -> list:
     if shown[0]:
         return [gr.skip(), *shown]
     layers = shape_of(model, own).decoder.layers
-    return [_k(min(k, layers - 1), layers), *shown]
+    return [k_slider(min(k, layers - 1), layers), *shown]
 
 
 def _own_file(upload: Any) -> tuple:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from fastv.ui.explorer_settings import OWN, shape_of
-from fastv.ui.explorer_tab import Explorer
+from fastv.ui.explorer_tab import Explorer, k_slider, r_slider
 from fastv.ui.share import link_of
 
 _PREFIX, _MOST_LAYERS = "x_", 999
@@ -72,8 +72,7 @@ def followed(explorer: Explorer, query: Mapping[str, str], panes: Any) -> list:
     values = {name: said.get(name, control.value) for name, control in controls.items()}
     layers = shape_of(values["model"], None).decoder.layers
     values["k"] = min(values["k"], layers - 1)
-    changes = {"k": gr.Slider(value=values["k"], maximum=max(layers - 1, 1)),
-               "r": gr.Slider(value=values["r"], step=1 if float(values["r"]).is_integer() else 0.1)}
+    changes = {"k": k_slider(values["k"], layers), "r": r_slider(values["r"])}
     compare = link_of(query)
     met = (compare.k, compare.r) if compare.k is not None and compare.r is not None else gr.skip()
     asked = [values["model"], "", *list(values.values())[1:]]

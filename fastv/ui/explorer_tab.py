@@ -118,6 +118,16 @@ def _budget(layers: int, k: int, r_percent: float) -> dict[str, Any]:
                                elem_id="explore-r", buttons=[])}
 
 
+def k_slider(k: int, layers: int) -> gr.Slider:
+    """The slider of K at a value, for a model of so many layers."""
+    return gr.Slider(value=k, maximum=max(layers - 1, 1))  # a slider needs two ends
+
+
+def r_slider(r_percent: float) -> gr.Slider:
+    """The slider of R at a value, in steps that the value is one of."""
+    return gr.Slider(value=r_percent, step=slider_step(r_percent))
+
+
 def _workload() -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Row():
