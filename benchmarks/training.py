@@ -51,7 +51,7 @@ def main() -> None:
         model.model.vision_tower.requires_grad_(False)
         student = _held(decoder.Student(model, tokenizer), settings)
         for stage, coarse in (("coarse", True), ("full", False)):
-            line = _line(decoder, lambda: decoder.answering_loss(student, coarse, batch)[0], settings.repeats)
+            line = _line(decoder, lambda: decoder.answering_loss(student, batch, coarse=coarse)[0], settings.repeats)
             print(f"{twin} {stage}: {line}", flush=True)
 
 

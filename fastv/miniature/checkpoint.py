@@ -16,6 +16,8 @@ def save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder
     Weights keep the eight significant bits that training in bfloat16 sees of them: compressed, they take a sixth less.
     """
     config = model.config.to_dict()
+    for part in ("text_config", "vision_config"):
+        config[part].pop("dtype", None)  # that of the training; the whole names its own
     half = {name: weight.bfloat16().half() for name, weight in model.state_dict().items()}
     copy = LlavaForConditionalGeneration(model.config.__class__.from_dict(config)).half()
     copy.load_state_dict(half)

@@ -16,9 +16,15 @@ def note(folder: Path, record: dict[str, float]) -> None:
         print(json.dumps({name: round(value, _DIGITS) for name, value in record.items()}), file=file)
 
 
-def tabulate(run: Path, stages: Iterable[str], path: Path) -> None:
-    """One CSV of the stages' notes, each in its folder of ``run``. Of a step noted twice, as after an interruption, the later."""
-    rows = []
+def tabulate(run: Path, stages: Iterable[str], path: Path, earlier: Path | None = None) -> None:
+    """One CSV of the stages' notes, each in its folder of ``run``, after the table ``earlier`` of the weights it began from, if any.
+
+    Of a step noted twice, as after an interruption, the later.
+    """
+    rows: list[dict[str, object]] = []
+    if earlier and earlier.exists():
+        with earlier.open(encoding="utf-8", newline="") as file:
+            rows += csv.DictReader(file)
     for stage in stages:
         notes = run / stage / _NOTES
         lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []

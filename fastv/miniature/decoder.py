@@ -1,8 +1,8 @@
-"""The projector and the decoder, taught on the finished vision tower: to answer, and to call what is seen by its name."""
+"""The projector and the decoder, taught on the finished vision tower: to answer, to call what is seen by its name, and to read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from fastv.miniature.tokenizer import IMAGE
 QUESTIONS = 16  # about each picture
 _WEIGHTS = {"naming": 0.5, "keeping": 1.0, "grounding": 0.5}  # of the helping losses
 _GROUNDED_AFTER = 3  # decoder layers
-STAGES = ("coarse", "full", "last")
+STAGES = ("coarse", "full", "last", "wording")
+_READING = 2  # first decoder layers
 FEW = 152  # visual tokens: about a quarter
 
 
@@ -57,14 +58,19 @@ class Student(torch.nn.Module):
         return self.model.lm_head(out.last_hidden_state[packed.rows, packed.columns]), losses, figures
 
 
-def answering_loss(student: Student, coarse: bool, examples: list[Example]) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss, and for each task the share of questions whose whole answer would have been given greedily."""
+def answering_loss(student: Student, examples: list[Example], *, coarse: bool = False,
+                   helped: bool = True) -> tuple[torch.Tensor, dict[str, float]]:
+    """The loss, and for each task the share of questions whose whole answer would have been given greedily.
+
+    coarse: with about a quarter of the visual tokens. helped: with the helping losses beside that of the answers.
+    """
     packed = pack(examples, student.tokenizer, few_patches(examples) if coarse else torch.arange(GRID * GRID).expand(len(examples), -1))
     logits, helping, grounded = student(packed)
     lengths = torch.bincount(packed.owner).float()
     weight = lengths[packed.owner].rsqrt()  # so that a description counts for more than a yes, but not as its many tokens
     answering = (cross_entropy(logits.float(), packed.targets, reduction="none") * weight).sum() / weight.sum()
     right = torch.ones(len(packed.tasks)).scatter_reduce(0, packed.owner, (logits.argmax(-1) == packed.targets).float(), "amin")
+    helping, grounded = (helping, grounded) if helped else ({}, {})
     figures = {"loss": answering.item(), **{name: loss.item() for name, loss in helping.items()}, **grounded, "right": right.mean().item()}
     for index, task in enumerate(TASKS):
         asked = packed.tasks == index
@@ -95,20 +101,34 @@ def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerF
     return model
 
 
-def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, coarse: Plan, full: Plan, last: Plan,
-                  folder: Path) -> None:
-    """Learn to answer from about a quarter of the visual tokens (several times cheaper), then, about other scenes, from all.
+def train_decoder(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, plans: Sequence[Plan], folder: Path,
+                  only: str | None = None) -> None:
+    """The stages, each by its plan and about other scenes; or the ``only`` one of them, of a model that has had those before it.
 
-    ``last`` raises the learning rate once more: what is learnt late, as relations are, needs it. Resumes where it stopped.
+    First to answer from about a quarter of the visual tokens (several times cheaper), then from all; "last" raises the
+    learning rate once more: what is learnt late, as relations are, needs it. "wording" asks the same in other words (see
+    ``wording``). Resumes where it stopped.
     """
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)
-    student, example, used = Student(model, tokenizer), Questioner(tokenizer, QUESTIONS), 0
-    for stage, plan, is_coarse in zip(STAGES, (coarse, full, last), (True, False, False), strict=True):
-        feed = partial(_batches_after, used, example, plan.pictures)
-        learn(student, partial(answering_loss, student, is_coarse), feed, plan, folder / stage)
+    student, used = Student(model, tokenizer), 0
+    for stage, plan in zip(STAGES, plans, strict=True):
+        if only in (None, stage):
+            in_other_words = stage == "wording"
+            if in_other_words:
+                _hold_all_but_reading(student)
+            feed = partial(_batches_after, used, Questioner(tokenizer, QUESTIONS, varied=in_other_words), plan.pictures)
+            learn(student, partial(answering_loss, student, coarse=stage == "coarse", helped=not in_other_words), feed, plan, folder / stage)
         used += plan.steps * plan.pictures
     model.eval()
+
+
+def _hold_all_but_reading(student: Student) -> None:
+    """Words' embeddings and the first layers alone go on learning: what has been learnt of pictures stays."""
+    inner = student.model.model.language_model
+    student.requires_grad_(False)
+    for part in (inner.embed_tokens, *inner.layers[:_READING]):
+        part.requires_grad_(True)
 
 
 def _batches_after(used: int, example: Questioner, size: int, skip: int) -> Iterator[list[Example]]:

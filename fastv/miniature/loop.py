@@ -74,11 +74,10 @@ def learn(module: torch.nn.Module, loss: Callable[[object], tuple[torch.Tensor, 
         for key, value in figures.items():
             sums[key] += value
         if step % _LOG_EVERY == 0:
-            record = {"step": step, "pictures": step * plan.pictures,
-                      "pictures_per_second": _LOG_EVERY * plan.pictures / (time.monotonic() - since),
-                      **{key: value / _LOG_EVERY for key, value in sums.items()}}
+            record = {"step": step, "pictures": step * plan.pictures, **{key: value / _LOG_EVERY for key, value in sums.items()}}
             curves.note(folder, record)
-            print(", ".join(f"{key} {value:.4g}" for key, value in record.items()), flush=True)
+            speed = _LOG_EVERY * plan.pictures / (time.monotonic() - since)
+            print(", ".join(f"{key} {value:.4g}" for key, value in record.items()) + f" ({speed:.3g} pictures a second)", flush=True)
             sums, since = defaultdict(float), time.monotonic()
         if step % plan.save_every == 0 or step == plan.steps:
             torch.save({"weights": {name: weight.detach() for name, weight in masters.items()}, "optimizer": optimizer.state_dict(),

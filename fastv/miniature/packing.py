@@ -17,6 +17,7 @@ from fastv.miniature.phrasings import TASKS
 from fastv.miniature.questions import questions
 from fastv.miniature.scenes import GRID, Scene, patch_labels
 from fastv.miniature.tokenizer import IMAGE, OPENING, block
+from fastv.miniature.wording import reworded
 
 VISUAL_TOKENS = GRID * GRID
 # What is learnt late is asked more often, what is soon known less.
@@ -45,15 +46,17 @@ class Example:
 
 
 class Questioner:
-    """Turns scenes into examples; picklable, so that it can work in the feeding process."""
+    """Turns scenes into examples, with the questions in other words where ``varied``; picklable, so that it can work in the
+    feeding process."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, number: int):
-        self.tokenizer, self.number, self.reader = tokenizer, number, Reader(tokenizer)
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, number: int, *, varied: bool = False):
+        self.tokenizer, self.number, self.varied, self.reader = tokenizer, number, varied, Reader(tokenizer)
 
     def __call__(self, made: Scene) -> Example:
-        asked = []
+        asked, wording = [], random.Random(f"wording {made.seed}")
         for question in questions(made, self.number, random.Random(f"questions {made.seed}"), emphasis=_EMPHASIS):
-            prompt, answer = (self.tokenizer(text, add_special_tokens=False).input_ids for text in (block(question.text), f" {question.answer}"))
+            text = reworded(question.text, question.task, wording) if self.varied else question.text
+            prompt, answer = (self.tokenizer(part, add_special_tokens=False).input_ids for part in (block(text), f" {question.answer}"))
             asked.append(Asked(prompt, [*answer, self.tokenizer.eos_token_id], TASKS.index(question.task),
                                self.reader.mentions(made, prompt), self.reader.places(made, prompt)))
         return Example(pixels(made), {label: torch.from_numpy(values) for label, values in patch_labels(made).items()}, asked)

@@ -18,6 +18,16 @@ def test_all_stages_stand_in_one_table_and_a_step_done_again_counts_once(tmp_pat
         ("first", "50", "2.3333", "0.5"), ("first", "100", "1.3333", "0.5"), ("second", "50", "0.3333", "")]
 
 
+def test_what_came_before_stands_before_it(tmp_path):
+    for stage, figures in (("old", {"loss": 1.0, "helper": 2.0}), ("new", {"loss": 0.5})):
+        (tmp_path / stage).mkdir()
+        curves.note(tmp_path / stage, {"step": 50, **figures})
+    table = tmp_path / "curves.csv"
+    curves.tabulate(tmp_path, ["old"], table)
+    curves.tabulate(tmp_path, ["new"], table, earlier=table)  # in its place
+    assert table.read_text() == "stage,step,loss,helper\nold,50,1.0,2.0\nnew,50,0.5,\n"
+
+
 def test_the_loop_notes_the_means_of_its_figures(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "_LOG_EVERY", 2)
     module, values = torch.nn.Linear(1, 1), iter([0.1, 0.3, 0.7, 0.9])

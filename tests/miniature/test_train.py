@@ -32,8 +32,27 @@ def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
         feed(step * plan.pictures) for step in range(plan.steps)])
     tokenizer = build_processor().tokenizer
     model = decoder.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
-    decoder.train_decoder(model, tokenizer, Plan(3, pictures=2), Plan(2, pictures=4), Plan(1, pictures=3), tmp_path)
-    assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4 + 3))
+    decoder.train_decoder(model, tokenizer, [Plan(3, pictures=2), Plan(2, pictures=4), Plan(1, pictures=3), Plan(2)], tmp_path)
+    assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4 + 3 + 2 * 16))
+
+
+def test_other_words_are_learnt_where_words_are_read_and_what_is_seen_stays(tmp_path):
+    tokenizer = build_processor().tokenizer
+    model = decoder.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
+    before = {name: weight.detach().bfloat16() for name, weight in model.named_parameters()}
+    plans = [Plan(1), Plan(1), Plan(1), Plan(1, pictures=1, warmup=1, weight_decay=0.0, half=True)]
+    decoder.train_decoder(model, tokenizer, plans, tmp_path, only="wording")
+    assert [folder.name for folder in tmp_path.iterdir()] == ["wording"]
+    changed = {name for name, weight in model.named_parameters() if not torch.equal(weight.float(), before[name].float())}
+    reading = ("model.language_model.embed_tokens.", "model.language_model.layers.0.", "model.language_model.layers.1.")
+    assert changed == {name for name in before if name.startswith(reading)}
+
+
+def test_a_later_stage_alone_needs_weights_to_begin_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train", "mini-7", "--stage", "wording", "--runs", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        train.main()
+    assert "--start" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_a_run_that_began_from_other_weights_is_not_gone_on_with(tmp_path):
