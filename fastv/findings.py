@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fastv.formats import percent, points
 from fastv.intervals import Change, Score
 from fastv.kept_things import KeptThings, all_kept_things
-from fastv.measured import Measured, MeasuredPoint, all_measured
+from fastv.measured import Measured, MeasuredPoint, all_measured, duels
 
 PAIR = ("mini-7", "mini-13")  # the twins, the smaller one first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
@@ -30,14 +30,22 @@ class Finding:
 
 
 def findings(found: Mapping[str, Measured] | None = None,
-             kept: Mapping[str, Sequence[KeptThings]] | None = None) -> tuple[Finding, ...]:
-    """The sentences that the measured models (by default all there are) allow; none where nothing was measured."""
+             kept: Mapping[str, Sequence[KeptThings]] | None = None,
+             matched: Mapping[str, Measured] | None = None) -> tuple[Finding, ...]:
+    """The sentences that the measured models (by default all there are) allow; none where nothing was measured.
+
+    found: over the grid. kept: of the things. matched: at one cost, over more questions; without both twins there, ``found``
+    serves.
+    """
     found = all_measured() if found is None else found
     kept = all_kept_things() if kept is None else kept
+    matched = duels() if matched is None else matched
     small, big = (found.get(model) for model in PAIR)
     sentences = [_usual_costs(one) for one in (small, big) if one]
-    if small and big and small.tasks == big.tasks:
-        sentences.append(_duel(small, big))
+    for pair in ([matched.get(model) for model in PAIR], [small, big]):
+        if all(pair) and pair[0].tasks == pair[1].tasks:
+            sentences.append(_duel(*pair))
+            break
     sentences += [_against_random(one) for one in (small, big) if one]
     sentences += [_finds_things(model, kept[model]) for model in PAIR if model in kept]
     return tuple(sentence for sentence in sentences if sentence)
@@ -72,11 +80,15 @@ def _duel(small: Measured, big: Measured) -> Finding | None:
         told = "which of the two answers better there cannot be told from these questions"
     ahead = big.change(big.unpruned, since=small.unpruned)
     others = [(point, big.change(point, since=small.unpruned)) for point in fitting if point is not main]
+    clear = [f"{model} answers better at {_in_a_row(names)}" for model, names in (
+        (big.model, [_name(point) for point, other in others if other.low > 0]),
+        (small.model, [_name(point) for point, other in others if other.high < 0])) if names]
     rest = "; ".join(f"{_name(point)}: {_said(other, p=False)}" for point, other in others)
     return Finding(
         f"At which (K, R) does {big.model} cost what {small.model} costs, and who answers better there?",
         f"At {_name(main)}; {told}: {percent(big.score(main).share)} against "
-        f"{percent(small.score(small.unpruned).share)}, {_said(change)}.",
+        f"{percent(small.score(small.unpruned).share)} of {change.asked:,} questions, {_said(change)}."
+        + (f" At the same cost {', and '.join(clear)}." if clear else ""),
         f"Cost is that of all decoder layers together, by the paper's formula: {big.model}'s is "
         f"{percent(main.paper_prefill_flops / small.unpruned.paper_prefill_flops)} of {small.model}'s there; with vision "
         f"tower and answer, exact count, {percent(main.total_flops / small.unpruned.total_flops)}. Without FastV "

@@ -1,4 +1,4 @@
-"""What this project measured of its own models, read from assets/measured/<model>.json; see ``miniature.sweep``.
+"""What this project measured of its own models, read from assets/measured/; see ``miniature.sweep``.
 
 A file holds for each (K, R, ranking) which questions were answered right; shares, changes and their intervals are
 computed from that, so that any two points can be compared question by question. No torch.
@@ -104,9 +104,19 @@ def measured(model: str) -> Measured | None:
 
 @lru_cache(maxsize=1)
 def all_measured() -> dict[str, Measured]:
-    """Every model of the folder, by key. Raises ValueError, naming the file, where one cannot be used."""
+    """Every model that was measured over the grid, by key. Raises ValueError, naming the file, where one cannot be used."""
+    return _all_of(FOLDER)
+
+
+@lru_cache(maxsize=1)
+def duels() -> dict[str, Measured]:
+    """Of the same models, budgets of one cost, over many questions that the grid did not ask. Raises as ``all_measured``."""
+    return _all_of(FOLDER / "duels")
+
+
+def _all_of(folder: Path) -> dict[str, Measured]:
     found = {}
-    for path in sorted(FOLDER.glob("*.json")):
+    for path in sorted(folder.glob("*.json")):
         try:
             record = parsed(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

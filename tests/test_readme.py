@@ -11,6 +11,9 @@ from standins_files import save_checkpoint
 from fastv.configs import shape_of
 from fastv.cost import prefill_flops
 from fastv.findings import findings
+from fastv.formats import points
+from fastv.measured import measured
+from fastv.miniature.phrasings import TASKS
 from fastv.miniature.scenes import scene
 from fastv.models.catalogue import CATALOGUE, find
 
@@ -27,8 +30,22 @@ def block(start):
     return found
 
 
-def test_the_scores_are_the_measured_ones():
-    twins = [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in ("mini-7", "mini-13")]
+@pytest.fixture(scope="module")
+def twins():
+    """The scores of both, the smaller one first."""
+    return [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in ("mini-7", "mini-13")]
+
+
+def test_the_larger_twin_answers_better_by_more_than_chance_and_most_of_what_is_wrong_are_counts_and_descriptions(twins):
+    told = " ".join(README.split())
+    assert "the larger one answers better, by more than chance would make it. Four fifths of what either gets wrong are counts" in told
+    assert twins[0]["all"]["high"] < twins[1]["all"]["low"]
+    for scores in twins:
+        wrong = {task: score["asked"] - score["right"] for task, score in scores.items()}
+        assert 0.75 < (wrong["count"] + wrong["count category"] + wrong["describe"]) / wrong["all"] < 0.85
+
+
+def test_the_scores_are_the_measured_ones(twins):
     stated = re.findall(r"^\| ([a-z ]+ (?:\| [\d.]+% \| [\d.]+% to [\d.]+% ){2})\|$", README, re.MULTILINE)
     assert stated == [" | ".join([task, *(_said(scores[task]) for scores in twins)]) + " " for task in twins[0]]
 
@@ -50,6 +67,16 @@ def test_what_fastv_costs_the_twins_is_what_was_measured():
     for one in findings():
         assert f"- **{one.question}** {one.sentence}" in told
         assert not one.detail or f"- *{one.question}* {one.detail}" in told
+
+
+def test_which_tasks_pay_for_the_things_that_go_is_what_was_measured():
+    told = " ".join(README.split())
+    small, big = (measured(key) for key in ("mini-7", "mini-13"))
+    changes = [one.change(one.point(2, 0.5), "describe") for one in (small, big)]
+    assert f"at K=2, R=50% {points(changes[0].share)} points on mini-7 and {points(changes[1].share)} points on mini-13" in told
+    for one in (small, big):
+        by_task = {task: one.change(one.point(2, 0.5), task).share for task in TASKS}
+        assert min(by_task, key=by_task.get) == "describe"
 
 
 def test_the_files_it_names_exist():

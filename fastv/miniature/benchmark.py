@@ -10,6 +10,7 @@ from fastv.miniature.questions import Question, ask
 from fastv.miniature.scenes import Scene, scene
 
 SCENES, QUESTIONS_A_SCENE = 1000, 3
+DUEL_SCENES = 3000  # those after SCENES: none that the grid asks about
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
     python -m fastv.miniature.evaluate mini-7
     python -m fastv.miniature.evaluate mini-7 -k 2 -r 0.5 --scenes 300
     python -m fastv.miniature.evaluate mini-13 --grid --like mini-7
+    python -m fastv.miniature.evaluate mini-13 --duel mini-7
 
 With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and ranking is measured, answers, FLOPs and time to the first
-token, into assets/measured/<model>.json. The same command goes on where it was ended; with --times in place of --grid
-only the times are taken anew, for which the machine should be doing nothing else.
+token, into assets/measured/<model>.json. With --duel only the budgets are at which the model costs what the smaller one
+costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it answers
+without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only the times
+are taken anew, for which the machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from fastv import FastV, configs
 from fastv.formats import percent
 from fastv.measured import FOLDER, Measured, MeasuredPoint, fingerprint, parsed
 from fastv.miniature.answering import Exam, answers
-from fastv.miniature.benchmark import QUESTIONS_A_SCENE, SCENES, benchmark
+from fastv.miniature.benchmark import DUEL_SCENES, QUESTIONS_A_SCENE, SCENES, benchmark
 from fastv.miniature.phrasings import TASKS
 from fastv.miniature.scoring import is_right, merged, scores
 from fastv.miniature.sweep import grid, parity, retime, sweep
@@ -38,12 +41,13 @@ def main() -> None:
     parser.add_argument("--questions", type=int, help=f"about each scene (default: {QUESTIONS_A_SCENE}; 1 for a grid)")
     parser.add_argument("--grid", action="store_true", help="measure the whole grid")
     parser.add_argument("--like", help="also, for each K, where it costs what this smaller model costs without FastV")
+    parser.add_argument("--duel", metavar="MODEL", help="measure only what costs what this smaller model costs")
     parser.add_argument("--times", action="store_true", help="of a grid that is there, take the times anew, no answers")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each point of the grid")
     parser.add_argument("--json", type=Path, help="also write the scores to this file; for a grid, in place of its own")
     arguments = parser.parse_args()
     loaded = load(arguments.model)
-    (_grid if arguments.grid or arguments.times else _single)(loaded, arguments)
+    (_duel if arguments.duel else _grid if arguments.grid or arguments.times else _single)(loaded, arguments)
 
 
 def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
@@ -69,6 +73,15 @@ def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
+def _duel(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
+    name = Path(arguments.model).name
+    print("Reading the pictures", flush=True)
+    exam = Exam(loaded, benchmark(DUEL_SCENES, 1, first=SCENES))
+    points = [None, *parity(loaded.model.config, configs.shape_of(arguments.duel), exam)]
+    command = f"python -m fastv.miniature.evaluate {name} --duel {arguments.duel} --repeats {arguments.repeats}"
+    _measure(exam, points, arguments.json or FOLDER / "duels" / f"{name}.json", command, arguments)
+
+
 def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     name, questions = Path(arguments.model).name, arguments.questions or 1
     print("Reading the pictures", flush=True)
@@ -79,16 +92,19 @@ def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     if arguments.like:
         points += parity(loaded.model.config, configs.shape_of(arguments.like), exam)
         command += f" --like {arguments.like}"
+    _measure(exam, points, arguments.json or FOLDER / f"{name}.json", command, arguments)
+
+
+def _measure(exam: Exam, points: list[FastV | None], path: Path, command: str, arguments: argparse.Namespace) -> None:
     print(f"{len(exam.items)} questions, {len(points)} points", flush=True)
 
     def tell(record: dict[str, Any]) -> None:
         print(_line(parsed(record)), flush=True)
 
-    path, settings = arguments.json or FOLDER / f"{name}.json", {"repeats": arguments.repeats, "tell": tell}
     if arguments.times:
-        retime(exam, path, **settings)
+        retime(exam, path, repeats=arguments.repeats, tell=tell)
         return
-    found = parsed(sweep(exam, points, path, command=command, **settings))
+    found = parsed(sweep(exam, points, path, command=command, repeats=arguments.repeats, tell=tell))
     print("\n" + _by_task(found))
 
 

@@ -130,16 +130,12 @@ def r_slider(r_percent: float) -> gr.Slider:
 
 def _workload() -> dict[str, Any]:
     made: dict[str, Any] = {}
-    with gr.Row():
-        made["text_tokens"] = gr.Slider(0, 4096, value=36, step=1, label="Text tokens", min_width=160,
-                                        elem_id="text-tokens", buttons=[])
-        made["answer_tokens"] = gr.Slider(1, 1024, value=64, step=1, label="Answer tokens", min_width=160,
-                                          elem_id="answer-tokens", buttons=[])
-    with gr.Row():
-        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Pictures", min_width=160, elem_id="pictures",
-                                     buttons=[])
-        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch", min_width=160, elem_id="batch",
-                                  buttons=[])
+    with gr.Group():
+        made["text_tokens"] = gr.Slider(0, 4096, value=36, step=1, label="Text tokens", elem_id="text-tokens", buttons=[])
+        made["answer_tokens"] = gr.Slider(1, 1024, value=64, step=1, label="Answer tokens", elem_id="answer-tokens", buttons=[])
+    with gr.Group():
+        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Pictures", elem_id="pictures", buttons=[])
+        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch", elem_id="batch", buttons=[])
     made["dtype"] = gr.Radio(list(DTYPES), value="float16", label="Precision", elem_id="precision")
     return made
 

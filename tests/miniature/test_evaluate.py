@@ -74,3 +74,13 @@ def test_the_grid_command_goes_on_where_it_was_ended(monkeypatch, tmp_path, caps
     assert out.count("first-token time") == 2 and "K=2 R=50% random" in out and "Right per task" in out
     record = json.loads((tmp_path / "mini-7.json").read_text())
     assert len(record["points"]) == 4 and record["command"].endswith("--grid --scenes 4 --questions 1 --repeats 1")
+
+
+def test_the_duel_asks_about_other_scenes_than_the_grid_does(monkeypatch, tmp_path):
+    monkeypatch.setattr(evaluate, "DUEL_SCENES", 4)
+    asked = []
+    monkeypatch.setattr(evaluate, "benchmark", lambda *given, **named: asked.extend(found := benchmark(*given, **named)) or found)
+    run(monkeypatch, "mini-7", "--duel", "mini-7", "--repeats", 1, "--json", tmp_path / "mini-7.json")
+    record = json.loads((tmp_path / "mini-7.json").read_text())
+    assert [point["k"] for point in record["points"]] == [None] and len(record["tasks"]) == 4
+    assert [item.scene.seed for item in asked] == list(range(1000, 1004)) and record["command"].endswith("--duel mini-7 --repeats 1")

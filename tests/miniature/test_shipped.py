@@ -1,6 +1,7 @@
 """The checkpoints that come with the project: they load like LLaVA-1.5, and answer as well as their cards say."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def share(items, said):
 
 def test_it_answers_most_questions(mini, items):
     assert share(items, answers(mini, items)) >= 0.6
+
+
+def test_a_question_typed_as_people_do_gets_the_same_answer(mini, items):
+    items = items[:24]
+    typed = [replace(item, question=replace(item.question, text=f"{item.question.text[0].lower()}{item.question.text[1:]}".rstrip("?.")))
+             for item in items]
+    kept = [before == after for before, after in zip(answers(mini, items), answers(mini, typed), strict=True)]
+    assert sum(kept) >= 0.9 * len(kept)
 
 
 def test_dropping_all_visual_tokens_early_hurts_and_dropping_none_changes_nothing(mini, items):
