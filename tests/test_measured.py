@@ -64,6 +64,14 @@ def test_what_is_committed_was_measured_on_the_weights_that_are_shipped(name):
     assert len(found.pruned) >= 52 and len(found.tasks) >= 1000
 
 
+@pytest.mark.parametrize("name", ["mini-7", "mini-13"])
+def test_the_duel_was_fought_with_the_weights_that_are_shipped(name):
+    found = measured.duels()[name]
+    assert found.weights == fingerprint(Path(find(name).source)) and f"evaluate {name} --duel mini-7" in found.command
+    assert found.tasks == measured.duels()["mini-7"].tasks and len(found.tasks) == 3000
+    assert [point.k for point in found.pruned] == ([] if name == "mini-7" else [0, 1, 2, 3, 4])
+
+
 def test_no_torch_is_needed():
     code = ("import sys, fastv.measured, fastv.findings, fastv.quality, fastv.time_budget\n"
             "sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))")
