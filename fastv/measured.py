@@ -102,18 +102,17 @@ def measured(model: str) -> Measured | None:
     return all_measured().get(model)
 
 
-@lru_cache(maxsize=1)
 def all_measured() -> dict[str, Measured]:
     """Every model that was measured over the grid, by key. Raises ValueError, naming the file, where one cannot be used."""
     return _all_of(FOLDER)
 
 
-@lru_cache(maxsize=1)
 def duels() -> dict[str, Measured]:
     """Of the same models, budgets of one cost, over many questions that the grid did not ask. Raises as ``all_measured``."""
     return _all_of(FOLDER / "duels")
 
 
+@lru_cache(maxsize=2)
 def _all_of(folder: Path) -> dict[str, Measured]:
     found = {}
     for path in sorted(folder.glob("*.json")):

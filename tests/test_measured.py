@@ -40,20 +40,20 @@ def test_scores_and_changes_follow_from_the_marks():
 
 def test_every_file_of_the_folder_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     try:
         assert measured.all_measured() == {} and measured.measured("mini-7") is None
         for name in ("mini-7", "mini-13"):
             (tmp_path / f"{name}.json").write_text(json.dumps(record(name)))
-        measured.all_measured.cache_clear()
+        measured._all_of.cache_clear()
         assert set(measured.all_measured()) == {"mini-7", "mini-13"}
         assert measured.measured("mini-13").model == "mini-13" and measured.measured("llava-1.5-7b") is None
         (tmp_path / "mini-7.json").write_text(json.dumps(record("mini-7") | {"points": [{"k": 1}]}))
-        measured.all_measured.cache_clear()
+        measured._all_of.cache_clear()
         with pytest.raises(ValueError, match="mini-7.json"):
             measured.all_measured()
     finally:
-        measured.all_measured.cache_clear()
+        measured._all_of.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["mini-7", "mini-13"])

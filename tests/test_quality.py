@@ -19,9 +19,9 @@ def data(tmp_path, monkeypatch):
     made = record("mini-7", lost={(2, 0.5, "last_token"): 0.1, (2, 0.5, "random"): 0.4})
     (tmp_path / "mini-7.json").write_text(json.dumps(made))
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     yield measured.all_measured()["mini-7"]
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
 
 
 @pytest.mark.parametrize("rank", ["last_token", "random"])

@@ -45,11 +45,11 @@ def test_budget_on_other_bases():
 def timed(tmp_path, monkeypatch):
     """Times of the paper's two models, as if they had been taken."""
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     for model, layers in (("llava-1.5-7b", 8), ("llava-1.5-13b", 10)):
         (tmp_path / f"{model}.json").write_text(json.dumps(record(model, layers=layers)))
     yield
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
 
 
 def test_budget_in_measured_time(timed):
@@ -65,10 +65,10 @@ def test_budget_in_measured_time(timed):
 
 def test_a_time_that_was_not_measured_is_not_known(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     answer = budget(basis="first-token", ks=[2])
     assert answer["target"] is None and "was measured of llava-1.5-7b" in answer["rows"][0]["reason"]
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
 
 
 def test_cost_returns_every_component():

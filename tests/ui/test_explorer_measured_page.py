@@ -16,10 +16,10 @@ def data(tmp_path_factory):
     folder, before = tmp_path_factory.mktemp("measured"), measured.FOLDER
     (folder / "mini-7.json").write_text(json.dumps(record("mini-7", lost={(2, 0.9, "last_token"): 0.2})))
     measured.FOLDER = folder
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     yield
     measured.FOLDER = before
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -21,19 +21,19 @@ LOST = {(2, 0.5, "last_token"): 0.1, (2, 0.9, "random"): 0.4}
 def data(tmp_path, monkeypatch):
     """Both twins measured, as if; yields the larger one."""
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     (tmp_path / "mini-7.json").write_text(json.dumps(record("mini-7", lost=LOST)))
     (tmp_path / "mini-13.json").write_text(json.dumps(record("mini-13", layers=10, right=0.9)))
     yield measured.all_measured()
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
 
 
 @pytest.fixture
 def nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "FOLDER", tmp_path)
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     yield
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
 
 
 def shown(**changes) -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_the_sentences_stand_below_whatever_is_drawn(data):
 
 def test_times_of_different_machines_are_not_put_on_one_axis(data, tmp_path):
     (tmp_path / "mini-13.json").write_text(json.dumps(record("mini-13", device="another")))
-    measured.all_measured.cache_clear()
+    measured._all_of.cache_clear()
     assert "timed in different places" in words(shown(axis="seconds")["frontier"])
     assert "dot" in shown(axis="total")["frontier"]
 
