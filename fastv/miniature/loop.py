@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ from pathlib import Path
 
 import torch
 
+from fastv.measure import now
 from fastv.miniature import curves
 
 _LOG_EVERY = 50  # steps
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def learn(module: torch.nn.Module, loss: Callable[[object], tuple[torch.Tensor, 
         schedule.load_state_dict(state["schedule"])
         done = state["steps"]
     _copy(masters, weights)
-    stream, sums, since = feed(done * plan.pictures), defaultdict(float), time.monotonic()
+    stream, sums, since = feed(done * plan.pictures), defaultdict(float), now(_CPU)
     for step in range(done + 1, plan.steps + 1):
         total, figures = loss(next(stream))
         module.zero_grad(set_to_none=True)
@@ -76,9 +77,9 @@ def learn(module: torch.nn.Module, loss: Callable[[object], tuple[torch.Tensor, 
         if step % _LOG_EVERY == 0:
             record = {"step": step, "pictures": step * plan.pictures, **{key: value / _LOG_EVERY for key, value in sums.items()}}
             curves.note(folder, record)
-            speed = _LOG_EVERY * plan.pictures / (time.monotonic() - since)
+            speed = _LOG_EVERY * plan.pictures / (now(_CPU) - since)
             print(", ".join(f"{key} {value:.4g}" for key, value in record.items()) + f" ({speed:.3g} pictures a second)", flush=True)
-            sums, since = defaultdict(float), time.monotonic()
+            sums, since = defaultdict(float), now(_CPU)
         if step % plan.save_every == 0 or step == plan.steps:
             torch.save({"weights": {name: weight.detach() for name, weight in masters.items()}, "optimizer": optimizer.state_dict(),
                         "schedule": schedule.state_dict(), "steps": step}, saved.with_suffix(".new"))
