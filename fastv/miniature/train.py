@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--tower", type=Path, help="take the vision tower of this checkpoint instead of training one")
     parser.add_argument("--start", type=Path, help="go on from this checkpoint instead of from nothing")
     parser.add_argument("--stage", choices=STAGES, help="only this one of the decoder's; of a checkpoint that had those before it")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16: much faster where the processor has AMX")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16: much faster where the processor does (AMX, AVX-512 BF16)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--smoke", action="store_true", help="two steps of everything, to see that it works")
     arguments = parser.parse_args()
