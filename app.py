@@ -7,19 +7,20 @@ import signal
 import sys
 from typing import NoReturn
 
-from fastv.settings import from_command
-from fastv.ui import heap, zero
+from fastv.app.hosting import malloc
+from fastv.app.hosting.settings import from_command
+from fastv.app.platforms import zerogpu
 
 
 def main() -> None:
     settings = from_command(sys.argv[1:], os.environ, __doc__)
-    heap.few_heaps(os.environ)
-    zero.import_first(os.environ)
-    from fastv.ui import served  # libraries take seconds to import, and --help needs none
+    malloc.few_heaps(os.environ)
+    zerogpu.import_first(os.environ)
+    from fastv.app import launch  # libraries take seconds to import, and --help needs none
 
     try:
-        app = served.start(settings)
-    except served.NotServed as error:
+        app = launch.start(settings)
+    except launch.NotServed as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
     signal.signal(signal.SIGTERM, _end)

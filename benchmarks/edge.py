@@ -26,12 +26,12 @@ from transformers import AutoProcessor, CLIPVisionConfig, LlamaConfig, LlavaConf
 from transformers.utils.logging import disable_progress_bar
 
 from fastv import FastV
+from fastv.costs.memory import parameter_count
 from fastv.errors import FastVError
-from fastv.footprint import parameter_count
-from fastv.measure import Machine, Pass, Timing, generate, interleaved, peak_memory, weight_bytes
-from fastv.models.catalogue import find
-from fastv.models.loading import DTYPES, LoadedModel, free_memory, load
-from fastv.shapes import read_shape
+from fastv.families.catalogue import find
+from fastv.families.config_reader import read_shape
+from fastv.loading.load import DTYPES, LoadedModel, free_memory, load
+from fastv.measurement.timing import Machine, Pass, Timing, generate, interleaved, peak_memory, weight_bytes
 
 PICTURE, PATCH, VOCABULARY, IMAGE_TOKEN = 336, 14, 32_064, 32_000
 MIB = 2**20
@@ -60,15 +60,27 @@ class Row:
 
 def write_random(folder: Path, settings: argparse.Namespace) -> None:
     """A LLaVA checkpoint of random weights, in bfloat16 from the start: float32 would take twice the memory."""
-    vision = CLIPVisionConfig(hidden_size=settings.tower_width, intermediate_size=4 * settings.tower_width,
-                              num_hidden_layers=settings.tower_layers, num_attention_heads=settings.tower_width // 64,
-                              image_size=PICTURE, patch_size=PATCH)
-    text = LlamaConfig(vocab_size=VOCABULARY, hidden_size=settings.width, num_hidden_layers=settings.layers,
-                       intermediate_size=settings.width * 11 // 4, num_attention_heads=settings.width // 64,
-                       num_key_value_heads=max(1, settings.width // 512), max_position_embeddings=2_048)
+    vision = CLIPVisionConfig(
+        hidden_size=settings.tower_width,
+        intermediate_size=4 * settings.tower_width,
+        num_hidden_layers=settings.tower_layers,
+        num_attention_heads=settings.tower_width // 64,
+        image_size=PICTURE,
+        patch_size=PATCH,
+    )
+    text = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        intermediate_size=settings.width * 11 // 4,
+        num_attention_heads=settings.width // 64,
+        num_key_value_heads=max(1, settings.width // 512),
+        max_position_embeddings=2_048,
+    )
     torch.manual_seed(0)
-    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=IMAGE_TOKEN,
-                         image_seq_length=(PICTURE // PATCH) ** 2)
+    config = LlavaConfig(
+        vision_config=vision, text_config=text, image_token_index=IMAGE_TOKEN, image_seq_length=(PICTURE // PATCH) ** 2
+    )
     LlavaForConditionalGeneration._from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
     # Loading asks for a processor; no picture goes through it here.
     AutoProcessor.from_pretrained(find("mini-7").source, backend="pil").save_pretrained(folder)
@@ -83,10 +95,13 @@ def prompt(loaded: LoadedModel, text_tokens: int) -> dict[str, torch.Tensor]:
     words = torch.arange(5, config.get_text_config().vocab_size)  # the first ones are control tokens
     words = words[words != config.image_token_id]
     ids = words[torch.randint(len(words), (1, text_tokens + visual), generator=generator)]
-    ids[0, text_tokens // 4:text_tokens // 4 + visual] = config.image_token_id
+    ids[0, text_tokens // 4 : text_tokens // 4 + visual] = config.image_token_id
     pixels = torch.randn(1, 3, size, size, generator=generator)
-    return {"input_ids": ids.to(loaded.device), "attention_mask": torch.ones_like(ids).to(loaded.device),
-            "pixel_values": pixels.to(loaded.device, loaded.model.dtype)}
+    return {
+        "input_ids": ids.to(loaded.device),
+        "attention_mask": torch.ones_like(ids).to(loaded.device),
+        "pixel_values": pixels.to(loaded.device, loaded.model.dtype),
+    }
 
 
 def measured(name: str, source: str, dtype: str, settings: argparse.Namespace) -> Row:
@@ -126,8 +141,10 @@ def rows(settings: argparse.Namespace) -> Iterator[Row]:
                 free_memory(torch.device(settings.device))
 
 
-HEAD = ("model | weights | held as | in memory | first token | with FastV | per token | with FastV | peak memory | "
-        "with FastV")
+HEAD = (
+    "model | weights | held as | in memory | first token | with FastV | per token | with FastV | peak memory | "
+    "with FastV"
+)
 
 
 def line(row: Row) -> str:
@@ -158,10 +175,12 @@ def main() -> None:
         done.append(row)
     machine = asdict(Machine.here(torch.device(settings.device)))
     machine |= {"cores": psutil.cpu_count(logical=False), "memory_bytes": psutil.virtual_memory().total}
-    print(f"\n{machine['device']}, {settings.threads} threads, {machine['memory_bytes'] / 2**30:.0f} GiB; torch "
-          f"{machine['torch']}, transformers {machine['transformers']}; {settings.text} text and "
-          f"{(PICTURE // PATCH) ** 2} visual tokens, answers of {settings.answer}; k={settings.k} r={settings.r}; "
-          f"medians of {settings.repeats} after {settings.warmup}, the sides in turn")
+    print(
+        f"\n{machine['device']}, {settings.threads} threads, {machine['memory_bytes'] / 2**30:.0f} GiB; torch "
+        f"{machine['torch']}, transformers {machine['transformers']}; {settings.text} text and "
+        f"{(PICTURE // PATCH) ** 2} visual tokens, answers of {settings.answer}; k={settings.k} r={settings.r}; "
+        f"medians of {settings.repeats} after {settings.warmup}, the sides in turn"
+    )
     if settings.record:
         kept = {name: value for name, value in vars(settings).items() if name not in ("record", "folder")}
         record = {"machine": machine, "settings": kept, "rows": [asdict(row) for row in done]}

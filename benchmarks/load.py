@@ -34,16 +34,22 @@ import httpx
 import psutil
 import torch
 
-from fastv.measure import Machine
-from fastv.miniature.scenes import scene
-from fastv.models.catalogue import CATALOGUE
+from fastv.families.catalogue import CATALOGUE
+from fastv.measurement.timing import Machine
+from fastv.miniature.world.scenes import scene
 
 SETTLED = 50  # requests after which memory should have stopped growing
 MOST_GROWTH = 0.05
 _QUESTIONS = ("How many animals are there?", "What is in the middle?", "What colour is the background?")
 # What is wrong with a request -> a piece of the sentence that has to come back.
-_BROKEN = {"no question": "question is empty", "no picture": "no picture", "a text": "not a picture", "layer": "layers",
-           "fraction": "from 0 to 1", "model": "no model"}
+_BROKEN = {
+    "no question": "question is empty",
+    "no picture": "no picture",
+    "a text": "not a picture",
+    "layer": "layers",
+    "fraction": "from 0 to 1",
+    "model": "no model",
+}
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,29 @@ class Client:
         return self.pictures[name]
 
     def ask(self, asked: Asked) -> Told:
-        values = [self.picture("text" if asked.kind == "a text" else str(asked.seed)), asked.question, asked.k, asked.r,
-                  asked.model, "last_token", 0, self.tokens, 1, 1, None, None, 0.5, False]
-        for kind, at, wrong in (("no question", 1, " "), ("no picture", 0, None), ("layer", 2, 10_000),
-                                ("fraction", 3, 2.0), ("model", 4, "/etc")):
+        values = [
+            self.picture("text" if asked.kind == "a text" else str(asked.seed)),
+            asked.question,
+            asked.k,
+            asked.r,
+            asked.model,
+            "last_token",
+            0,
+            self.tokens,
+            1,
+            1,
+            None,
+            None,
+            0.5,
+            False,
+        ]
+        for kind, at, wrong in (
+            ("no question", 1, " "),
+            ("no picture", 0, None),
+            ("layer", 2, 10_000),
+            ("fraction", 3, 2.0),
+            ("model", 4, "/etc"),
+        ):
             if asked.kind == kind:
                 values[at] = wrong
         begun, place = time.perf_counter(), None
@@ -116,8 +141,13 @@ def _ended(message: dict, place: int | None, seconds: float) -> Told:
     if not message["success"]:
         return Told("refused", str(message["output"].get("error")), place, seconds)
     (result,) = message["output"]["data"]
-    answers = (result["model"], result["baseline"]["answer"], result["fastv"]["answer"], result["question"],
-               str(result["kept"]))
+    answers = (
+        result["model"],
+        result["baseline"]["answer"],
+        result["fastv"]["answer"],
+        result["question"],
+        str(result["kept"]),
+    )
     return Told("answer", "", place, seconds, answers)
 
 
@@ -146,8 +176,10 @@ def mixture(requests: int, models: list[str | None], seed: int = 0) -> list[Aske
     rng = random.Random(seed)
     budgets = list(product(models, (0, 2), (0.5, 0.9), range(3), _QUESTIONS[:2]))
     kinds = ["plain"] * 14 + ["leaves"] * 2 + list(_BROKEN)[:4] if requests < 20 else None
-    return [Asked(rng.choice(kinds or ["plain"] * 21 + ["leaves"] * 3 + list(_BROKEN)), *rng.choice(budgets))
-            for _ in range(requests)]
+    return [
+        Asked(rng.choice(kinds or ["plain"] * 21 + ["leaves"] * 3 + list(_BROKEN)), *rng.choice(budgets))
+        for _ in range(requests)
+    ]
 
 
 def soak(address: str, todo: list[Asked], clients: int, pid: int, tokens: int = 8) -> dict:
@@ -178,9 +210,14 @@ def soak(address: str, todo: list[Asked], clients: int, pid: int, tokens: int = 
 
     with ThreadPoolExecutor(clients) as threads:
         list(threads.map(work, range(clients)))
-    return {"requests": len(todo), "clients": clients, "faults": faults, "rss_bytes": memory,
-            "outcomes": {outcome: ends.count(outcome) for outcome in sorted(set(ends))},
-            "growth": _growth(memory)}
+    return {
+        "requests": len(todo),
+        "clients": clients,
+        "faults": faults,
+        "rss_bytes": memory,
+        "outcomes": {outcome: ends.count(outcome) for outcome in sorted(set(ends))},
+        "growth": _growth(memory),
+    }
 
 
 def _fault(asked: Asked, told: Told, expected: dict) -> str | None:
@@ -195,7 +232,7 @@ def _growth(memory: list[int]) -> float | None:
     """How much more memory the app uses at the end than after the first SETTLED requests; None for fewer."""
     if len(memory) < SETTLED + 20:
         return None
-    return statistics.median(memory[-10:]) / statistics.median(memory[SETTLED:SETTLED + 10]) - 1
+    return statistics.median(memory[-10:]) / statistics.median(memory[SETTLED : SETTLED + 10]) - 1
 
 
 @contextmanager
@@ -204,9 +241,28 @@ def started(python: str = sys.executable, folder: Path = ROOT, **variables: str)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = subprocess.Popen([python, "app.py", "--host", "127.0.0.1", "--port", str(port), "--log", "none",
-                            "--runs-per-minute", "0", "--runs-per-minute-of-address", "0", "--uploads-per-minute", "0"],
-                           cwd=folder, env=os.environ | variables, stdout=subprocess.PIPE, text=True)
+    app = subprocess.Popen(
+        [
+            python,
+            "app.py",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--log",
+            "none",
+            "--runs-per-minute",
+            "0",
+            "--runs-per-minute-of-address",
+            "0",
+            "--uploads-per-minute",
+            "0",
+        ],
+        cwd=folder,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         line = next((line for line in app.stdout if line.startswith("Open ")), None)  # Gradio may have words before it
         if line is None:
@@ -225,23 +281,31 @@ def summary(together: list[Told], long: dict) -> str:
     waits = [told.seconds for told in answers]
     growth = "–" if long["growth"] is None else f"{long['growth']:+.1%}"
     lines = [
-        "| what | result |", "|---|---|",
+        "| what | result |",
+        "|---|---|",
         f"| clients at once | {len(together)}: {len(answers)} answers, {busy} told that the app is busy, "
         f"{len(together) - len(answers) - busy} others |",
         f"| places told | up to {max(places, default=0)} |",
-        f"| seconds to an answer | {statistics.median(waits):.1f} median, {max(waits):.1f} longest |" if waits else
-        "| seconds to an answer | – |",
+        f"| seconds to an answer | {statistics.median(waits):.1f} median, {max(waits):.1f} longest |"
+        if waits
+        else "| seconds to an answer | – |",
         f"| soak | {long['requests']} requests from {long['clients']} clients: "
-        + ", ".join(f"{count} {outcome}" for outcome, count in long["outcomes"].items()) + " |",
+        + ", ".join(f"{count} {outcome}" for outcome, count in long["outcomes"].items())
+        + " |",
         f"| not as they should be | {len(long['faults'])} |",
-        f"| memory after the first {SETTLED} | {growth} |"]
+        f"| memory after the first {SETTLED} | {growth} |",
+    ]
     return "\n".join(lines)
 
 
 def is_fine(together: list[Told], long: dict) -> bool:
     outcomes = {told.outcome for told in together}
-    return ("answer" in outcomes and outcomes <= {"answer", "busy"} and not long["faults"]
-            and (long["growth"] is None or long["growth"] < MOST_GROWTH))
+    return (
+        "answer" in outcomes
+        and outcomes <= {"answer", "busy"}
+        and not long["faults"]
+        and (long["growth"] is None or long["growth"] < MOST_GROWTH)
+    )
 
 
 def main() -> None:

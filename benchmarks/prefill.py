@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from fastv import FastV, cost
-from fastv.measure import Machine, Spread, interleaved, peak_memory, seconds_inside, seconds_of
+from fastv import FastV
+from fastv.costs import flops as cost
+from fastv.measurement.timing import Machine, Spread, interleaved, peak_memory, seconds_inside, seconds_of
 
 IMAGE_TOKEN, VOCABULARY, PATCH = 4, 1_000, 14
 GIB, MS = 2**30, 1e-3
@@ -31,18 +32,30 @@ GIB, MS = 2**30, 1e-3
 def build(settings: argparse.Namespace) -> tuple[LlavaForConditionalGeneration, dict[str, torch.Tensor]]:
     """A LLaVA with LLaMA's proportions and a vision tower of almost no cost, and a prompt for it."""
     side = isqrt(settings.visual)
-    vision = CLIPVisionConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-                              image_size=PATCH * side, patch_size=PATCH)
-    text = LlamaConfig(vocab_size=VOCABULARY, hidden_size=settings.width, num_hidden_layers=settings.layers,
-                       intermediate_size=round(settings.width * 11_008 / 4_096 / 32) * 32,
-                       num_attention_heads=max(1, settings.width // 128), max_position_embeddings=8_192)
+    vision = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=PATCH * side,
+        patch_size=PATCH,
+    )
+    text = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        intermediate_size=round(settings.width * 11_008 / 4_096 / 32) * 32,
+        num_attention_heads=max(1, settings.width // 128),
+        max_position_embeddings=8_192,
+    )
     torch.manual_seed(0)
-    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=IMAGE_TOKEN,
-                         image_seq_length=side**2)
+    config = LlavaConfig(
+        vision_config=vision, text_config=text, image_token_index=IMAGE_TOKEN, image_seq_length=side**2
+    )
     model = LlavaForConditionalGeneration._from_config(config, attn_implementation="sdpa").eval()
     before = settings.text // 4
     ids = torch.randint(IMAGE_TOKEN + 1, VOCABULARY, (1, settings.text + settings.visual))
-    ids[0, before:before + settings.visual] = IMAGE_TOKEN
+    ids[0, before : before + settings.visual] = IMAGE_TOKEN
     pixels = torch.randn(1, 3, PATCH * side, PATCH * side)
     where = settings.device, getattr(torch, settings.dtype)
     return model.to(*where), {"input_ids": ids.to(settings.device), "pixel_values": pixels.to(*where)}
@@ -56,8 +69,11 @@ def main() -> None:
     budget = FastV(k=settings.k, r=settings.r)
 
     # All that FastV runs; what is left out calls the model, or is called by this benchmark.
-    rooms = [module for name, module in sys.modules.items()
-             if name.startswith("fastv.") and name not in ("fastv.observing", "fastv.measure")]
+    rooms = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("fastv.") and name not in ("fastv.pruning.attention_tap", "fastv.measurement.timing")
+    ]
 
     @torch.inference_mode()
     def plain() -> float:
@@ -88,29 +104,46 @@ def main() -> None:
         peaks.append(memory.peak_bytes)
 
     here = Machine.here(device)
-    print(f"decoder of {settings.layers} layers, width {settings.width}, {settings.dtype}; "
-          f"{settings.text} text + {settings.visual} visual tokens; k={settings.k} r={settings.r}; "
-          f"{here.threads} threads, {here.device}, torch {here.torch}")
-    for name, seconds, flops, peak in (("baseline", plain_seconds, before, peaks[0]),
-                                       ("FastV", pruned_seconds, after, peaks[1])):
-        print(f"{name:>9}: {seconds.median / MS:8.1f} ms (median of {settings.repeats}, {seconds.low / MS:.1f} to "
-              f"{seconds.high / MS:.1f})  {flops / 1e9:8.1f} GFLOPs (exact)  peak {peak / GIB:.3f} GiB")
-    print(f"speed-up: {measured:.3f} measured, {before / after:.3f} predicted by FLOPs: "
-          f"{measured * after / before:.1%} of it")
+    print(
+        f"decoder of {settings.layers} layers, width {settings.width}, {settings.dtype}; "
+        f"{settings.text} text + {settings.visual} visual tokens; k={settings.k} r={settings.r}; "
+        f"{here.threads} threads, {here.device}, torch {here.torch}"
+    )
+    for name, seconds, flops, peak in (
+        ("baseline", plain_seconds, before, peaks[0]),
+        ("FastV", pruned_seconds, after, peaks[1]),
+    ):
+        print(
+            f"{name:>9}: {seconds.median / MS:8.1f} ms (median of {settings.repeats}, {seconds.low / MS:.1f} to "
+            f"{seconds.high / MS:.1f})  {flops / 1e9:8.1f} GFLOPs (exact)  peak {peak / GIB:.3f} GiB"
+        )
+    print(
+        f"speed-up: {measured:.3f} measured, {before / after:.3f} predicted by FLOPs: "
+        f"{measured * after / before:.1%} of it"
+    )
     print(f"ranking and gathering: {shares.median:.2%} of FastV's prefill ({shares.low:.2%} to {shares.high:.2%})")
     print(f"peak memory: {(peaks[1] - peaks[0]) / 2**20:+.1f} MiB against the baseline")
     if settings.record:
-        sides = [{"seconds": asdict(seconds), "flops": flops, "peak_bytes": peak} for seconds, flops, peak in
-                 ((plain_seconds, before, peaks[0]), (pruned_seconds, after, peaks[1]))]
+        sides = [
+            {"seconds": asdict(seconds), "flops": flops, "peak_bytes": peak}
+            for seconds, flops, peak in ((plain_seconds, before, peaks[0]), (pruned_seconds, after, peaks[1]))
+        ]
         kept = {name: value for name, value in vars(settings).items() if name != "record"}
-        record = {"machine": asdict(here), "settings": kept, "baseline": sides[0], "fastv": sides[1], "fastv_share": asdict(shares)}
+        record = {
+            "machine": asdict(here),
+            "settings": kept,
+            "baseline": sides[0],
+            "fastv": sides[1],
+            "fastv_share": asdict(shares),
+        }
         settings.record.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--width", type=int, default=1_024,
-                        help="decoder width, a multiple of 128 (default: %(default)s)")
+    parser.add_argument(
+        "--width", type=int, default=1_024, help="decoder width, a multiple of 128 (default: %(default)s)"
+    )
     parser.add_argument("--layers", type=int, default=8, help="decoder layers (default: %(default)s)")
     parser.add_argument("--visual", type=int, default=576, help="visual tokens, a square number (default: %(default)s)")
     parser.add_argument("--text", type=int, default=36, help="text tokens (default: %(default)s)")

@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from transformers import CLIPVisionModel
 
-from fastv.measure import Spread, interleaved, now
-from fastv.miniature import decoder, tower
-from fastv.miniature.architecture import DECODERS, tower_config
-from fastv.miniature.feed import batches
-from fastv.miniature.packing import Questioner
-from fastv.miniature.scenes import GRID
-from fastv.miniature.tokenizer import build_processor
+from fastv.measurement.timing import Spread, interleaved, now
+from fastv.miniature.model.architecture import DECODERS, tower_config
+from fastv.miniature.model.tokenizer import build_processor
+from fastv.miniature.training import decoder_stage, vision_stage
+from fastv.miniature.training.dataloader import batches
+from fastv.miniature.training.packing import Questioner
+from fastv.miniature.world.scenes import GRID
 
 
 def main() -> None:
@@ -40,18 +40,23 @@ def main() -> None:
     settings = parser.parse_args()
     torch.set_num_threads(settings.threads)
 
-    whole = next(batches(partial(tower._windows, side=GRID, count=1, signs=0.0), settings.pictures))
-    labeller = _held(tower.Labeller(CLIPVisionModel(tower_config())), settings)
-    print(f"vision tower: {_line(tower, lambda: tower.labelling_loss(labeller, whole)[0], settings.repeats)}", flush=True)
+    whole = next(batches(partial(vision_stage._windows, side=GRID, count=1, signs=0.0), settings.pictures))
+    labeller = _held(vision_stage.Labeller(CLIPVisionModel(tower_config())), settings)
+    print(
+        f"vision tower: {_line(vision_stage, lambda: vision_stage.labelling_loss(labeller, whole)[0], settings.repeats)}",
+        flush=True,
+    )
 
     tokenizer = build_processor().tokenizer
-    batch = next(batches(Questioner(tokenizer, decoder.QUESTIONS), settings.pictures))
+    batch = next(batches(Questioner(tokenizer, decoder_stage.QUESTIONS), settings.pictures))
     for twin in DECODERS:
-        model = decoder.new_model(twin, CLIPVisionModel(tower_config()), tokenizer)
+        model = decoder_stage.new_model(twin, CLIPVisionModel(tower_config()), tokenizer)
         model.model.vision_tower.requires_grad_(False)
-        student = _held(decoder.Student(model, tokenizer), settings)
+        student = _held(decoder_stage.Student(model, tokenizer), settings)
         for stage, coarse in (("coarse", True), ("full", False)):
-            line = _line(decoder, lambda: decoder.answering_loss(student, batch, coarse=coarse)[0], settings.repeats)
+            line = _line(
+                decoder_stage, lambda: decoder_stage.answering_loss(student, batch, coarse=coarse)[0], settings.repeats
+            )
             print(f"{twin} {stage}: {line}", flush=True)
 
 

@@ -50,10 +50,20 @@ def measured(python: str, repeats: int) -> dict:
                 _pair(visitor, model, 0)
                 pairs[model] = [_pair(visitor, model, seed) for seed in range(1, repeats + 1)]
     versions = subprocess.run([python, "-c", _VERSIONS], check=True, capture_output=True, text=True).stdout.split()
-    return {"python": versions[0], "torch": versions[1], "open_seconds": round(open_after, 1),
-            "first_answer_seconds": round(answered_after, 1),
-            "pairs": {model: {"runs": repeats, "median_seconds": round(statistics.median(taken), 2),
-                              "longest_seconds": round(max(taken), 2)} for model, taken in pairs.items()}}
+    return {
+        "python": versions[0],
+        "torch": versions[1],
+        "open_seconds": round(open_after, 1),
+        "first_answer_seconds": round(answered_after, 1),
+        "pairs": {
+            model: {
+                "runs": repeats,
+                "median_seconds": round(statistics.median(taken), 2),
+                "longest_seconds": round(max(taken), 2),
+            }
+            for model, taken in pairs.items()
+        },
+    }
 
 
 def _pair(visitor: Client, model: str | None, seed: int) -> float:
@@ -67,15 +77,21 @@ def _pair(visitor: Client, model: str | None, seed: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=sys.executable, help="of an environment with the packages (default: this one)")
+    parser.add_argument(
+        "--python", default=sys.executable, help="of an environment with the packages (default: this one)"
+    )
     parser.add_argument("--record", type=Path, help="writes the result to this JSON file")
     parser.add_argument("--repeats", type=int, default=9, help="further pairs of each miniature")
     settings = parser.parse_args()
     found = measured(settings.python, settings.repeats)
-    print(f"Python {found['python']}, torch {found['torch']}: the page after {found['open_seconds']} s, the first pair of "
-          f"answers after {found['first_answer_seconds']} s")
+    print(
+        f"Python {found['python']}, torch {found['torch']}: the page after {found['open_seconds']} s, the first pair of "
+        f"answers after {found['first_answer_seconds']} s"
+    )
     for model, pair in found["pairs"].items():
-        print(f"{model}: {pair['runs']} further pairs, {pair['median_seconds']} s median, {pair['longest_seconds']} s longest")
+        print(
+            f"{model}: {pair['runs']} further pairs, {pair['median_seconds']} s median, {pair['longest_seconds']} s longest"
+        )
     if settings.record:
         settings.record.write_text(json.dumps(found, indent=1) + "\n")
 

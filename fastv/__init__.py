@@ -5,14 +5,14 @@
     with FastV(k=2, r=0.5)(model) as trace:
         output = model.generate(**inputs)
 
-Names resolve on first use, so that the arithmetic rooms (``fastv.cost``, ``fastv.published``) import without torch.
+Names resolve on first use, so that the arithmetic rooms (``fastv.costs.flops``, ``fastv.evidence.published``) import without torch.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-_HOMES = {"FastV": "fastv.pruning", "Trace": "fastv.pruning", "FastVError": "fastv.errors"}
+_HOMES = {"FastV": "fastv.pruning.pruner", "Trace": "fastv.pruning.pruner", "FastVError": "fastv.errors"}
 __all__ = sorted(_HOMES)
 
 

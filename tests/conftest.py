@@ -15,7 +15,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """The app served with a stand-in model."""
-    from serving import served  # Gradio takes seconds to import, and few tests need it
+    from tests.support.serving import served  # Gradio takes seconds to import, and few tests need it
 
     with served(tmp_path_factory.mktemp("models")) as app:
         yield app
@@ -24,7 +24,7 @@ def app(tmp_path_factory):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Files to send to the app: name -> path."""
-    from serving import files_to_send
+    from tests.support.serving import files_to_send
 
     return files_to_send(tmp_path_factory.mktemp("files"))
 

@@ -13,11 +13,19 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app as command
-from fastv.ui.page import TITLE
+from fastv.app.page import TITLE
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN_FIELDS = {"answer", "prefill_seconds", "decode_seconds_per_token", "total_seconds", "peak_bytes", "kv_cache_bytes",
-              "visual_tokens", "prefill_flops"}
+RUN_FIELDS = {
+    "answer",
+    "prefill_seconds",
+    "decode_seconds_per_token",
+    "total_seconds",
+    "peak_bytes",
+    "kv_cache_bytes",
+    "visual_tokens",
+    "prefill_flops",
+}
 QUICK = {"max_new_tokens": 3, "repeats": 1}
 
 

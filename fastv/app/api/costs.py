@@ -1,0 +1,190 @@
+"""The explorer's endpoints for scripts: what a run costs, and the (K, R) that fit a budget. No model is loaded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from fastv.app.explore.state import workload_for
+from fastv.app.service.request import BROKEN
+from fastv.costs import configs
+from fastv.costs.flops import check_budget
+from fastv.costs.solver import BASES, QUANTITIES, NotReachable, Solution, Target, Workload, solve_all
+from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
+from fastv.evidence.latency_solver import TimeSolution, Unknown, solve_time
+from fastv.evidence.measurements import measured
+from fastv.families.config_reader import Shape
+
+logger = logging.getLogger(__name__)
+
+FIRST_TOKEN = "first-token"
+_MOST = 10**7  # tokens, pictures or prompts: beyond any model, and arithmetic stays within floats
+
+
+def cost(
+    model: str = "llava-1.5-13b",
+    k: int | None = 2,
+    r: float = 0.5,
+    text_tokens: int = 36,
+    visual_tokens: int | None = None,
+    answer_tokens: int = 1,
+    pictures: int = 1,
+    batch: int = 1,
+    dtype: str = "float16",
+    convention: str = "exact",
+    config: dict | None = None,
+) -> dict:
+    """FLOPs and bytes of a prompt and its answer: {"prefill_flops": ..., "kv_cache_bytes": ..., ...}.
+
+    model: llava-1.5-7b, llava-1.5-13b or a miniature; config, the content of a config.json, goes before it. k=None is
+    without FastV, r a fraction. visual_tokens: of all pictures together, by default what the model makes of them.
+    convention: paper or exact. dtype: float32, bfloat16, float16, 8bit or 4bit.
+    """
+    shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
+    figures = workload.cost(shape, k, r, convention)
+    return {
+        "model": "config" if config is not None else model,
+        "k": k,
+        "r": r,
+        **asdict(workload),
+        **asdict(figures),
+        "layer_flops": list(figures.layer_flops),
+    }
+
+
+def budget(
+    model: str = "llava-1.5-13b",
+    like: str = "llava-1.5-7b",
+    basis: str = "total",
+    convention: str = "paper",
+    ratio: float = 1.0,
+    ks: list | None = None,
+    text_tokens: int = 36,
+    visual_tokens: int | None = None,
+    answer_tokens: int = 1,
+    pictures: int = 1,
+    batch: int = 1,
+    dtype: str = "float16",
+    config: dict | None = None,
+) -> dict:
+    """The R for each K at which model costs ratio times what like costs without FastV: {"target": ..., "rows": [...]}.
+
+    basis: total (all decoder layers), per-layer (their average, as in the paper's Table 1), or a quantity to compare:
+    prefill_flops, total_flops, kv_cache_bytes; or first-token, the time that was measured of both here, at the prompt
+    it was measured with. ks: by default every layer. A row has r, exact to a token, and continuous_r, where parts of a
+    token could be kept; or the reason why no R reaches the target, or why that is not known.
+    """
+    shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
+    small = configs.shape_of(like)
+    small_workload = workload if visual_tokens is not None else workload_for(small, workload, like, pictures)
+    _check(ratio, ks, shape)
+    if basis == FIRST_TOKEN:
+        return {
+            "model": "config" if config is not None else model,
+            "like": like,
+            "basis": basis,
+            **_in_time(None if config is not None else model, like, ratio, shape, ks),
+        }
+    quantity = BASES.get(basis, basis) if isinstance(basis, str) else None
+    if quantity not in QUANTITIES:
+        known = ", ".join((*BASES, *QUANTITIES, FIRST_TOKEN))
+        raise InvalidBudgetError(f"basis must be one of {known}, not {str(basis)[:40]!r}.")
+    target = Target.of_model(small, small_workload, quantity, convention, ratio=ratio)
+    rows = [_row(found) for found in solve_all(shape, workload, target, ks)]
+    return {
+        "model": "config" if config is not None else model,
+        "like": like,
+        "basis": basis,
+        **asdict(workload),
+        "target": asdict(target),
+        "rows": rows,
+    }
+
+
+def _check(ratio: float, ks: list | None, shape: Shape) -> None:
+    if ks is not None and (not isinstance(ks, list) or len(ks) > shape.decoder.layers):
+        raise InvalidBudgetError(f"ks must be a list of at most {shape.decoder.layers} layers.")
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1e6:
+        raise InvalidBudgetError(f"ratio must be above 0 and at most 1,000,000, not {str(ratio)[:40]!r}.")
+
+
+def _in_time(model: str | None, like: str, ratio: float, shape: Shape, ks: list | None) -> dict:
+    """Rows for a time to the first token; the target is None where that of ``like`` was not measured."""
+    for k in ks or ():
+        check_budget(k, 0.0, shape.decoder.layers)
+    ks = list(range(shape.decoder.layers)) if ks is None else ks
+    reference = measured(like)
+    if reference is None:
+        reason = f"No time to the first token was measured of {like}."
+        return {"target": None, "rows": [_row(Unknown(k, reason)) for k in ks]}
+    seconds, device = ratio * reference.unpruned.first_token_seconds, str(reference.machine["device"])
+    target = {"quantity": "first_token_seconds", "amount": seconds, "convention": f"measured on {device}"}
+    return {
+        "target": target,
+        "rows": [_row(solve_time(measured(model) if model else None, seconds, k, device=device)) for k in ks],
+    }
+
+
+def add() -> None:
+    """Adds ``/cost`` and ``/budget`` to the Blocks that are open."""
+    for function in (cost, budget):
+        gr.api(_answering(function), api_name=function.__name__, queue=False)
+
+
+def _answering(function: Callable) -> Callable:
+    """The function as an endpoint: what is wrong comes back as one clear sentence."""
+
+    @wraps(function)  # Gradio reads names, types and defaults from it
+    def endpoint(*values: Any) -> dict:
+        try:
+            return function(*values)
+        except FastVError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            logger.exception("an estimate failed")
+            raise gr.Error(BROKEN, print_exception=False) from error
+
+    return endpoint
+
+
+def _asked(
+    model: str,
+    config: dict | None,
+    text_tokens: int,
+    visual_tokens: int | None,
+    answer_tokens: int,
+    pictures: int,
+    batch: int,
+    dtype: str,
+) -> tuple[Shape, Workload]:
+    counts = {
+        "text_tokens": text_tokens,
+        "visual_tokens": 0 if visual_tokens is None else visual_tokens,
+        "answer_tokens": answer_tokens,
+        "pictures": pictures,
+        "batch": batch,
+    }
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= _MOST:
+            raise InvalidInputError(f"{name} must be a whole number from 0 to {_MOST:,}, not {str(count)[:40]!r}.")
+    if config is None:
+        shape = configs.shape_of(model)
+    elif len(json.dumps(config)) > configs.LONGEST_CONFIG:
+        raise InvalidInputError(f"The config is longer than {configs.LONGEST_CONFIG:,} characters.")
+    else:
+        shape = configs.of_settings(config)
+    workload = Workload(text_tokens, visual_tokens or 0, answer_tokens, pictures, dtype, batch)
+    if visual_tokens is None:
+        workload = workload_for(shape, workload, model if config is None else None, pictures)
+    return shape, workload
+
+
+def _row(found: Solution | TimeSolution | NotReachable | Unknown) -> dict:
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(found).items()}
+    return {"reachable": isinstance(found, Solution | TimeSolution), **values}

@@ -1,0 +1,191 @@
+"""The comparison: picture and question on one side, both answers and their cost on the other. Only the layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from fastv.app.compare import baseline_panel, export, video_panel
+from fastv.app.compare.components import Parts
+from fastv.app.compare.events import connect_baseline, connect_inputs, connect_model, note, sentence
+from fastv.app.compare.models_table import models_table
+from fastv.app.compare.run import connect_headings, connect_run
+from fastv.app.compare.video_events import connect_clips
+from fastv.app.service.model_pool import Shelf
+from fastv.app.service.request import no_comparison
+from fastv.app.shared import budget_choices, example_scenes
+from fastv.app.shared.budget_choices import layers_of, slider_step
+from fastv.app.shared.deep_link import Link
+from fastv.loading.load import LoadedModel
+from fastv.loading.machine_memory import Room
+from fastv.pruning.scorers import RANKS
+
+_RANK_NAMES = {"last_token": "Last token (FastV's code)", "mean": "Mean over all tokens", "random": "Random"}
+_LONGEST_ANSWER = 64  # tokens, to begin with
+_LIVE = "element.setAttribute('role', 'status')"
+
+
+def build(shelf: Shelf) -> Parts:
+    """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
+    parts = _layout(shelf)
+    connect_inputs(parts, shelf)
+    loads = [connect_model(parts, shelf), connect_baseline(parts, shelf)]
+    connect_clips(parts, shelf)
+    connect_run(parts, shelf, loads)
+    connect_headings(parts, shelf)
+    return parts
+
+
+def _layout(shelf: Shelf) -> Parts:
+    loaded = shelf.take(shelf.default)
+    offered, first = budget_choices.choices(loaded, shelf), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
+    blank = no_comparison()
+    made: dict[str, Any] = {
+        "known": gr.State(first.answers),
+        "in_use": gr.State(shelf.default),
+        "offered": gr.State(offered),
+        "scene": gr.State(example_scenes.GALLERY_SEEDS[0]),
+        "fresh": gr.State(True),
+        "later": gr.Textbox(visible="hidden", elem_id="link-later"),
+    }
+    made["note"] = _html(note(loaded), "note")
+    with gr.Row(elem_classes="compare"):
+        with gr.Column(elem_classes="ask"):
+            made |= _question_controls(first, loaded) | _budget_controls(loaded, offered)
+        with gr.Column(elem_classes="show"):
+            made["answers"] = _html(blank.answers, "answers")
+            made["table"] = _html(blank.table, "costs")
+            _, made["kept_picture"], made["kept_words"] = _kept("kept", blank.kept[0].words, visible=True)
+            made["other_row"], made["other_picture"], made["other_words"] = _kept("other-kept", "", visible=False)
+            begin = Link(shelf.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
+            made["taking"] = export.layout(shelf, begin, _LONGEST_ANSWER)
+        with gr.Column(elem_classes="settings"):
+            made["model"] = gr.Radio(
+                [(shelf.title(key), key) for key in shelf.entries], value=shelf.default, label="Model", elem_id="model"
+            )
+            with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
+                _html(models_table(shelf, Room.here()), "models-table")
+            made["baseline"] = baseline_panel.layout(shelf, loaded)
+            made |= _measuring_controls()
+    return Parts(**made)
+
+
+def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr.HTML]:
+    """A picture of what one side kept, and the words beside it."""
+    with gr.Row(elem_classes="kept-row", visible=visible) as row:
+        picture = gr.Image(
+            None,
+            label="What FastV kept",
+            interactive=False,
+            format="png",
+            buttons=[],
+            height=272,
+            min_width=200,
+            elem_id=name,
+            elem_classes="kept-picture",
+            show_label=False,
+        )
+        html = _html(words, f"{name}-words", min_width=200, elem_classes="kept-words")
+    return row, picture, html
+
+
+def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    with gr.Row(elem_classes="pictures"):
+        with gr.Column(scale=3, min_width=220):
+            made["picture"] = gr.Image(
+                first.picture,
+                label="Picture",
+                type="filepath",
+                format="png",
+                height=250,
+                buttons=[],
+                sources=["upload", "clipboard"],
+                elem_id="picture",
+                alt_text="The picture to ask about",
+            )
+            strip = video_panel.frames()
+        with gr.Column(scale=3, min_width=220):
+            scenes = [example_scenes.example(seed) for seed in example_scenes.GALLERY_SEEDS]
+            made["gallery"] = gr.Gallery(
+                [(scene.picture, scene.description) for scene in scenes],
+                label="Examples",
+                columns=3,
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+                object_fit="cover",
+                elem_id="examples",
+            )
+            made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene")
+    made["clips"] = video_panel.layout(loaded, strip)
+    made["question"] = gr.Textbox(
+        first.suggestions[0],
+        label="Question",
+        lines=1,
+        max_lines=4,
+        elem_id="question",
+        placeholder="Ask something about the picture",
+    )
+    with gr.Row(elem_classes="chips"):
+        made["chips"] = [gr.Button(text, size="sm", elem_classes="chip", min_width=0) for text in first.suggestions]
+    with gr.Row(elem_classes="actions"):
+        made["run"] = gr.Button("Run both", variant="primary", elem_id="run", scale=3, min_width=120)
+        made["stop"] = gr.Button("Stop", elem_id="stop", interactive=False, scale=1, min_width=80)
+    made["status"] = _html(no_comparison().status, "status", js_on_load=_LIVE)
+    return made
+
+
+def _budget_controls(loaded: LoadedModel, offered: list[budget_choices.Choice]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    start = offered[0]
+    with gr.Group():
+        made["preset"] = gr.Radio(budget_choices.names(offered), value=start.name, label="Budget", elem_id="preset")
+        made["sentence"] = _html(
+            sentence(offered, start.name, loaded.entry.key, start.k, start.r_percent), "sentence", padding=True
+        )
+        with gr.Row(elem_classes="sliders"):
+            made["k"] = gr.Slider(
+                0,
+                layers_of(loaded) - 1,
+                value=start.k,
+                step=1,
+                label="K: drop at layer",
+                elem_id="k",
+                min_width=200,
+                buttons=[],
+            )
+            made["r"] = gr.Slider(
+                0,
+                100,
+                value=start.r_percent,
+                step=slider_step(start.r_percent),
+                label="R: drop, %",
+                elem_id="r",
+                min_width=200,
+                buttons=[],
+            )
+    return made
+
+
+def _measuring_controls() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        made["rank"] = gr.Radio(
+            [(_RANK_NAMES.get(rank, rank), rank) for rank in RANKS],
+            value="last_token",
+            elem_id="rank",
+            label="Keep what gets the most attention from",
+            info="Random ignores attention.",
+        )
+        made["max_new_tokens"] = gr.Slider(
+            1, 256, value=_LONGEST_ANSWER, step=1, label="Longest answer, tokens", buttons=[]
+        )
+        made["repeats"] = gr.Slider(1, 20, value=3, step=1, label="Timed runs of each side", buttons=[])
+    return made
+
+
+def _html(value: str, elem_id: str, **settings: Any) -> gr.HTML:
+    """HTML that style.css alone dresses."""
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, **settings)

@@ -1,0 +1,54 @@
+"""Asking about a clip in place of a picture: controls where the model reads videos, a sentence where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import gradio as gr
+
+from fastv.inputs.prompt import no_videos
+from fastv.loading.load import LoadedModel
+
+
+@dataclass
+class Clips:
+    """The components. file: the video that is asked about, None for a picture; which: "example", "own" or None; frames:
+    its strip, in the picture's place; row: the controls; back: the way to the picture; without: the sentence.
+    """
+
+    file: gr.UploadButton
+    which: gr.State
+    frames: gr.HTML
+    row: gr.Row
+    example: gr.Button
+    back: gr.Button
+    without: gr.HTML
+
+    @property
+    def changing(self) -> list:
+        """What changes with the clip."""
+        return [self.file, self.which, self.frames, self.back]
+
+
+def frames() -> gr.HTML:
+    """The place of the strip, in the Blocks that are open."""
+    return gr.HTML("", visible=False, elem_id="clip-frames", apply_default_css=False)
+
+
+def layout(loaded: LoadedModel, strip: gr.HTML) -> Clips:
+    """The controls, in the Blocks that are open; strip: what ``frames`` returned."""
+    reads = loaded.family.videos
+    with gr.Row(elem_id="clips", visible=reads) as row:
+        file = gr.UploadButton(
+            "Ask about a video…", size="sm", file_types=["video", ".gif"], elem_id="clip", min_width=90
+        )
+        example = gr.Button("Example clip", size="sm", elem_id="example-clip", min_width=90)
+        back = gr.Button("Back to the picture", size="sm", visible=False, elem_id="no-clip", min_width=90)
+    without = gr.HTML(sentence(loaded), visible=not reads, elem_id="no-clips", apply_default_css=False)
+    return Clips(file, gr.State(None), strip, row, example, back, without)
+
+
+def sentence(loaded: LoadedModel) -> str:
+    """Why there are no controls, as HTML."""
+    return f'<p class="note">{escape(no_videos(loaded.entry.name))}</p>'

@@ -1,0 +1,192 @@
+"""The explorer: which (K, R), on which model, for which budget, from configs alone. Only the layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fastv.app.compare.events import slider_step
+from fastv.app.explore import state
+from fastv.app.explore.cost_map_html import measures
+from fastv.costs import configs, roofline
+from fastv.costs.memory import DTYPES
+from fastv.evidence import pareto as frontier
+
+STYLE = Path(__file__).with_name("explorer.css")
+_SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
+SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
+_INTRO = (
+    '<p class="note">What would FastV save on a model you have not downloaded? All of it but the scores is computed from '
+    "the model's config; nothing is loaded.</p>"
+)
+_AXIS_NAMES = {
+    "total": "FLOPs in total",
+    "per-layer": "FLOPs per layer",
+    "ratio": "Share of its own FLOPs",
+    "seconds": "First token",
+}
+
+
+@dataclass
+class Explorer:
+    """The components of the tab. own: the text of somebody's config; met: the (K, R percent) last seen on Compare. query: what is
+    chosen, as fields of the address, out of sight.
+    """
+
+    model: gr.Radio
+    own_box: gr.Accordion
+    own_text: gr.Textbox
+    own_file: gr.UploadButton
+    dtype: gr.Radio
+    text_tokens: gr.Slider
+    answer_tokens: gr.Slider
+    pictures: gr.Slider
+    batch: gr.Slider
+    measure: gr.Radio
+    relative: gr.Radio
+    k: gr.Slider
+    r: gr.Slider
+    device: gr.Radio
+    axis: gr.Radio
+    benchmark: gr.Radio
+    problem: gr.HTML
+    map: gr.HTML
+    equivalence: gr.HTML
+    flops: gr.HTML
+    estimate: gr.HTML
+    frontier: gr.HTML
+    met: gr.State
+    copy: gr.Button
+    query: gr.Textbox
+
+    @property
+    def controls(self) -> list[Any]:
+        """In the order of ``explorer_settings.settings``, then device, axis and benchmark."""
+        return [
+            self.model,
+            self.own_text,
+            self.k,
+            self.r,
+            self.dtype,
+            self.text_tokens,
+            self.answer_tokens,
+            self.pictures,
+            self.batch,
+            self.measure,
+            self.relative,
+            self.device,
+            self.axis,
+            self.benchmark,
+        ]
+
+    @property
+    def panes(self) -> list[gr.HTML]:
+        """What the controls change, in the order of ``explorer_events.panes``."""
+        return [self.problem, self.map, self.equivalence, self.flops, self.estimate, self.frontier]
+
+
+def layout(k: int, r_percent: float) -> Explorer:
+    """Lays the tab out in the Blocks that are open; k and r_percent: where it begins."""
+    made: dict[str, Any] = {"met": gr.State((k, r_percent))}
+    models = state.choices()
+    gr.HTML(_INTRO, elem_id="explore-intro", apply_default_css=False)
+    with gr.Row(elem_classes="explore"):
+        with gr.Column(elem_classes="explore-controls"):
+            made["model"] = gr.Radio(models, value=models[0][1], label="Model", elem_id="explore-model")
+            made |= _own_config() | _budget(configs.shape_of(models[0][1]).decoder.layers, k, r_percent)
+            made |= _workload()
+        with gr.Column():
+            made["measure"] = gr.Radio(measures(), value="prefill-paper", label="Map", elem_id="measure")
+            made["relative"] = gr.Radio(
+                [("The same model without FastV", "itself"), ("The smaller model", "small")],
+                value="itself",
+                label="Percent of",
+                elem_id="relative",
+            )
+            made["problem"] = _pane("explore-problem", js_on_load=None)
+            made["map"] = _pane("map")
+            made["copy"] = gr.Button("Copy link", size="sm", elem_id="copy-explore-link")
+            made["query"] = gr.Textbox(visible="hidden", elem_id="explore-query")
+    with gr.Row(elem_classes="explore even"):
+        made["equivalence"] = _pane("equivalence")
+        made["flops"] = _pane("flops")
+    with gr.Row(elem_classes="explore"):
+        with gr.Column():
+            made["device"] = gr.Radio(
+                [(device.name, key) for key, device in roofline.devices().items()],
+                value="a100-80g",
+                label="Device",
+                elem_id="device",
+            )
+            made["estimate"] = _pane("estimate")
+        with gr.Column():
+            made["axis"] = gr.Radio(
+                [(_AXIS_NAMES[key], key) for key in frontier.AXES], value="total", label="Cost", elem_id="axis"
+            )
+            scores = [(title.split(" (")[0].split(":")[0], key) for key, title in frontier.BENCHMARKS.items()]
+            made["benchmark"] = gr.Radio(scores, value=SCORE, label="Score", elem_id="benchmark")
+            made["frontier"] = _pane("frontier")
+    return Explorer(**made)
+
+
+def _own_config() -> dict[str, Any]:
+    with gr.Accordion("Your config.json", open=True, visible=False) as box:
+        text = gr.Textbox(
+            label="Paste it here",
+            lines=5,
+            max_lines=5,
+            max_length=configs.LONGEST_CONFIG,
+            elem_id="own-config",
+            placeholder='{"model_type": "llava", "text_config": {…}}',
+        )
+        file = gr.UploadButton("Or choose the file", file_types=[".json"], size="sm", elem_id="own-file")
+    return {"own_box": box, "own_text": text, "own_file": file}
+
+
+def _budget(layers: int, k: int, r_percent: float) -> dict[str, Any]:
+    with gr.Group():
+        return {
+            "k": gr.Slider(0, layers - 1, value=k, step=1, label="K: drop at layer", elem_id="explore-k", buttons=[]),
+            "r": gr.Slider(
+                0,
+                100,
+                value=r_percent,
+                step=slider_step(r_percent),
+                label="R: drop, %",
+                elem_id="explore-r",
+                buttons=[],
+            ),
+        }
+
+
+def k_slider(k: int, layers: int) -> gr.Slider:
+    """The slider of K at a value, for a model of so many layers."""
+    return gr.Slider(value=k, maximum=max(layers - 1, 1))  # a slider needs two ends
+
+
+def r_slider(r_percent: float) -> gr.Slider:
+    """The slider of R at a value, in steps that the value is one of."""
+    return gr.Slider(value=r_percent, step=slider_step(r_percent))
+
+
+def _workload() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    with gr.Group():
+        made["text_tokens"] = gr.Slider(
+            0, 4096, value=36, step=1, label="Text tokens", elem_id="text-tokens", buttons=[]
+        )
+        made["answer_tokens"] = gr.Slider(
+            1, 1024, value=64, step=1, label="Answer tokens", elem_id="answer-tokens", buttons=[]
+        )
+    with gr.Group():
+        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Pictures", elem_id="pictures", buttons=[])
+        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch", elem_id="batch", buttons=[])
+    made["dtype"] = gr.Radio(list(DTYPES), value="float16", label="Precision", elem_id="precision")
+    return made
+
+
+def _pane(elem_id: str, **changes: Any) -> gr.HTML:
+    return gr.HTML("", elem_id=elem_id, apply_default_css=False, **{"js_on_load": _SCRIPT, **changes})

@@ -1,0 +1,167 @@
+"""The door: every request over HTTP passes here before Gradio sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+from fastv.app.hosting.rate_limit import Window, address_of
+
+_MOST_JSON_BYTES = 1_000_000
+_ROUND_A_FILE = 64_000  # bytes of multipart headers
+_EVENTS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
+_NAMED = re.compile(r"/gradio_api/(?:call/v2|call|run|api)/([^/]*)")
+_UPLOAD = "/gradio_api/upload"
+# Parts of Gradio this app has no use for: other sites fetched by the server, snapshots of the page kept on its disk,
+# figures about other visitors, calls of components' own methods, and editing the app from outside.
+_CLOSED = (
+    "/monitoring",
+    "/gradio_api/deep_link",
+    "/gradio_api/proxy=",
+    "/gradio_api/component_server",
+    "/gradio_api/process_recording",
+    "/gradio_api/profiling",
+    "/gradio_api/runs",
+    "/gradio_api/run-history",
+    "/gradio_api/vibe",
+    "/gradio_api/undo-vibe",
+    "/gradio_api/dev/",
+    "/gradio_api/stream/",
+)
+_FILES = ("/gradio_api/file=", "/gradio_api/file/")
+_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class Door:
+    """ASGI middleware. picture_bytes: the largest file somebody may send. proxies: see ``address_of``. names: of the
+    endpoints for scripts; Gradio itself would also answer to those of the page's own functions.
+    """
+
+    def __init__(self, app: Any, *, picture_bytes: int, uploads_per_minute: int, proxies: int, names: Collection[str]):
+        self.app, self.proxies, self.names = app, proxies, {"predict", *names}
+        self.upload_bytes = picture_bytes + _ROUND_A_FILE
+        self.uploads = Window(uploads_per_minute)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        begun = False
+
+        async def answer(message: dict[str, Any]) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            refusal, receive = await self._refusal(scope, receive)
+            await (refusal or self.app)(scope, receive, answer)
+        except _TooLarge:
+            if begun:
+                raise
+            await _refused(413, "That is too much to send at once.")(scope, receive, answer)
+
+    async def _refusal(self, scope: dict[str, Any], receive: Receive) -> tuple[JSONResponse | None, Receive]:
+        path, headers = scope["path"], Headers(scope=scope)
+        if path.startswith(_CLOSED) or path.startswith(_FILES) and "://" in path[: len(_FILES[0]) + 20]:
+            return _refused(404, "There is no such page."), receive
+        named = _NAMED.match(path)
+        if named and named[1] not in self.names:
+            return _refused(404, "There is no such endpoint."), receive
+        if scope["method"] not in ("POST", "PUT", "PATCH"):
+            return None, receive
+        upload = path.startswith(_UPLOAD)
+        receive = _at_most(self.upload_bytes if upload else _MOST_JSON_BYTES, headers, receive)
+        if upload:
+            peer = scope["client"][0] if scope.get("client") else None
+            if wait := self.uploads.take(address_of(peer, headers, self.proxies)):
+                words = f"Too many files in a minute: please try again in {max(1, round(wait))} s."
+                return _refused(429, words), receive
+        if path.startswith(_EVENTS):
+            body = await _all(receive)
+            try:
+                sent = json.loads(body or b"null")
+            except (ValueError, RecursionError):
+                return _refused(400, "That is not JSON that can be read here."), receive
+            if _names_another_site(sent):
+                return _invalid("Pictures are not fetched from other sites: please send the file itself."), receive
+            receive = _again(body, receive)
+        return None, receive
+
+
+def _refused(status: int, words: str) -> JSONResponse:
+    return JSONResponse({"detail": words}, status)
+
+
+def _invalid(words: str) -> JSONResponse:
+    """In the form in which Gradio's clients show the words."""
+    said = {"__type__": "validate", "is_valid": False, "message": words, "parameter_name": "request"}
+    return JSONResponse({"detail": [said]}, 422)
+
+
+def _at_most(most: int, headers: Headers, receive: Receive) -> Receive:
+    """``receive`` that raises _TooLarge for a body over ``most`` bytes, announced or not."""
+    announced, seen = headers.get("content-length", "0"), 0
+
+    async def counted() -> dict[str, Any]:
+        nonlocal seen
+        if not announced.isdecimal() or int(announced) > most:
+            raise _TooLarge
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise _TooLarge
+        return message
+
+    return counted
+
+
+async def _all(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b""
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Hands out a body that was read already, then what else comes: that somebody hangs up."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> dict[str, Any]:
+        return waiting.pop() if waiting else await receive()
+
+    return replayed
+
+
+def _names_another_site(sent: Any) -> bool:
+    """Whether a file in what was sent is an address, which Gradio would fetch."""
+    todo = [sent]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, dict):
+            path = part.get("path")
+            if "meta" in part and isinstance(path, str) and "://" in path[:20]:
+                return True
+            todo.extend(part.values())
+        elif isinstance(part, list):
+            todo.extend(part)
+    return False

@@ -1,0 +1,112 @@
+"""Strangers' pictures and videos, opened in a program of their own that gets little time and memory.
+
+Decoders have faults: files of a few MB can keep one busy for minutes, or make it ask for all the memory there is. Here
+that ends a small program and a request, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fastv.errors import InvalidInputError
+from fastv.inputs.image import open_picture
+from fastv.inputs.video import Clip, open_video
+from fastv.paths import PACKAGE
+
+logger = logging.getLogger(__name__)
+
+_CPU_SECONDS = {"picture": 10, "video": 40}
+_SECONDS = 40  # on a busy machine
+_MOST_MEMORY = 3 * 2**30  # bytes; 50 megapixels of 16 bits take half of it
+_ROOT = PACKAGE.parent
+
+
+def open_sealed_picture(path: str | Path, **limits: int) -> Image.Image:
+    """``inputs.open_picture`` of a file, in a program of its own. Raises InvalidInputError likewise, and for pictures that
+    take more than 10 seconds of a processor, or 3 GiB of memory.
+    """
+    (picture,), _ = _opened("picture", path, limits)
+    return picture
+
+
+def open_sealed_video(path: str | Path, **limits: int) -> Clip:
+    """``clips.open_video`` of a file, likewise; a video may take 40 seconds of a processor."""
+    frames, told = _opened("video", path, limits)
+    return Clip(frames, tuple(told["seconds"]), told["duration_seconds"])
+
+
+def _opened(kind: str, path: str | Path, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    """The pictures in a file, and what else is told of it."""
+    asked = json.dumps({"kind": kind, "path": str(path), "limits": limits, "cpu_seconds": _CPU_SECONDS[kind]})
+    known = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    few = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    plain = "a plain JPEG or PNG" if kind == "picture" else "a short MP4"
+    refused = InvalidInputError(
+        f"The {kind} takes too long, or too much memory, to open: please save it anew as {plain}."
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, asked],
+            capture_output=True,
+            timeout=_SECONDS,
+            env=os.environ | few | {"PYTHONPATH": known},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise refused from error
+    if done.returncode:  # killed at a limit, or by a fault of the decoder; if of this program, the operator has to know
+        logger.warning(
+            "A %s could not be opened (%s): %s", kind, done.returncode, done.stderr.decode(errors="replace")[-2_000:]
+        )
+        raise refused
+    said, pixels = done.stdout.split(b"\n", 1)
+    told = json.loads(said)
+    if "problem" in told:
+        raise InvalidInputError(told["problem"])
+    pictures, at = [], 0
+    for size in told["sizes"]:
+        end = at + 3 * size[0] * size[1]
+        pictures.append(Image.frombytes("RGB", tuple(size), pixels[at:end]))
+        at = end
+    return tuple(pictures), told
+
+
+def main() -> None:
+    """What ``_opened`` asks, as JSON -> a line of JSON, and the pixels."""
+    asked = json.loads(sys.argv[1])
+    try:
+        import resource  # not on Windows, where time alone is bounded
+
+        resource.setrlimit(resource.RLIMIT_CPU, (asked["cpu_seconds"],) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY,) * 2)
+    except (ImportError, ValueError, OSError):
+        pass
+    try:
+        pictures, told = _OPENERS[asked["kind"]](asked["path"], asked["limits"])
+    except InvalidInputError as error:
+        pictures, told = (), {"problem": str(error)}
+    else:
+        told["sizes"] = [picture.size for picture in pictures]
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + b"".join(picture.tobytes() for picture in pictures))
+
+
+def _picture(path: str, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    return (open_picture(path, **limits),), {}
+
+
+def _video(path: str, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    clip = open_video(path, **limits)
+    return clip.frames, {"seconds": clip.seconds, "duration_seconds": clip.duration_seconds}
+
+
+_OPENERS = {"picture": _picture, "video": _video}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""From settings to an app that is up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gradio as gr
+
+from fastv.app.hosting.settings import Settings
+from fastv.app.page import build, serve
+from fastv.app.platforms import spaces
+from fastv.app.service.model_pool import Shelf
+from fastv.app.service.run_policy import Hosting
+from fastv.errors import FastVError
+from fastv.loading.load import load
+
+
+class NotServed(Exception):
+    """Why the app cannot start, in a sentence."""
+
+
+@dataclass(frozen=True)
+class App:
+    """address: where it is open."""
+
+    page: gr.Blocks
+    address: str
+
+
+def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> App:
+    """Loads the model and serves the page in the background. Raises NotServed."""
+    place = spaces.Place.of(environment)
+    settings = place.adjusted(settings)
+    try:
+        hosting = Hosting(settings, place.begin)
+        shelf = Shelf(
+            load(settings.model, settings.dtype), settings.dtype, hosting=hosting, refused=place.refused(settings)
+        )
+        place.ready(shelf)
+    except FastVError as error:
+        raise NotServed(str(error)) from error
+    page = build(shelf)
+    try:
+        return App(page, serve(page, host=settings.host, port=settings.port, share=settings.share))
+    except OSError as error:
+        raise NotServed(
+            f"The page cannot be served at that address: choose another --host or --port. ({error})"
+        ) from error

@@ -1,0 +1,108 @@
+"""What is chosen on the page, as the query of a link, and back. Each field of a link stands or falls by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from fastv.inputs.image import MAX_QUESTION_CHARACTERS
+from fastv.pruning.scorers import RANKS
+
+OWN_PICTURE = "own"  # which a link can only say there was
+TABS = ("compare", "explore")
+EXAMPLE_CLIP, OWN_CLIP = "example", "own"  # only the first can be linked to
+_LONGEST_NAME = 100
+_MOST_SCENES = 10**6  # scene seeds are below this
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link says; None for what it does not.
+
+    model: a key of the shelf; r: percent; scene: an example's seed; clip: "example". baseline: the key of what it is
+    compared with, where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV. picture:
+    "own" for one that the link cannot bring along.
+    """
+
+    model: str | None = None
+    k: int | None = None
+    r: float | None = None
+    preset: str | None = None
+    question: str | None = None
+    scene: int | None = None
+    rank: str | None = None
+    tab: str | None = None
+    baseline: str | None = None
+    baseline_k: int | None = None
+    baseline_r: float | None = None
+    clip: str | None = None
+    picture: str | None = None
+
+    @property
+    def query(self) -> str:
+        """Without the question mark; empty when it says nothing."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return urlencode({name: f"{value:g}" if isinstance(value, float) else value for name, value in said.items()})
+
+    def address(self, page: str | None) -> str | None:
+        """The whole link for a page's http(s) address, whose own query is dropped; None without such an address."""
+        try:
+            parts = urlsplit(page or "")
+        except ValueError:
+            return None
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            return None
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, self.query, ""))
+
+
+FIELDS = tuple(field.name for field in fields(Link))
+
+
+def link_of(values: Mapping[str, Any]) -> Link:
+    """A link from whatever somebody sent under its fields' names; nonsense counts as not said.
+
+    Whether there is such a model, preset or layer is for the one who follows it to see.
+    """
+    sent = {name: str(values[name]) for name in FIELDS if values.get(name) is not None}
+    return Link(
+        model=_name(sent.get("model")),
+        k=_whole(sent.get("k"), 999),
+        r=_percent(sent.get("r")),
+        preset=_name(sent.get("preset")),
+        question=_question(sent.get("question")),
+        scene=_whole(sent.get("scene"), _MOST_SCENES - 1),
+        rank=_one_of(RANKS, sent.get("rank")),
+        tab=_one_of(TABS, sent.get("tab")),
+        baseline=_name(sent.get("baseline")),
+        baseline_k=_whole(sent.get("baseline_k"), 999),
+        baseline_r=_percent(sent.get("baseline_r")),
+        clip=_one_of((EXAMPLE_CLIP,), sent.get("clip")),
+        picture=_one_of((OWN_PICTURE,), sent.get("picture")),
+    )
+
+
+def _name(text: str | None) -> str | None:
+    return text if text and len(text) <= _LONGEST_NAME and text.isprintable() else None
+
+
+def _whole(text: str | None, most: int) -> int | None:
+    return int(text) if text and re.fullmatch(r"[0-9]{1,9}", text) and int(text) <= most else None
+
+
+def _percent(text: str | None) -> float | None:
+    """In tenths, as on the slider."""
+    if not text or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or float(text) > 100:
+        return None
+    return round(float(text), 1)
+
+
+def _question(text: str | None) -> str | None:
+    shown = "".join(letter for letter in text or "" if letter.isprintable() or letter == "\n").strip()
+    return shown if 0 < len(shown) <= MAX_QUESTION_CHARACTERS else None
+
+
+def _one_of(choices: tuple[str, ...], text: str | None) -> str | None:
+    return text if text in choices else None

@@ -1,0 +1,67 @@
+"""Pictures to begin with: drawn scenes, questions that fit each of them, and the answers that are true of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import Image
+
+from fastv.miniature.world.question_templates import TASKS
+from fastv.miniature.world.questions import ask, description, questions
+from fastv.miniature.world.scenes import scene
+
+GALLERY_SEEDS = (61, 15, 56, 35, 7, 41)
+SUGGESTIONS = 4
+# For pictures nobody here knows anything about.
+GENERAL = (
+    "Describe the picture.",
+    "What is in the middle?",
+    "What colour is the background?",
+    "Is there a dog in the picture?",
+)
+# The same for clips.
+CLIP = ("Describe the video.", "What happens in the video?", "What moves?", "What is different at the end?")
+_FIRST = "where"  # of what the miniatures are good at: the first suggestion is what a visitor's first run asks
+_LONGEST_SUGGESTION = 44  # characters; longer ones do not fit on a button
+_KNOWN_QUESTIONS = 120
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture (RGB), what it shows, a few short questions about it, and what is known: question -> true answer."""
+
+    picture: Image.Image
+    description: str
+    suggestions: tuple[str, ...]
+    answers: dict[str, str]
+
+
+def example(seed: int) -> Example:
+    """The scene of a seed, of a layout that the miniatures' training never saw."""
+    made, rng = scene(seed, held_out=True), random.Random(f"suggestions {seed}")
+    tasks = [task for task in rng.sample(TASKS, len(TASKS)) if task != "choice"]
+    tasks.sort(key=lambda task: task != _FIRST)
+    short = [
+        question
+        for question in (ask(made, task, rng) for task in tasks)
+        if question is not None and len(question.text) <= _LONGEST_SUGGESTION
+    ]
+    suggested = {question.text: question for question in short}
+    known = [*questions(made, _KNOWN_QUESTIONS, rng), *suggested.values()]
+    return Example(
+        made.picture,
+        description(made),
+        tuple(suggested)[:SUGGESTIONS],
+        {_plain(question.text): question.answer for question in known},
+    )
+
+
+def true_answer(answers: Mapping[str, str], question: str) -> str | None:
+    """The true answer to a question about an example, if it is known."""
+    return answers.get(_plain(question))
+
+
+def _plain(question: str) -> str:
+    return " ".join(question.lower().split()).rstrip("?.! ")

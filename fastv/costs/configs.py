@@ -1,0 +1,87 @@
+"""Configs to compute costs of: the paper's models, those that come with the project, or anybody's own. No torch."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastv.errors import FastVError, InvalidInputError
+from fastv.families.catalogue import CATALOGUE, ModelEntry
+from fastv.families.config_reader import REFERENCE_CONFIGS, Shape, read_shape
+
+LONGEST_CONFIG = 64 * 1024  # characters of a config somebody pastes or sends; real ones have a few thousand
+PICTURE_TOKENS = 576  # taken where a config is of a decoder alone: what LLaVA-1.5 makes of a picture
+#: Visual tokens of what is asked about, where that is no picture: Video-LLaVA's 8 frames of 256, as in the paper.
+VISUAL_TOKENS = {"video-llava-7b": 2048}
+_MOST_LAYERS = 1_000
+_LARGEST_SIZE = 10**7
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, Shape]:
+    """The sizes of every model whose config is at hand: catalogue key -> shape."""
+    found = {key: read_shape(config) for key, config in REFERENCE_CONFIGS.items()}
+    return found | {entry.key: shape for entry in CATALOGUE if (shape := shape_at(entry)) is not None}
+
+
+def shape_at(entry: ModelEntry) -> Shape | None:
+    """The sizes of an embedded model or of one of the paper's and its kin; None where its config is not at hand."""
+    path = Path(entry.source) / "config.json"
+    if entry.embedded and path.is_file():
+        return read_shape(json.loads(path.read_text(encoding="utf-8")))
+    return read_shape(REFERENCE_CONFIGS[entry.key]) if entry.key in REFERENCE_CONFIGS else None
+
+
+def shape_of(key: str) -> Shape:
+    """The sizes of a model of ``known``. Raises InvalidInputError."""
+    if not isinstance(key, str) or key not in known():
+        raise InvalidInputError(f"There is no config of a model “{key}” here: choose one of {', '.join(known())}.")
+    return known()[key]
+
+
+def small_twin(key: str | None) -> str:
+    """The model that a model is put beside where the paper says "the 7B": its own kind's smaller one."""
+    return "mini-7" if key in ("mini-7", "mini-13") and "mini-7" in known() else "llava-1.5-7b"
+
+
+def intake(shape: Shape, key: str | None = None) -> tuple[int, int]:
+    """What one picture, or one clip, is to a model: its visual tokens, and how often the vision tower runs for it."""
+    frame = shape.projector.tokens if shape.projector else PICTURE_TOKENS
+    tokens = VISUAL_TOKENS.get(key, frame)
+    return tokens, max(1, round(tokens / frame))
+
+
+def parse(text: str | None) -> Shape:
+    """The sizes in a config.json of anybody's. Raises InvalidInputError with what is wrong with it."""
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidInputError("There is no config: paste the text of a config.json, or choose the file.")
+    if len(text) > LONGEST_CONFIG:
+        raise InvalidInputError(f"The config has {len(text):,} characters; at most {LONGEST_CONFIG:,} are read.")
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"The config is not JSON: {str(error)[:200]}.") from error
+    return of_settings(settings)
+
+
+def of_settings(settings: Any) -> Shape:
+    """The same for JSON that is parsed already."""
+    try:
+        shape = read_shape(settings)
+    except FastVError as error:
+        raise InvalidInputError(str(error)[:400]) from error
+    except (TypeError, ValueError, ZeroDivisionError, RecursionError, OverflowError) as error:
+        raise InvalidInputError("The config has values of a kind that no config of a model has.") from error
+    _check_sizes(shape)
+    return shape
+
+
+def _check_sizes(shape: Shape) -> None:
+    """Refuses sizes no model has: arithmetic with them would be no use, and could keep the machine busy."""
+    if max(shape.decoder.layers, shape.vision.layers if shape.vision else 0) > _MOST_LAYERS:
+        raise InvalidInputError(f"The config has more than {_MOST_LAYERS:,} layers.")
+    for part in (shape.decoder, shape.vision, shape.projector):
+        if part and any(size > _LARGEST_SIZE for size in vars(part).values()):
+            raise InvalidInputError(f"The config has a size above {_LARGEST_SIZE:,}.")

@@ -1,0 +1,209 @@
+"""What a run costs, by arithmetic from the model's config: no weights, no torch.
+
+Two conventions, and every figure belongs to one of them:
+
+- ``paper``: the formula of the FastV paper (arXiv 2403.06764). Decoder layers only, ``4nd² + 2n²d + 2ndm`` each: one
+  FLOP per multiply-add and two FFN matrices. After pruning it counts ``n_text + n_visual (1 - R)`` tokens,
+  not rounded. The paper has no formula for decoding; the same terms for one query over the cache are used.
+- ``exact``: two FLOPs per multiply-add of every matrix product that runs: the gated FFN's three matrices, grouped keys
+  and values, vision tower, projector, and lm_head for the last position alone, as ``generate`` computes it. Attention
+  counts the whole n x n square, as torch's FlopCounterMode does; kernels that skip its masked half do less. Norms,
+  rotary embedding, softmax and FastV's own ranking (one row of attention) are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any
+
+from fastv.costs.memory import kv_cache_bytes, parameter_bytes
+from fastv.costs.vision import projector_flops, tower_flops
+from fastv.errors import InvalidBudgetError
+from fastv.families.config_reader import DecoderShape, Shape, read_shape
+
+CONVENTIONS = ("paper", "exact")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one prompt and its answer cost. FLOPs are in ``convention``; bytes are real sizes whatever the convention.
+
+    ``layer_flops`` holds the prefill of each decoder layer; their sum is ``decoder_prefill_flops``, which is also
+    ``attention_flops`` (q, k, v, o and the two n x n products) plus ``ffn_flops``. ``prefill_flops`` adds vision tower,
+    projector and lm_head, which are 0 in ``paper``. An answer of t tokens takes t - 1 decode steps, since prefill
+    yields the first; ``decode_flops_per_token`` is their mean (the first step's, where there is none to average).
+    ``kv_cache_bytes`` is the cache when the answer is complete.
+    """
+
+    convention: str
+    vision_tower_flops: float
+    projector_flops: float
+    layer_flops: tuple[float, ...]
+    attention_flops: float
+    ffn_flops: float
+    decoder_prefill_flops: float
+    lm_head_flops: float
+    prefill_flops: float
+    decode_flops_per_token: float
+    decode_flops: float
+    total_flops: float
+    kv_cache_bytes: int
+    parameter_bytes: int
+
+    @property
+    def layer_average_flops(self) -> float:
+        """Prefill FLOPs of a decoder layer on average: the quantity of the paper's Table 1."""
+        return self.decoder_prefill_flops / len(self.layer_flops)
+
+    def for_batch(self, batch: int) -> Cost:
+        """The same for ``batch`` sequences read and answered together: all but the weights is there once for each.
+
+        ``decode_flops_per_token`` becomes that of one step, a token for every sequence. Raises InvalidBudgetError.
+        """
+        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
+            raise InvalidBudgetError(f"batch must be a whole number, 1 or more, not {batch!r}.")
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        scaled = {name: value * batch for name, value in values.items() if isinstance(value, int | float)}
+        layers = tuple(flops * batch for flops in self.layer_flops)
+        return Cost(**values | scaled | {"layer_flops": layers, "parameter_bytes": self.parameter_bytes})
+
+
+def kept_tokens(visual_tokens: int, r: float) -> int:
+    """How many visual tokens are left when a fraction ``r`` of them is dropped (Python's round, ties to even)."""
+    return round(visual_tokens * (1 - r))
+
+
+def prefill_flops(
+    config: Any,
+    text_tokens: int = 36,
+    visual_tokens: int = 576,
+    k: int | None = 2,
+    r: float = 0.5,
+    convention: str = "paper",
+) -> float:
+    """FLOPs of all decoder layers while the prompt is read.
+
+    config: see ``fastv.families.config_reader.read_shape``. k, r: drop the fraction r of the visual tokens on entering layer k, counted
+    from 0; ``k=None`` or ``r=0`` means no pruning. Raises InvalidBudgetError and UnsupportedModelError.
+    """
+    return cost(
+        config, text_tokens=text_tokens, visual_tokens=visual_tokens, answer_tokens=1, k=k, r=r, convention=convention
+    ).decoder_prefill_flops
+
+
+def per_layer_average(
+    config: Any,
+    text_tokens: int = 36,
+    visual_tokens: int = 576,
+    k: int | None = 2,
+    r: float = 0.5,
+    convention: str = "paper",
+) -> float:
+    """FLOPs of one decoder layer on average: the paper's Table 1, there in billions. Arguments as ``prefill_flops``."""
+    return cost(
+        config, text_tokens=text_tokens, visual_tokens=visual_tokens, answer_tokens=1, k=k, r=r, convention=convention
+    ).layer_average_flops
+
+
+def cost(
+    config: Any,
+    *,
+    text_tokens: int,
+    visual_tokens: int,
+    answer_tokens: int,
+    k: int | None,
+    r: float,
+    pictures: int | None = None,
+    frames: int = 0,
+    convention: str = "exact",
+    dtype: str = "float16",
+) -> Cost:
+    """FLOPs and bytes of one prompt and its answer, for one sequence.
+
+    visual_tokens: of the whole prompt, all ``pictures`` and all ``frames`` of videos together, which are taken to be
+    alike where their tokens depend on their size. pictures: by default one if there are visual tokens and no frames,
+    else none. dtype, for the bytes: one of ``footprint.DTYPES``.
+    Other arguments as ``prefill_flops``. A config of a decoder alone has no vision tower and no projector to count.
+    Raises InvalidBudgetError and UnsupportedModelError.
+    """
+    shape = read_shape(config)
+    check_budget(k, r, shape.decoder.layers)
+    if convention not in CONVENTIONS:
+        raise InvalidBudgetError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}.")
+    if pictures is None:
+        pictures = 1 if visual_tokens and not frames else 0
+    counts = {
+        "text_tokens": text_tokens,
+        "visual_tokens": visual_tokens,
+        "answer_tokens": answer_tokens,
+        "pictures": pictures,
+        "frames": frames,
+    }
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
+            raise InvalidBudgetError(f"{name} must be a whole number, 0 or more, not {count!r}.")
+    decoder, paper = shape.decoder, convention == "paper"
+    whole, kept = text_tokens + visual_tokens, text_tokens + kept_tokens(visual_tokens, r)
+    early = decoder.layers if k is None else k
+    late = decoder.layers - early
+    lengths = ((early, whole), (late, text_tokens + visual_tokens * (1 - r) if paper else kept))
+
+    attention = [_attention(decoder, length, length, paper) for _, length in lengths]
+    ffn = [_ffn(decoder, length, paper) for _, length in lengths]
+    layers = (attention[0] + ffn[0],) * early + (attention[1] + ffn[1],) * late
+    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(shape, visual_tokens, pictures, frames)
+    decoder_prefill = sum(count * (a + f) for (count, _), a, f in zip(lengths, attention, ffn))
+    prefill = vision + projector + decoder_prefill + lm_head
+
+    steps = max(answer_tokens - 1, 0)
+    # Step j attends to j more positions than the prompt left; its cost is linear in j: the mean step is at the mean j.
+    growth = (1 + max(steps, 1)) / 2
+    per_token = lm_head + sum(
+        count * (_attention(decoder, 1, length + growth, paper) + _ffn(decoder, 1, paper)) for count, length in lengths
+    )
+    return Cost(
+        convention=convention,
+        vision_tower_flops=vision,
+        projector_flops=projector,
+        layer_flops=layers,
+        attention_flops=sum(count * a for (count, _), a in zip(lengths, attention)),
+        ffn_flops=sum(count * f for (count, _), f in zip(lengths, ffn)),
+        decoder_prefill_flops=decoder_prefill,
+        lm_head_flops=lm_head,
+        prefill_flops=prefill,
+        decode_flops_per_token=per_token,
+        decode_flops=steps * per_token,
+        total_flops=prefill + steps * per_token,
+        kv_cache_bytes=kv_cache_bytes(decoder, (whole + steps,) * early + (kept + steps,) * late, dtype),
+        parameter_bytes=parameter_bytes(shape, dtype),
+    )
+
+
+def check_budget(k: int | None, r: float, layers: int) -> None:
+    """Raise InvalidBudgetError unless some layer is number k (or k is None) and r is a fraction."""
+    if k is not None and (isinstance(k, bool) or not isinstance(k, Integral) or not 0 <= k < layers):
+        raise InvalidBudgetError(f"K must be one of this model's layers, 0 to {layers - 1}, not {k!r}.")
+    if isinstance(r, bool) or not isinstance(r, Real) or not 0 <= r <= 1:
+        raise InvalidBudgetError(f"R is the fraction of visual tokens to drop, from 0 to 1, not {r!r}.")
+
+
+def _attention(decoder: DecoderShape, queries: float, keys: float, paper: bool) -> float:
+    """One layer's attention, projections included: ``queries`` new tokens, each attending to ``keys`` positions."""
+    if paper:
+        return 4.0 * queries * decoder.width**2 + 2.0 * queries * keys * decoder.width
+    heads, kv = decoder.heads * decoder.head_dim, decoder.kv_heads * decoder.head_dim
+    return 2.0 * queries * decoder.width * (2 * heads + 2 * kv) + 4.0 * queries * keys * heads
+
+
+def _ffn(decoder: DecoderShape, tokens: float, paper: bool) -> float:
+    if paper:
+        return 2.0 * tokens * decoder.width * decoder.ffn_width
+    return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.ffn_matrices
+
+
+def _around(shape: Shape, visual_tokens: int, pictures: int, frames: int) -> tuple[float, float, float]:
+    """``exact`` FLOPs of vision tower, projector and lm_head, the last for one position."""
+    tower = tower_flops(shape.vision, visual_tokens, pictures, frames) if shape.vision else 0.0
+    projector = projector_flops(shape, visual_tokens, pictures, frames) if shape.projector else 0.0
+    return tower, projector, 2.0 * shape.decoder.width * shape.decoder.vocabulary

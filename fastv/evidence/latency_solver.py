@@ -1,0 +1,90 @@
+"""Which R meets a time to the first token: read off times that were measured, never computed.
+
+Between two measured R of one K the time is taken to be straight, which FLOPs nearly are. Times belong to the machine
+they were taken on, so that for another one nothing is known. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastv.costs.flops import kept_tokens
+from fastv.costs.solver import NotReachable
+from fastv.errors import InvalidBudgetError
+from fastv.evidence.measurements import Measured
+
+
+@dataclass(frozen=True)
+class TimeSolution:
+    """The least R at layer ``k`` whose time to the first token is within the target.
+
+    ``r`` leaves exactly ``kept`` visual tokens and then takes ``seconds``, straight between the measured R before and
+    after, ``between``. ``device``: where it was measured.
+    """
+
+    k: int
+    r: float
+    kept: int
+    seconds: float
+    between: tuple[float, float]
+    device: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nothing was measured that could tell."""
+
+    k: int
+    reason: str
+
+
+def solve_time(
+    found: Measured | None, seconds: float, k: int, *, rank: str = "last_token", device: str | None = None
+) -> TimeSolution | NotReachable | Unknown:
+    """The R at one K for a time of at most ``seconds`` to the first token, at the prompt length that was measured.
+
+    device: the machine it is asked for, as ``measure.Machine`` names it; by default the one that was measured. Raises
+    InvalidBudgetError for a time that is none.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise InvalidBudgetError(f"A time must be above 0 seconds, not {seconds!r}.")
+    if found is None:
+        return Unknown(k, "No time to the first token was measured of this model.")
+    where = str(found.machine["device"])
+    if device not in (None, where):
+        return Unknown(k, f"{found.model} was timed on {where}, which tells nothing of {device}.")
+    curve = _curve(found, k, rank)
+    if len(curve) < 2:
+        return Unknown(k, f"No time to the first token of {found.model} was measured at K={k}.")
+    if curve[-1][1] > seconds:
+        return NotReachable(
+            k,
+            curve[-1][1],
+            f"Even at R={100 * curve[-1][0]:g}%, the most that was measured at K={k}, "
+            f"the first token took {curve[-1][1] / seconds:.2f} times as long.",
+        )
+    return _crossing(curve, seconds, k, found.visual_tokens, where)
+
+
+def _curve(found: Measured, k: int, rank: str) -> list[tuple[float, float]]:
+    """(R, seconds) by R, no FastV first."""
+    wanted = rank if k else "random"
+    points = [found.unpruned] + [point for point in found.pruned if (point.k, point.rank) == (k, wanted)]
+    return sorted((point.r, found.seconds(point)) for point in points)
+
+
+def _crossing(curve: list[tuple[float, float]], seconds: float, k: int, visual: int, where: str) -> TimeSolution:
+    """The least R from which on every measured time is within the target: times scatter, and may not fall all along."""
+    last = len(curve) - 1
+    while last > 0 and curve[last - 1][1] <= seconds:
+        last -= 1
+    if last == 0:
+        return TimeSolution(k, 0.0, visual, curve[0][1], (0.0, 0.0), where)
+    (before, slow), (after, fast) = curve[last - 1], curve[last]
+    needed = before + (after - before) * (slow - seconds) / (slow - fast)
+    kept = min(int(visual * (1 - needed) + 1e-9), visual)  # whole tokens, rounded to the side that is in time
+    kept = max(kept, kept_tokens(visual, after))
+    r = 1 - kept / visual
+    return TimeSolution(
+        k, r, kept, slow + (fast - slow) * min((r - before) / (after - before), 1.0), (before, after), where
+    )

@@ -1,0 +1,190 @@
+"""What this project measured of its own models, read from assets/measured/; see ``miniature.sweep``.
+
+A file holds for each (K, R, ranking) which questions were answered right; shares, changes and their intervals are
+computed from that, so that any two points can be compared question by question. No torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from fastv.paths import ASSETS
+from fastv.stats import Change, Score
+
+FOLDER = ASSETS / "measured"
+
+
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """One (K, R, ranking) of a model, or the model without FastV (``k`` and ``rank`` None, ``r`` 0).
+
+    marks: question by question, whether the answer was right. FLOPs: computed, means over the questions at their real
+    lengths and with the answers given, ``exact`` convention (vision tower, projector and lm_head included) and
+    ``paper`` (decoder layers alone). first_token_seconds: of one prompt of usual length, vision tower included, median
+    of runs that took turns with runs without FastV, which took unpruned_seconds.
+    """
+
+    k: int | None
+    r: float
+    rank: str | None
+    marks: tuple[bool, ...]
+    answer_tokens: float
+    prefill_flops: float
+    total_flops: float
+    paper_prefill_flops: float
+    paper_total_flops: float
+    first_token_seconds: float
+    unpruned_seconds: float
+
+    @property
+    def time_ratio(self) -> float:
+        """First-token time as a share of the same model's without FastV, in the same minute."""
+        return self.first_token_seconds / self.unpruned_seconds
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All points of one model. tasks: of each question. machine: where it was timed, see ``measure.Machine``.
+
+    weights: the ``fingerprint`` of what was measured. text_tokens: of a prompt, on average. layers: of the decoder.
+    """
+
+    model: str
+    command: str
+    weights: str
+    machine: Mapping[str, Any]
+    tasks: tuple[str, ...]
+    visual_tokens: int
+    text_tokens: float
+    repeats: int
+    layers: int
+    dtype: str
+    points: tuple[MeasuredPoint, ...]
+
+    @property
+    def unpruned(self) -> MeasuredPoint:
+        return next(point for point in self.points if point.k is None)
+
+    @property
+    def pruned(self) -> tuple[MeasuredPoint, ...]:
+        return tuple(point for point in self.points if point.k is not None)
+
+    def point(self, k: int | None, r: float, rank: str | None = "last_token") -> MeasuredPoint | None:
+        """The point at K and R; K = 0 has no ranking but "random". None where it was not measured."""
+        wanted = (k, None if k is None else "random" if k == 0 else rank)
+        found = (point for point in self.points if (point.k, point.rank) == wanted and abs(point.r - r) < 1e-6)
+        return next(found, None)
+
+    def seconds(self, point: MeasuredPoint) -> float:
+        """To the first token, as if all points had been timed in the minute of the one without FastV."""
+        return point.time_ratio * self.unpruned.first_token_seconds
+
+    def score(self, point: MeasuredPoint, task: str | None = None) -> Score:
+        return Score.of(self._of(task, point.marks))
+
+    def change(self, point: MeasuredPoint, task: str | None = None, since: MeasuredPoint | None = None) -> Change:
+        """From ``since``, which may be of another model asked the same, to ``point``; by default from no FastV."""
+        before = (since or self.unpruned).marks
+        return Change.of(self._of(task, before), self._of(task, point.marks))
+
+    def _of(self, task: str | None, marks: Sequence[bool]) -> list[bool]:
+        return [mark for mark, its in zip(marks, self.tasks, strict=True) if task in (None, its)]
+
+
+def measured(model: str) -> Measured | None:
+    """What was measured of a model of the catalogue; None if nothing was."""
+    return all_measured().get(model)
+
+
+def all_measured() -> dict[str, Measured]:
+    """Every model that was measured over the grid, by key. Raises ValueError, naming the file, where one cannot be used."""
+    return _all_of(FOLDER)
+
+
+def duels() -> dict[str, Measured]:
+    """Of the same models, budgets of one cost, over many questions that the grid did not ask. Raises as ``all_measured``."""
+    return _all_of(FOLDER / "duels")
+
+
+@lru_cache(maxsize=2)
+def _all_of(folder: Path) -> dict[str, Measured]:
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = parsed(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path.name}: {error!r}") from error
+        if any(point.k is None for point in record.points):  # else the sweep has hardly begun
+            found[record.model] = record
+    return found
+
+
+def parsed(data: Mapping[str, Any]) -> Measured:
+    """From what a sweep writes. Raises ValueError, KeyError or TypeError for anything else."""
+    names = data["task_names"]
+    tasks = tuple(names[int(letter, 36)] for letter in data["tasks"])
+    points = tuple(_point(point, len(tasks)) for point in data["points"])
+    return Measured(
+        model=data["model"],
+        command=data["command"],
+        weights=data["weights"],
+        machine=data["machine"],
+        tasks=tasks,
+        visual_tokens=data["visual_tokens"],
+        text_tokens=data["text_tokens"],
+        repeats=data["repeats"],
+        layers=data["layers"],
+        dtype=data["dtype"],
+        points=points,
+    )
+
+
+def _point(data: Mapping[str, Any], questions: int) -> MeasuredPoint:
+    plain = {
+        name: data[name]
+        for name in (
+            "k",
+            "r",
+            "rank",
+            "answer_tokens",
+            "prefill_flops",
+            "total_flops",
+            "paper_prefill_flops",
+            "paper_total_flops",
+        )
+    }
+    return MeasuredPoint(
+        **plain,
+        marks=unpacked(data["right"], questions),
+        first_token_seconds=median(data["seconds"]),
+        unpruned_seconds=median(data["unpruned_seconds"]),
+    )
+
+
+def packed(marks: Iterable[bool]) -> str:
+    """Marks as hexadecimal digits, the first mark in the first digit's highest bit."""
+    bits = "".join("1" if mark else "0" for mark in marks)
+    digits = -(-len(bits) // 4)
+    return f"{int(bits.ljust(4 * digits, '0') or '0', 2):0{digits}x}"
+
+
+def unpacked(digits: str, count: int) -> tuple[bool, ...]:
+    """The inverse of ``packed``. Raises ValueError if there are not digits for ``count`` marks."""
+    if len(digits) != -(-count // 4):
+        raise ValueError(f"{len(digits)} digits are not those of {count} marks")
+    return tuple(bit == "1" for bit in f"{int(digits, 16):0{4 * len(digits)}b}"[:count])
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells one checkpoint's weights from another's: SHA-256 of its safetensors files, the first 16 digits."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

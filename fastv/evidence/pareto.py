@@ -1,0 +1,171 @@
+"""Cost against quality: which points nothing else beats, and the points to put on such a chart: the literature's, and
+those measured here.
+
+A point is worth having when no other is both cheaper and better. Costs of different axes must not be mixed, so a set of
+series always belongs to one of ``AXES``, and its scores to one benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastv.costs.flops import prefill_flops
+from fastv.errors import InvalidInputError
+from fastv.evidence import published
+from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured
+from fastv.families.config_reader import REFERENCE_CONFIGS
+
+#: What may stand on the cost axis -> its title, which names the convention.
+AXES = {
+    "total": "Prefill FLOPs of all decoder layers (paper's formula, computed for 36 + 576 tokens)",
+    "per-layer": "FLOPs of one decoder layer on average (paper's formula, as printed in its Table 1)",
+    "ratio": "FLOPs as a share of the same model without FastV (paper's formula, as printed)",
+    "seconds": "Seconds to the first token (A100, fp16, as published in the official README)",
+}
+#: The same where this project measured the scores.
+_MEASURED_AXES = {
+    "total": "Prefill FLOPs of all decoder layers (paper's formula, mean over the questions' prompts)",
+    "per-layer": "FLOPs of one decoder layer on average (paper's formula, mean over the questions' prompts)",
+    "ratio": "Prefill FLOPs as a share of the same model without FastV (paper's formula, decoder layers)",
+    "seconds": "Seconds to the first token",
+}
+SCENES = "scenes"
+#: What may stand on the quality axis -> its title.
+BENCHMARKS = {
+    **published.TABLE1_BENCHMARKS,
+    "video": "Video: TGIF, MSVD, MSRVTT (average accuracy, fraction)",
+    SCENES: "Drawn scenes: questions answered right (%, measured here)",
+}
+#: What ranks the visual tokens of measured points, as a person reads it.
+RANKINGS = {"last_token": "by the last token's attention", "mean": "by all tokens' attention", "random": "at random"}
+
+_TABLE1 = "FastV paper, Table 1"
+_LATENCY = "official README"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One (K, R) of a model; ``k`` is None without FastV. ``cost`` and ``quality`` are in the units of its axes.
+
+    Only of measured points: the 95% interval of ``quality``, and the ranking, one of RANKINGS.
+    """
+
+    model: str
+    k: int | None
+    r: float
+    cost: float
+    quality: float
+    interval: tuple[float, float] | None = None
+    rank: str | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """The points of one model from one source."""
+
+    model: str
+    source: str
+    points: tuple[Point, ...]
+
+
+def efficient(points: Iterable[Point]) -> tuple[Point, ...]:
+    """The points that no other beats or equals at no more cost and no less quality, cheapest first."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cost, -point.quality)):
+        if not best or point.quality > best[-1].quality:
+            best.append(point)
+    return tuple(best)
+
+
+def available(axis: str, benchmark: str) -> str | None:
+    """None where there are points with this cost and this score; else a sentence saying which have."""
+    if axis not in AXES or benchmark not in BENCHMARKS:
+        raise InvalidInputError(f"There are no points of {benchmark!r} over {axis!r}.")
+    if benchmark == SCENES:
+        return _why_none_measured(axis)
+    if axis == "seconds" and benchmark != "aokvqa_acc":
+        return "Times to the first token were published with the A-OKVQA score only."
+    if benchmark == "video" and axis != "ratio":
+        return "The video results were published with the share of FLOPs only."
+    return None
+
+
+def axis_title(axis: str, benchmark: str) -> str:
+    """The title of the cost axis, with its convention."""
+    if benchmark != SCENES:
+        return AXES[axis]
+    if axis == "seconds" and all_measured():
+        return f"{_MEASURED_AXES[axis]} (measured on {_places()[0]})"
+    return _MEASURED_AXES[axis]
+
+
+def series(axis: str, benchmark: str) -> tuple[Series, ...]:
+    """The series with this cost and this score; none where ``available`` says why."""
+    if available(axis, benchmark) is not None:
+        return ()
+    if benchmark == SCENES:
+        return tuple(
+            Series(one.model, "measured here", tuple(_point(one, point, axis) for point in one.points))
+            for one in all_measured().values()
+        )
+    if benchmark == "video":
+        return _grouped(
+            "FastV paper, video question answering",
+            [Point(row.model, row.k, row.r, row.flops_ratio, row.average) for row in published.video()],
+        )
+    if axis == "seconds":
+        return _grouped(
+            _LATENCY,
+            [
+                Point(row.model, row.k, row.r, row.first_token_seconds, row.aokvqa_acc)
+                for row in published.latency()
+                if row.source == _LATENCY and row.precision == "fp16"
+            ],
+        )
+    points = []
+    for row in published.table1():
+        if axis == "total" and row.model not in REFERENCE_CONFIGS:
+            continue  # Qwen-VL-Chat's printed figure does not follow from the formula, so no total of it is known
+        cost = {
+            "total": lambda: prefill_flops(REFERENCE_CONFIGS[row.model], k=row.k, r=row.r),  # noqa: B023
+            "per-layer": lambda: 1e9 * row.flops_per_layer_b,  # noqa: B023
+            "ratio": lambda: row.flops_ratio,  # noqa: B023
+        }[axis]()
+        points.append(Point(row.model, row.k, row.r, cost, getattr(row, benchmark)))
+    return _grouped(_TABLE1, points)
+
+
+def _grouped(source: str, points: list[Point]) -> tuple[Series, ...]:
+    models = dict.fromkeys(point.model for point in points)
+    return tuple(Series(model, source, tuple(point for point in points if point.model == model)) for model in models)
+
+
+def _why_none_measured(axis: str) -> str | None:
+    if not all_measured():
+        return (
+            "Nothing has been measured on the drawn scenes yet: “python -m fastv.miniature.evaluation mini-7 "
+            "--grid” does it."
+        )
+    if axis == "seconds" and len(_places()) > 1:
+        return f"The models were timed in different places: {'; '.join(_places())}."
+    return None
+
+
+def _places() -> list[str]:
+    """Where the times were taken, each place once."""
+    found = (
+        f"{one.machine['device']}, {one.machine['threads']} threads, {one.dtype}" for one in all_measured().values()
+    )
+    return list(dict.fromkeys(found))
+
+
+def _point(one: Measured, point: MeasuredPoint, axis: str) -> Point:
+    cost = {
+        "total": point.paper_prefill_flops,
+        "per-layer": point.paper_prefill_flops / one.layers,
+        "ratio": point.paper_prefill_flops / one.unpruned.paper_prefill_flops,
+        "seconds": one.seconds(point),
+    }[axis]
+    score = one.score(point)
+    return Point(one.model, point.k, point.r, cost, 100 * score.share, (100 * score.low, 100 * score.high), point.rank)

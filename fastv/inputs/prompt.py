@@ -1,0 +1,131 @@
+"""A picture or a clip and a question as the model gets them, and which part of the prompt is which part of those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fastv.errors import InvalidInputError
+from fastv.families.base import FAMILIES
+from fastv.families.frames import Frame
+from fastv.inputs.frame_view import Seen
+from fastv.inputs.video import Clip
+from fastv.loading.load import LoadedModel
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture, or a moment of a clip, stands among the visual tokens: first ``lead`` that belong to no place,
+    then its grid, row by row. picture: as the vision tower gets it, which is what the grid lies on; seconds: see
+    ``Seen``.
+    """
+
+    picture: Image.Image
+    grid: tuple[int, int]
+    lead: int = 0
+    seconds: tuple[float, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        return self.lead + self.grid[0] * self.grid[1]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt of one picture or clip, on the model's device.
+
+    inputs: the keyword tensors of ``generate``, one row. visual: boolean (n,) on the CPU, True where a visual token
+    stands. places: what those tokens show, in their order, a picture being one place. frames: of the clip, 0 for a
+    picture.
+    """
+
+    inputs: dict[str, Tensor]
+    visual: Tensor
+    places: tuple[Place, ...]
+    frames: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return len(self.visual)
+
+    @property
+    def visual_tokens(self) -> int:
+        return int(self.visual.sum())
+
+    def seen(self, positions: Tensor) -> tuple[Seen, ...]:
+        """What is kept of each place, with the visual tokens at these prompt positions (long, any order)."""
+        marked = torch.zeros_like(self.visual).index_fill(0, positions.cpu(), True)[self.visual]
+        return tuple(self._each(marked))
+
+    def _each(self, marked: Tensor) -> Iterator[Seen]:
+        for place, tokens in zip(self.places, marked.split([place.tokens for place in self.places])):
+            grid = tuple(tuple(row) for row in tokens[place.lead :].view(place.grid).tolist())
+            yield Seen(grid, place.picture, tuple(tokens[: place.lead].tolist()), place.seconds)
+
+
+def check_reads(loaded: LoadedModel, shown: Image.Image | Clip) -> None:
+    """Raises InvalidInputError for a clip where the model was made for pictures alone."""
+    if isinstance(shown, Clip) and not loaded.family.videos:
+        raise InvalidInputError(no_videos(loaded.entry.name))
+
+
+def no_videos(name: str) -> str:
+    """What to say of a model, by name, that reads no videos."""
+    families = " and ".join(family.name for family in FAMILIES if family.videos)
+    return f"{name} reads pictures only; {families} read videos too."
+
+
+def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, answer_tokens: int) -> Prompt:
+    """The prompt for a checked picture (RGB) or clip and a checked question.
+
+    Raises InvalidInputError when the prompt and an answer of ``answer_tokens`` are more than the model reads, and for
+    a clip when it reads no videos.
+    """
+    check_reads(loaded, shown)
+    clip = shown if isinstance(shown, Clip) else None
+    text = loaded.family.prompt(loaded.processor, question, "video" if clip else "image")
+    what = {"videos": [list(clip.frames)], "video_metadata": [clip.metadata]} if clip else {"images": shown}
+    made = loaded.processor(**what, text=text, return_tensors="pt")
+    inputs = dict(made.to(loaded.device, loaded.model.dtype))
+    limit = loaded.model.config.get_text_config().max_position_embeddings
+    if inputs["input_ids"].shape[1] + answer_tokens > limit:
+        raise InvalidInputError(
+            f"{'Clip' if clip else 'Picture'}, question and answer are more than the {limit:,} "
+            "tokens this model reads: please shorten the question or the answer."
+        )
+    visual = loaded.family.visual_mask(loaded.model, inputs["input_ids"])[0].cpu()
+    frames = loaded.family.frames(loaded.model.config, inputs)
+    places = _places(loaded, frames, int(visual.sum()), clip.seconds if clip else ())
+    return Prompt(inputs, visual, places, len(clip.frames) if clip else 0)
+
+
+def _places(loaded: LoadedModel, frames: Sequence[Frame], tokens: int, seconds: tuple[float, ...]) -> tuple[Place, ...]:
+    """One for each frame, or where the frames do not explain all tokens, one for the whole."""
+    pictures = loaded.processor.image_processor
+    if sum(frame.tokens for frame in frames) != tokens:
+        return (Place(_seen(pictures, frames[0].pixels), (1, tokens), seconds=seconds),)
+    span = -(-len(seconds) // len(frames))  # models may take several frames together
+    return tuple(
+        Place(_seen(pictures, frame.pixels), frame.grid, frame.lead, seconds[span * index : span * (index + 1)])
+        for index, frame in enumerate(frames)
+    )
+
+
+def _seen(image_processor, pixels: Tensor) -> Image.Image:
+    """Undoes the processor's normalization: (3, height, width) -> RGB."""
+    picture = pixels.float().cpu().numpy().transpose(1, 2, 0)
+    if image_processor.do_normalize:
+        picture = picture * np.asarray(image_processor.image_std) + np.asarray(image_processor.image_mean)
+    return Image.fromarray((picture * 255).round().clip(0, 255).astype(np.uint8))
+
+
+def answer_text(loaded: LoadedModel, tokens: tuple[int, ...]) -> str:
+    """An answer, perhaps unfinished: without special tokens, and without the first bytes of a character still to
+    come.
+    """
+    return loaded.processor.tokenizer.decode(list(tokens), skip_special_tokens=True).strip().rstrip("\ufffd")

@@ -1,0 +1,209 @@
+"""From a name to a model that is ready to run: one function for the embedded models, folders and the hub."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel, ProcessorMixin
+
+from fastv.costs import memory
+from fastv.errors import ModelLoadError, UnsupportedModelError
+from fastv.families.base import FAMILIES, Family, family_for, family_of
+from fastv.families.catalogue import ModelEntry, find
+from fastv.families.config_reader import Shape, read_shape
+from fastv.families.processors import read_processor
+from fastv.loading.error_messages import explanation, first_line, is_out_of_memory
+from fastv.loading.hub import config_folder, files_folder
+from fastv.loading.machine_memory import Room
+from fastv.loading.memory_fit import auto_dtype
+from fastv.loading.precision import (
+    QUANTIZED,
+    check_device,
+    check_packages,
+    entry_device,
+    free_memory,
+    held_in,
+    keywords,
+    own_dtype,
+    placed,
+    use_plain_kernels,
+)
+from fastv.loading.progress import Follower, LoadProgress
+from fastv.worker import Stopped
+
+__all__ = ["DTYPES", "LoadProgress", "LoadedModel", "free_memory", "is_out_of_memory", "load"]
+
+logger = logging.getLogger(__name__)
+
+DTYPES = ("auto", *memory.DTYPES)
+_ONE_AT_A_TIME = threading.Lock()  # two loads at once would both count on the same free memory
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in eval mode with all that is needed to ask it something.
+
+    device: where its inputs go. dtype: how it was loaded, one of DTYPES but never "auto". lock: held by whoever runs
+    the model.
+    """
+
+    entry: ModelEntry
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    family: Family
+    device: torch.device
+    dtype: str
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+
+def load(
+    name: str | PathLike[str],
+    dtype: str = "auto",
+    device: str | torch.device = "auto",
+    *,
+    report: Callable[[LoadProgress], None] | None = None,
+    stopped: Callable[[], bool] | None = None,
+) -> LoadedModel:
+    """Load a model by catalogue key, folder or hub id, fetching what is not on this machine yet.
+
+    dtype: one of DTYPES; "auto" is the checkpoint's own 16-bit type on a GPU, and on a CPU float32, or bfloat16 where
+    only that fits. "8bit" and "4bit" (NF4) quantize the decoder's layers and need the packages bitsandbytes and
+    accelerate. device: "auto" (a CUDA GPU if there is one, several or GPU and RAM together when one is too small),
+    "cpu", "cuda", "cuda:1", ... report: told how far it is, from any thread, in place of progress bars on stderr.
+    stopped: asked all along whether to end; what has arrived stays on the disk.
+
+    Raises ModelLoadError, with what to do about it, and Stopped; nothing half-loaded is left in memory then.
+    """
+    entry = find(name)
+    if dtype not in DTYPES:
+        raise ModelLoadError(f"There is no dtype “{dtype}”: choose one of {', '.join(DTYPES)}.")
+    check_device(device := str(device))
+    follower = Follower(report, stopped)
+    problem: Exception
+    try:
+        with _turn(follower):
+            return _Load(entry, dtype, device, follower).run()
+    except ModelLoadError as error:
+        problem = ModelLoadError(str(error))
+    except Exception as error:  # whatever the libraries raise, a person needs a sentence
+        logger.debug("loading %s failed", entry.source, exc_info=True)
+        if isinstance(error, Stopped) or (stopped and stopped()):  # a transfer cut off fails in its own way
+            problem = Stopped(f"Loading {entry.name} was stopped. What was fetched so far stays on the disk.")
+        else:
+            problem = ModelLoadError(explanation(error, entry, dtype))
+    # Outside the handlers: an error that is still held keeps its frames, and in them the weights loaded so far.
+    free_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    raise problem
+
+
+@contextmanager
+def _turn(follower: Follower) -> Iterator[None]:
+    """Waits for other loads to end. Raises Stopped."""
+    while not _ONE_AT_A_TIME.acquire(timeout=0.1):
+        follower.check()
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+@dataclass
+class _Load:
+    """One call of ``load``: what was asked for."""
+
+    entry: ModelEntry
+    dtype: str
+    device: str
+    follower: Follower
+
+    def run(self) -> LoadedModel:
+        config = self._config(config_folder(self.entry))
+        family = family_for(config.model_type)
+        room, own, shape = Room.here(), own_dtype(config), _shape(config)
+        if self.device == "cpu":
+            room = replace(room, gpus=())
+        held = held_in(config, self.entry.name)
+        if held and self.dtype not in ("auto", held):
+            raise ModelLoadError(f"The weights of {self.entry.name} are in {held} already: choose the dtype auto.")
+        if held:
+            self.dtype = held
+        elif self.dtype == "auto":
+            self.dtype = own if self.device.startswith("cuda") else auto_dtype(self.entry, room, own, shape)
+        check_packages(self.dtype)
+        where = placed(self.entry, self.dtype, self.device, room, shape)
+        folder = files_folder(self.entry, self.follower)
+        processor = self._processor(folder, config.model_type)
+        self._check_prompt(processor, family)
+        with self.follower.reading_weights():
+            model, found = AutoModelForImageTextToText.from_pretrained(
+                folder,
+                config=config,
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+                **keywords(self.dtype, where, room, own, family.unquantized, bool(held)),
+            )
+        if found["missing_keys"]:
+            names = sorted(found["missing_keys"])
+            raise ModelLoadError(
+                f"The checkpoint of {self.entry.name} lacks {len(names)} weights, {names[0]} for one: fetch it again."
+            )
+        model.eval()
+        device = entry_device(model)
+        if self.dtype in QUANTIZED:
+            use_plain_kernels(model)
+            # What this processor or these sizes cannot do shows in the first call alone.
+            with torch.inference_mode():
+                model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=device))
+        return LoadedModel(self.entry, model, processor, family_of(model), device, self.dtype)
+
+    def _config(self, folder: Path) -> PreTrainedConfig:
+        settings, _ = PreTrainedConfig.get_config_dict(folder)
+        if family_for(kind := settings.get("model_type")) is None:
+            known = [kind for family in FAMILIES for kind in family.model_types]
+            raise ModelLoadError(
+                f"{self.entry.name} is a model of type “{kind}”, which FastV does not know: choose "
+                f"one of type {', '.join(known)}."
+            )
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+    def _processor(self, folder: Path, model_type: str) -> ProcessorMixin:
+        advice = (
+            f"The processor of {self.entry.name} cannot be loaded: the model folder needs its tokenizer and "
+            "processor files too."
+        )
+        try:
+            processor = read_processor(folder, model_type)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelLoadError(f"{advice} ({first_line(error).replace(str(folder), self.entry.name)})") from error
+        if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
+            raise ModelLoadError(advice)
+        return processor
+
+    def _check_prompt(self, processor: ProcessorMixin, family: Family) -> None:
+        problem = "has no place for a picture"
+        try:
+            if processor.image_token in family.prompt(processor, "What is it?"):
+                return
+        except Exception as error:  # templates are programs of the checkpoint's own
+            problem = f"cannot be used ({first_line(error)})"
+        raise ModelLoadError(
+            f"The chat template of {self.entry.name} {problem}: the model folder needs the "
+            "chat_template.jinja of a checkpoint for transformers."
+        )
+
+
+def _shape(config: PreTrainedConfig) -> Shape | None:
+    """The sizes, where costs can be computed for this kind of model."""
+    try:
+        return read_shape(config)
+    except UnsupportedModelError:
+        return None

@@ -1,0 +1,122 @@
+"""How far a load is: bytes while files are fetched, a fraction while weights are read; and stopping it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from huggingface_hub.utils import _xet
+from tqdm import tqdm
+from transformers.utils.logging import set_tqdm_hook
+
+from fastv.worker import Stopped
+
+
+@dataclass(frozen=True)
+class LoadProgress:
+    """``stage`` is "downloading" or "loading", ``fraction`` of that stage goes from 0 to 1. Bytes are those fetched so
+    far and in all, 0 and 0 while loading.
+    """
+
+    stage: str
+    fraction: float
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """For people: "Downloading: 3.2 of 14.1 GB"."""
+        if self.stage == "downloading":
+            return f"Downloading: {self.done_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB"
+        return f"Loading: {self.fraction:.0%}"
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Who is told how a load goes, and who may end it; with neither the libraries show their own progress bars.
+
+    report: called with a LoadProgress, from any thread. stopped: asked at every step whether to end with Stopped.
+    """
+
+    report: Callable[[LoadProgress], None] | None = None
+    stopped: Callable[[], bool] | None = None
+
+    @property
+    def absent(self) -> bool:
+        return self.report is None and self.stopped is None
+
+    def check(self) -> None:
+        """Raises Stopped when the load is no longer wanted."""
+        if self.stopped and self.stopped():
+            raise Stopped
+
+    def step(self, stage: str, done: float, total: float) -> None:
+        """Tells how far a stage is. Raises Stopped when the load is no longer wanted."""
+        self.check()
+        if self.report is None:
+            return
+        fraction = min(done / total, 1.0) if total else 1.0
+        measured = (int(min(done, total)), int(total)) if stage == "downloading" else (0, 0)
+        self.report(LoadProgress(stage, fraction, *measured))
+
+    def download_bar(self, total_bytes: int) -> type[tqdm]:
+        """A class of progress bars for huggingface_hub, which shows nothing and reports the bytes it counts."""
+        follower, furthest, lock = self, [0.0], threading.Lock()
+
+        class Bar(tqdm):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs | {"file": io.StringIO(), "disable": False})
+
+            def display(self, *args, **kwargs):
+                return True
+
+            def update(self, n=1):
+                result = super().update(n)
+                try:
+                    if self.unit == "B":  # one bar counts what arrived, another what is written: the same bytes twice
+                        with lock:
+                            furthest[0] = max(furthest[0], self.n)
+                            follower.step("downloading", furthest[0], total_bytes)
+                    else:
+                        follower.check()
+                except Stopped:
+                    _end_transfers()
+                    raise
+                return result
+
+        return Bar
+
+    @contextmanager
+    def reading_weights(self) -> Iterator[None]:
+        """Reports the weights that transformers reads in this block, by this thread."""
+        if self.absent:
+            yield
+            return
+        thread, previous = threading.get_ident(), None
+
+        def hook(factory: Callable, args: tuple, kwargs: dict):
+            if kwargs.get("desc") == "Loading weights" and threading.get_ident() == thread:
+                return self._counted(args[0])
+            return previous(factory, args, kwargs) if previous else factory(*args, **kwargs)
+
+        previous = set_tqdm_hook(hook)
+        try:
+            yield
+        finally:
+            set_tqdm_hook(previous)
+
+    def _counted(self, items: Collection) -> Iterator:
+        for number, item in enumerate(items):
+            self.step("loading", number, len(items))
+            yield item
+        self.step("loading", 1, 1)
+
+
+def _end_transfers() -> None:
+    """Where files come through hf_xet, its threads do not heed what a progress bar raises."""
+    abort = getattr(_xet, "abort_xet_session", None)
+    if abort is not None:
+        abort()

@@ -1,0 +1,231 @@
+"""One picture or clip and one question, answered on two sides: both texts as they grow, then what each answer cost.
+
+The protocol: a first pass of each side streams its text and has its memory followed, untimed; then the sides take
+turns (A B A B) for the remaining warm-up rounds and for the timed ones, in which nothing else happens. FastV's own
+ranking is part of its passes. Sides of one model get the very same tensors; another model gets what its own processor
+makes of the same picture or clip and question.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from numbers import Real
+from typing import Any
+
+from PIL import Image
+
+from fastv.costs.flops import cost
+from fastv.errors import FastVError, InvalidInputError
+from fastv.families.config_reader import read_shape
+from fastv.inputs.image import check_question, open_picture
+from fastv.inputs.prompt import answer_text, check_reads, prompt_of
+from fastv.inputs.video import Clip
+from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
+from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
+from fastv.measurement.system_load import watched
+from fastv.measurement.timing import Machine, Pass, Timing, generate, interleaved, now, peak_memory
+from fastv.worker import OutOfTime, Stopped, never, reports_of
+
+__all__ = ["Comparison", "Progress", "RunResult", "Side", "compare"]
+
+MAX_ANSWER_TOKENS, MAX_ROUNDS = 1_024, 50
+
+
+def compare(
+    loaded: LoadedModel,
+    picture: Any,
+    question: str,
+    *,
+    k: int | None = 2,
+    r: float = 0.5,
+    rank: str = "last_token",
+    seed: int = 0,
+    baseline: Side | None = None,
+    max_new_tokens: int = 64,
+    repeats: int = 3,
+    warmup: int = 1,
+    seconds: float | None = None,
+    unwanted: Callable[[], bool] = never,
+) -> Iterator[Progress | Comparison]:
+    """Answers a question about a picture, or a clip, on both sides; yields ``Progress`` all along and a ``Comparison``
+    at the end.
+
+    loaded, k, r, rank, seed: the candidate, "fastv" in what is yielded; see ``Side``. baseline: what it is compared
+    with, by default the same model without FastV. picture: what ``inputs.open_picture`` takes, or, for models that
+    read videos, what ``clips.open_video`` returns. max_new_tokens: the longest answer. repeats: timed passes of each
+    side. warmup: untimed ones before, of which the first is the one that streams, so at least 1. seconds: how long it
+    may take from when the models are free. When they are over it ends at the next token: with the rounds that were
+    timed until then, which ``Comparison.repeats`` counts, or, before the first is, without a ``Comparison``. unwanted:
+    asked after every token whether nobody waits for it any more; it then ends without one.
+
+    Bad arguments raise at once: InvalidInputError, InvalidBudgetError, and UnsupportedModelError for a model whose
+    costs cannot be computed. Closing the iterator stops after the token being made and leaves no thread behind. One
+    comparison runs on a model at a time; a second one waits. Running out of memory raises FastVError; other errors come
+    through as they are.
+    """
+    sides = dict(zip(SIDES, (baseline or Side(loaded), Side(loaded, k, r, rank, seed))))
+    for name, value, most in (
+        ("max_new_tokens", max_new_tokens, MAX_ANSWER_TOKENS),
+        ("repeats", repeats, MAX_ROUNDS),
+        ("warmup", warmup, MAX_ROUNDS),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise InvalidInputError(f"{name} is a whole number from 1 to {most:,}, not {value!r}.")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0):
+        raise InvalidInputError(f"seconds is a number above 0, not {seconds!r}.")
+    for side in sides.values():
+        read_shape(side.loaded.model.config)  # what cannot be costed is refused before it is answered
+        question = check_question(question, side.loaded.processor.tokenizer)
+    picture = picture if isinstance(picture, Clip) else open_picture(picture)
+    for side in sides.values():
+        check_reads(side.loaded, picture)
+    duel = _Duel(sides, max_new_tokens, repeats, warmup, seconds)
+    return reports_of(partial(duel.run, picture, question), unwanted)
+
+
+Report = Callable[[Progress | Comparison], None]
+OnToken = Callable[[tuple[int, ...]], None]
+
+
+@contextmanager
+def _held(locks: Iterable[threading.Lock], stopped: Callable[[], bool]) -> Iterator[None]:
+    """Holds the locks, one that is named twice once; gives up waiting when stopped.
+
+    They are taken in an order of their own, so that two comparisons of the same models never wait for each other.
+    """
+    with ExitStack() as held:
+        for lock in sorted(set(locks), key=id):
+            while not lock.acquire(timeout=0.05):
+                if stopped():
+                    raise Stopped
+            held.callback(lock.release)
+        yield
+
+
+class _Duel:
+    """One comparison in the thread that runs it: FastV is entered, and the models called, in this thread alone."""
+
+    def __init__(
+        self, sides: Mapping[str, Side], max_new_tokens: int, repeats: int, warmup: int, seconds: float | None
+    ):
+        self.sides, self.seconds = sides, seconds
+        self.max_new_tokens, self.repeats, self.warmup = max_new_tokens, repeats, warmup
+        self.texts = dict.fromkeys(sides, "")
+        self.kept: dict[str, Any] = {}  # prompt positions, for the sides with FastV
+        self.passes_done = 0
+
+    def run(self, picture: Image.Image | Clip, question: str, report: Report, stopped: Callable[[], bool]) -> None:
+        self.report, self.stopped = report, stopped
+        self._tell("waiting")
+        try:
+            with _held((side.loaded.lock for side in self.sides.values()), stopped):
+                comparison = self._comparison(picture, question)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return report(comparison)
+        # Outside the handler: an error that is still held keeps its frames, and in them the tensors.
+        for side in self.sides.values():
+            free_memory(side.loaded.device)
+        raise FastVError(
+            "The memory ran out while answering: choose a shorter answer, the dtype 4bit, or a smaller model."
+        )
+
+    def _comparison(self, picture: Image.Image | Clip, question: str) -> Comparison:
+        models = {id(side.loaded.model): side.loaded for side in self.sides.values()}
+        device = self.sides["fastv"].loaded.device
+        self.begun = now(device)
+        made = {
+            key: prompt_of(loaded, picture, question, answer_tokens=self.max_new_tokens)
+            for key, loaded in models.items()
+        }
+        self.prompts = {name: made[id(side.loaded.model)] for name, side in self.sides.items()}
+        peaks = {name: self._first_pass(name) for name in self.sides}
+        with watched() as others:
+            passes = interleaved(
+                [partial(self._pass, name) for name in self.sides], repeats=self.repeats, warmup=self.warmup - 1
+            )
+        results = {name: self._result(name, timed, peaks[name]) for name, timed in zip(self.sides, passes)}
+        return Comparison(
+            **results,
+            question=question,
+            max_new_tokens=self.max_new_tokens,
+            repeats=len(passes[0]),
+            warmup=self.warmup,
+            machine=Machine.here(device, others),
+        )
+
+    def _first_pass(self, name: str) -> int:
+        """Streams the side's text; returns its peak bytes."""
+        loaded = self.sides[name].loaded
+
+        def on_token(tokens: tuple[int, ...]) -> None:
+            self.texts[name] = answer_text(loaded, tokens)
+            self._tell(name, part=len(tokens) / self.max_new_tokens)
+
+        self._tell(name)
+        with peak_memory(loaded.model) as memory:
+            self._pass(name, on_token)
+        return memory.peak_bytes
+
+    def _pass(self, name: str, on_token: OnToken | None = None) -> Pass:
+        """One answer of the side; timed passes have no ``on_token``."""
+        if on_token is None:
+            self._tell("measuring")
+        side = self.sides[name]
+        with side.budget(side.loaded.model) if side.budget else nullcontext() as trace:
+            answer = generate(
+                side.loaded.model,
+                self.prompts[name].inputs,
+                max_new_tokens=self.max_new_tokens,
+                on_token=on_token,
+                stopped=lambda: self.stopped() or self._is_late(),
+            )
+        if self.stopped():
+            raise Stopped
+        if self._is_late():
+            raise OutOfTime
+        if trace is not None:
+            self.kept[name] = trace.kept[0]
+        self.passes_done += 1
+        return answer
+
+    def _is_late(self) -> bool:
+        return self.seconds is not None and now(self.sides["fastv"].loaded.device) - self.begun > self.seconds
+
+    def _tell(self, stage: str, part: float = 0.0) -> None:
+        """Reports how far it is; part: how much of the present pass is done."""
+        fraction = (self.passes_done + part) / (len(self.sides) * (self.warmup + self.repeats))
+        self.report(Progress(stage, self.texts["baseline"], self.texts["fastv"], fraction))
+
+    def _result(self, name: str, passes: list[Pass], peak_bytes: int) -> RunResult:
+        side, prompt, last = self.sides[name], self.prompts[name], passes[-1]
+        whole = prompt.visual.nonzero()[:, 0]
+        seen = prompt.seen(self.kept.get(name, whole))
+        flops = cost(
+            side.loaded.model.config,
+            text_tokens=prompt.tokens - prompt.visual_tokens,
+            visual_tokens=prompt.visual_tokens,
+            answer_tokens=len(last.tokens),
+            k=side.k,
+            r=side.r if side.budget else 0.0,
+            frames=prompt.frames,
+            convention="exact",
+        )
+        return RunResult(
+            setup=side.setup,
+            answer=answer_text(side.loaded, last.tokens),
+            timing=Timing.of(passes),
+            peak_bytes=peak_bytes,
+            kv_cache_bytes=last.kv_cache_bytes,
+            visual_tokens=sum(one.kept_tokens for one in seen),
+            prompt_tokens=prompt.tokens,
+            answer_tokens=len(last.tokens),
+            prefill_flops=flops.prefill_flops,
+            total_flops=flops.total_flops,
+            seen=seen,
+        )

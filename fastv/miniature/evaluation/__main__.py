@@ -1,0 +1,3 @@
+from fastv.miniature.evaluation.cli import main
+
+main()

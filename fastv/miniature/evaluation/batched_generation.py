@@ -1,0 +1,135 @@
+"""Greedy answers to many questions, again and again with other budgets: what no budget changes is done once.
+
+That is drawing and processing the pictures, the vision tower, the projector, and the prompts' tokens. Questions of one
+batch have prompts of one length, so that nothing is padded; descriptions, the only long answers, keep to themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from fastv import FastV
+from fastv.loading.load import LoadedModel
+from fastv.miniature.evaluation.dataset import Item
+
+BATCH = 32
+_LONGEST_ANSWER = 40  # tokens
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``tokens``: how many were generated, the one that ends the answer included."""
+
+    text: str
+    tokens: int
+
+
+class Exam:
+    """The questions of ``items``, ready to be answered by one model. Holds the projector's output of every picture."""
+
+    def __init__(self, loaded: LoadedModel, items: Sequence[Item], *, batch: int = BATCH):
+        self.loaded, self.items = loaded, items
+        self._seen: dict[int, Tensor] = {}  # a scene's seed -> projected visual tokens (n, width)
+        self._prompts: list[Tensor] = []
+        for start in range(0, len(items), batch):
+            self._prepare(items[start : start + batch])
+        self.batches = _batches(
+            [len(prompt) for prompt in self._prompts], [item.question.task == "describe" for item in items], batch
+        )
+
+    @property
+    def prompt_lengths(self) -> list[int]:
+        """Tokens of each prompt, the visual ones included."""
+        return [len(prompt) for prompt in self._prompts]
+
+    @property
+    def visual_tokens(self) -> int:
+        """Of one picture."""
+        return len(next(iter(self._seen.values())))
+
+    def answers(self, budget: FastV | None = None) -> list[Answer]:
+        """One answer per item, in the items' order; ``budget`` prunes.
+
+        Where tokens are dropped at random, every batch draws anew, from the budget's seed and the batch's number.
+        """
+        found: dict[int, Answer] = {}
+        for number, batch in enumerate(self.batches):
+            drawn = budget and FastV(budget.k, budget.r, budget.rank, budget.seed + number)
+            found |= zip(batch, self._answer(batch, drawn))
+        return [found[index] for index in range(len(self.items))]
+
+    def _prepare(self, some: Sequence[Item]) -> None:
+        loaded = self.loaded
+        texts = [loaded.family.prompt(loaded.processor, item.question.text) for item in some]
+        made = loaded.processor(
+            images=[item.scene.picture for item in some], text=texts, padding=True, return_tensors="pt"
+        ).to(loaded.device, loaded.model.dtype)
+        self._prompts += [ids[mask.bool()] for ids, mask in zip(made["input_ids"], made["attention_mask"])]
+        new = {
+            item.scene.seed: pixels
+            for item, pixels in zip(some, made["pixel_values"])
+            if item.scene.seed not in self._seen
+        }
+        if new:
+            with torch.inference_mode():
+                seen = loaded.model.base_model.get_image_features(
+                    pixel_values=torch.stack(list(new.values())), return_dict=True
+                )
+            self._seen |= zip(new, seen.pooler_output)
+
+    @torch.inference_mode()
+    def _answer(self, batch: Sequence[int], budget: FastV | None) -> list[Answer]:
+        loaded = self.loaded
+        ids = torch.stack([self._prompts[index] for index in batch])
+        seen = [self._seen[self.items[index].scene.seed] for index in batch]
+        with given(loaded.model, seen), budget(loaded.model) if budget else nullcontext():
+            # The pictures themselves are not looked at again: any tensor stands for them.
+            out = loaded.model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                pixel_values=ids.new_empty(len(ids), 0),
+                max_new_tokens=_LONGEST_ANSWER,
+            )
+        said = out[:, ids.shape[1] :]
+        texts = loaded.processor.tokenizer.batch_decode(said, skip_special_tokens=True)
+        ended = said == loaded.processor.tokenizer.eos_token_id
+        counts = torch.where(ended.any(1), ended.int().argmax(1) + 1, said.shape[1])
+        return [Answer(text.strip(), int(count)) for text, count in zip(texts, counts)]
+
+
+def answers(
+    loaded: LoadedModel, items: Sequence[Item], budget: FastV | None = None, *, batch: int = BATCH
+) -> list[str]:
+    """Greedy answers, one per item, in order; ``budget`` prunes."""
+    return [answer.text for answer in Exam(loaded, items, batch=batch).answers(budget)]
+
+
+@contextmanager
+def given(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
+    """While open, the model takes ``seen``, for each picture (visual tokens, width), for its pictures' features."""
+    base = model.base_model
+
+    def get_image_features(pixel_values: Tensor | None = None, **_: Any) -> BaseModelOutputWithPooling:  # as theirs
+        return BaseModelOutputWithPooling(pooler_output=seen)
+
+    base.get_image_features = get_image_features
+    try:
+        yield
+    finally:
+        del base.get_image_features
+
+
+def _batches(lengths: Sequence[int], long: Sequence[bool], most: int) -> list[list[int]]:
+    """Indices in batches of at most ``most``: prompts of one length, with long answers or without."""
+    groups: dict[tuple[bool, int], list[int]] = {}
+    for index, kind in enumerate(zip(long, lengths)):
+        groups.setdefault(kind, []).append(index)
+    return [group[start : start + most] for _, group in sorted(groups.items()) for start in range(0, len(group), most)]

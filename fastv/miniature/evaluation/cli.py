@@ -1,0 +1,159 @@
+"""How well a miniature answers, with and without FastV: the same fixed scenes every time, scores with intervals.
+
+    python -m fastv.miniature.evaluation mini-7
+    python -m fastv.miniature.evaluation mini-7 -k 2 -r 0.5 --scenes 300
+    python -m fastv.miniature.evaluation mini-13 --grid --like mini-7
+    python -m fastv.miniature.evaluation mini-13 --duel mini-7
+
+With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and ranking is measured, answers, FLOPs and time to the first
+token, into assets/measured/<model>.json. With --duel only the budgets are at which the model costs what the smaller one
+costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it answers
+without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only the times
+are taken anew, for which the machine should be doing nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fastv import FastV
+from fastv.costs import configs
+from fastv.evidence.measurements import FOLDER, Measured, MeasuredPoint, fingerprint, parsed
+from fastv.formatting import percent
+from fastv.loading.load import LoadedModel, load
+from fastv.miniature.evaluation.batched_generation import Exam, answers
+from fastv.miniature.evaluation.dataset import DUEL_SCENES, QUESTIONS_A_SCENE, SCENES, benchmark
+from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
+from fastv.miniature.evaluation.scoring import is_right, merged, scores
+from fastv.miniature.world.question_templates import TASKS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m fastv.miniature.evaluation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", nargs="?", default="mini-7", help="a miniature's name, or a folder")
+    parser.add_argument("-k", type=int, default=None, help="prune on entering this decoder layer (default: no FastV)")
+    parser.add_argument("-r", type=float, default=0.5, help="fraction of visual tokens to drop")
+    parser.add_argument("--rank", default="last_token")
+    parser.add_argument("--scenes", type=int, default=SCENES)
+    parser.add_argument("--questions", type=int, help=f"about each scene (default: {QUESTIONS_A_SCENE}; 1 for a grid)")
+    parser.add_argument("--grid", action="store_true", help="measure the whole grid")
+    parser.add_argument("--like", help="also, for each K, where it costs what this smaller model costs without FastV")
+    parser.add_argument("--duel", metavar="MODEL", help="measure only what costs what this smaller model costs")
+    parser.add_argument("--times", action="store_true", help="of a grid that is there, take the times anew, no answers")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each point of the grid")
+    parser.add_argument("--json", type=Path, help="also write the scores to this file; for a grid, in place of its own")
+    arguments = parser.parse_args()
+    loaded = load(arguments.model)
+    (_duel if arguments.duel else _grid if arguments.grid or arguments.times else _single)(loaded, arguments)
+
+
+def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
+    budget = None if arguments.k is None else FastV(arguments.k, arguments.r, arguments.rank)
+    parts = []
+    for first in range(0, arguments.scenes, SCENES):  # so many at a time: their pictures are held in memory
+        some = min(SCENES, arguments.scenes - first)
+        items = benchmark(some, arguments.questions or QUESTIONS_A_SCENE, first=first)
+        parts.append(
+            scores(
+                items, [is_right(item.question, answer) for item, answer in zip(items, answers(loaded, items, budget))]
+            )
+        )
+        if arguments.scenes > SCENES:
+            print(f"scenes {first} to {first + some - 1}: {percent(parts[-1]['all'].share)}", flush=True)
+    found = merged(parts)
+    for name, score in found.items():
+        between = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
+        print(f"{name:16} {100 * score.share:5.1f}%  ({between}, n={score.asked})")
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "model": Path(loaded.entry.key).name,
+            "weights": fingerprint(Path(loaded.entry.source)),
+            "k": arguments.k,
+            "r": arguments.r if budget else 0.0,
+            "rank": arguments.rank if budget else None,
+            "scenes": arguments.scenes,
+        }
+        record = {**settings, "scores": {name: asdict(score) for name, score in found.items()}}
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _duel(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
+    name = Path(arguments.model).name
+    print("Reading the pictures", flush=True)
+    exam = Exam(loaded, benchmark(DUEL_SCENES, 1, first=SCENES))
+    points = [None, *parity(loaded.model.config, configs.shape_of(arguments.duel), exam)]
+    command = f"python -m fastv.miniature.evaluation {name} --duel {arguments.duel} --repeats {arguments.repeats}"
+    _measure(exam, points, arguments.json or FOLDER / "duels" / f"{name}.json", command, arguments)
+
+
+def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
+    name, questions = Path(arguments.model).name, arguments.questions or 1
+    print("Reading the pictures", flush=True)
+    exam = Exam(loaded, benchmark(arguments.scenes, questions))
+    points = grid()
+    command = (
+        f"python -m fastv.miniature.evaluation {name} --grid --scenes {arguments.scenes} --questions {questions} "
+        f"--repeats {arguments.repeats}"
+    )
+    if arguments.like:
+        points += parity(loaded.model.config, configs.shape_of(arguments.like), exam)
+        command += f" --like {arguments.like}"
+    _measure(exam, points, arguments.json or FOLDER / f"{name}.json", command, arguments)
+
+
+def _measure(exam: Exam, points: list[FastV | None], path: Path, command: str, arguments: argparse.Namespace) -> None:
+    print(f"{len(exam.items)} questions, {len(points)} points", flush=True)
+
+    def tell(record: dict[str, Any]) -> None:
+        print(_line(parsed(record)), flush=True)
+
+    if arguments.times:
+        retime(exam, path, repeats=arguments.repeats, tell=tell)
+        return
+    found = parsed(sweep(exam, points, path, command=command, repeats=arguments.repeats, tell=tell))
+    print("\n" + _by_task(found))
+
+
+def _line(found: Measured) -> str:
+    """The latest point in words."""
+    point = found.points[-1]
+    score = found.score(point)
+    share = f"{percent(score.share):>6} ({percent(score.low)} to {percent(score.high)})"
+    if point.k is None:
+        return f"{_name(point):28} {share}"
+    change = found.change(point)
+    return (
+        f"{_name(point):28} {share}  change {100 * change.share:+.1f} ({100 * change.low:+.1f} to "
+        f"{100 * change.high:+.1f}) points, p={change.p:.2g}  "
+        f"{percent(point.total_flops / found.unpruned.total_flops)} of the FLOPs, {percent(point.time_ratio)} of "
+        "the first-token time"
+    )
+
+
+def _name(point: MeasuredPoint) -> str:
+    return "no FastV" if point.k is None else f"K={point.k} R={percent(point.r)} {point.rank}"
+
+
+def _by_task(found: Measured) -> str:
+    """All points as a table of shares per task, with the changes that are clear marked."""
+    asked = [task for task in TASKS if task in found.tasks]
+    lines = [
+        "Right per task, in percent; * differs from no FastV by more than chance would (95%, each on its own)",
+        " ".join([f"{'':24}", *(f"{task[:9]:>10}" for task in asked)]),
+    ]
+    for point in found.points:
+        cells = [
+            f"{100 * found.score(point, task).share:9.1f}{'*' if found.change(point, task).is_clear else ' '}"
+            for task in asked
+        ]
+        lines.append(" ".join([f"{_name(point):24}", *cells]))
+    return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""A miniature over a grid of (K, R, ranking): which questions it answers right, what that costs, how long it takes.
+
+The record is written after each point, so that a sweep that was ended goes on where it was. ``fastv.evidence.measurements`` reads
+it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from fastv import FastV
+from fastv.costs.solver import Solution, Target, Workload, solve_all
+from fastv.errors import InvalidInputError
+from fastv.evidence.measurements import fingerprint, packed
+from fastv.inputs.prompt import prompt_of
+from fastv.measurement.timing import Machine, Pass, generate, interleaved
+from fastv.miniature.evaluation.batched_generation import Answer, Exam
+from fastv.miniature.evaluation.scoring import is_right
+from fastv.miniature.world.question_templates import TASKS
+from fastv.pruning.scorers import RANKS
+
+KS, RS = (0, 1, 2, 3, 4), (0.25, 0.5, 0.75, 0.9)
+
+
+def grid(ks: Iterable[int] = KS, rs: Iterable[float] = RS, ranks: Sequence[str] = RANKS) -> list[FastV | None]:
+    """The points: no FastV first, then every K and R with every ranking; K = 0 can only draw at random."""
+    rs = tuple(rs)
+    return [None] + [FastV(k, r, rank) for k in ks for r in rs for rank in (ranks if k else ("random",))]
+
+
+def parity(config: Any, reference: Any, exam: Exam, ks: Iterable[int] = KS) -> list[FastV]:
+    """For each K the R at which ``config`` costs what ``reference`` costs without FastV, where there is one.
+
+    Cost: all decoder layers together by the paper's formula, as in the preset "7B-equivalent (total)".
+    """
+    visual = exam.visual_tokens
+    workload = Workload(text_tokens=round(fmean(exam.prompt_lengths)) - visual, visual_tokens=visual)
+    target = Target.of_model(reference, workload, "decoder_prefill_flops")
+    found = [one for one in solve_all(config, workload, target, ks) if isinstance(one, Solution) and one.r > 0]
+    # Four digits say R to the token.
+    return [FastV(one.k, round(one.r, 4), "last_token" if one.k else "random") for one in found]
+
+
+def sweep(
+    exam: Exam,
+    points: Iterable[FastV | None],
+    path: Path,
+    *,
+    command: str,
+    repeats: int = 5,
+    tell: Callable[[dict[str, Any]], None] = lambda record: None,
+) -> dict[str, Any]:
+    """Measures the points that ``path`` does not hold yet; returns all it then holds. tell: called after each point.
+
+    Raises InvalidInputError where the file is of other weights, questions, versions or another machine: its points
+    would not belong together with new ones.
+    """
+    record = {**_header(exam, command, repeats), "points": []}
+    if path.exists():
+        record["points"] = _resumed(path, record)
+    done = {(point["k"], point["r"], point["rank"]) for point in record["points"]}
+    for budget in points:
+        if _key(budget) not in done:
+            record["points"].append(_measured(exam, budget, repeats))
+            write(record, path)
+            tell(record)
+    return record
+
+
+def retime(
+    exam: Exam, path: Path, *, repeats: int = 5, tell: Callable[[dict[str, Any]], None] = lambda record: None
+) -> dict[str, Any]:
+    """Takes the times of all points of a sweep anew, where the machine was busy; answers stay. Raises as ``sweep``."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    record = {**_header(exam, before.get("command", ""), repeats), "points": []}
+    for point in _resumed(path, {**record, "machine": before.get("machine"), "repeats": before.get("repeats")}):
+        budget = None if point["k"] is None else FastV(point["k"], point["r"], point["rank"])
+        seconds, unpruned = _first_token(exam, budget, repeats)
+        record["points"].append({**point, "seconds": seconds, "unpruned_seconds": unpruned})
+        tell(record)
+    write(record, path)
+    return record
+
+
+def write(record: dict[str, Any], path: Path) -> None:
+    """A line for each point; the file is either the old one or the new one, whatever happens."""
+    head = json.dumps({name: value for name, value in record.items() if name != "points"}, indent=1)
+    lines = ",\n".join("  " + json.dumps(point) for point in record["points"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(f'{head[:-2]},\n "points": [\n{lines}\n ]\n}}\n', encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
+    loaded = exam.loaded
+    letters = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return {
+        "model": Path(loaded.entry.key).name,
+        "command": command,
+        "weights": fingerprint(Path(loaded.entry.source)),
+        "machine": asdict(Machine.here(loaded.device)),
+        "dtype": loaded.dtype,
+        "layers": len(loaded.family.decoder(loaded.model).layers),
+        "task_names": list(TASKS),
+        "tasks": "".join(letters[TASKS.index(item.question.task)] for item in exam.items),
+        "visual_tokens": exam.visual_tokens,
+        "text_tokens": round(fmean(exam.prompt_lengths) - exam.visual_tokens, 3),
+        "repeats": repeats,
+    }
+
+
+def _resumed(path: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        points = before.pop("points")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(f"{path} holds no sweep: remove it, or write to another file.") from error
+    other = [name for name in record if name not in ("points", "command") and before.get(name) != record[name]]
+    if other:
+        raise InvalidInputError(
+            f"{path} is of another sweep, as its {other[0]} tells: remove it, or write to another file."
+        )
+    return points
+
+
+def _key(budget: FastV | None) -> tuple[int | None, float, str | None]:
+    return (None, 0.0, None) if budget is None else (budget.k, budget.r, budget.rank)
+
+
+def _measured(exam: Exam, budget: FastV | None, repeats: int) -> dict[str, Any]:
+    answers = exam.answers(budget)
+    marks = [is_right(item.question, answer.text) for item, answer in zip(exam.items, answers)]
+    k, r, rank = _key(budget)
+    seconds, unpruned = _first_token(exam, budget, repeats)
+    return {
+        "k": k,
+        "r": r,
+        "rank": rank,
+        "answer_tokens": round(fmean(answer.tokens for answer in answers), 3),
+        **_flops(exam, answers, k, r),
+        "seconds": seconds,
+        "unpruned_seconds": unpruned,
+        "right": packed(marks),
+    }
+
+
+def _flops(exam: Exam, answers: Sequence[Answer], k: int | None, r: float) -> dict[str, float]:
+    """Means over the questions, at each prompt's own length and for the answer that was given."""
+    visual, config = exam.visual_tokens, exam.loaded.model.config
+    asked = [(length - visual, answer.tokens) for length, answer in zip(exam.prompt_lengths, answers)]
+    kinds, found = set(asked), {}
+    for prefix, convention in (("", "exact"), ("paper_", "paper")):
+        costs = {kind: Workload(kind[0], visual, kind[1]).cost(config, k, r, convention) for kind in kinds}
+        found[f"{prefix}prefill_flops"] = round(fmean(costs[kind].prefill_flops for kind in asked))
+        found[f"{prefix}total_flops"] = round(fmean(costs[kind].total_flops for kind in asked))
+    return found
+
+
+def _first_token(exam: Exam, budget: FastV | None, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds to the first token of a prompt of middling length, with the budget and, in turn, without."""
+    loaded, lengths = exam.loaded, exam.prompt_lengths
+    middle = exam.items[sorted(range(len(lengths)), key=lengths.__getitem__)[len(lengths) // 2]]
+    prompt = prompt_of(loaded, middle.scene.picture, middle.question.text, answer_tokens=1)
+    plain = partial(generate, loaded.model, prompt.inputs, max_new_tokens=1)
+
+    def pruned() -> Pass:
+        with budget(loaded.model):
+            return plain()
+
+    sides = interleaved([plain] if budget is None else [plain, pruned], repeats=repeats, warmup=1)
+    seconds = [[round(one.prefill_seconds, 6) for one in side] for side in sides]
+    return seconds[-1], seconds[0]

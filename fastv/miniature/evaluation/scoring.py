@@ -1,0 +1,49 @@
+"""Which answers are right, and scores per task and by what training had seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastv.miniature.evaluation.dataset import Item
+from fastv.miniature.world.question_templates import TASKS
+from fastv.miniature.world.questions import Question
+from fastv.stats import Score
+
+
+def is_right(question: Question, answer: str) -> bool:
+    """Whether an answer says the same: in any case, and for a description with the things in any order."""
+    said, truth = answer.strip().rstrip(".").lower(), question.answer.lower()
+    if question.task != "describe":
+        return said == truth
+    return _parts(said) == _parts(truth)
+
+
+def _parts(text: str) -> list[str]:
+    things, _, background = text.partition(" on ")
+    return sorted(things.replace(" and ", ", ").split(", ")) + [background]
+
+
+def merged(parts: Sequence[dict[str, Score]]) -> dict[str, Score]:
+    """The scores of all questions from those of some of them at a time."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {
+        name: Score.counted(
+            sum(part[name].right for part in parts if name in part),
+            sum(part[name].asked for part in parts if name in part),
+        )
+        for name in names
+    }
+
+
+def scores(items: Sequence[Item], marks: Sequence[bool]) -> dict[str, Score]:
+    """Overall, per task, and by what training had seen: name -> Score."""
+    groups = {"all": lambda item: True}
+    groups |= {task: lambda item, task=task: item.question.task == task for task in TASKS}
+    groups |= {
+        "phrasing seen": lambda item: item.question.seen,
+        "phrasing unseen": lambda item: not item.question.seen,
+        "layout seen": lambda item: not item.held_out,
+        "layout unseen": lambda item: item.held_out,
+    }
+    chosen = {name: [mark for item, mark in zip(items, marks) if belongs(item)] for name, belongs in groups.items()}
+    return {name: Score.of(some) for name, some in chosen.items() if some}

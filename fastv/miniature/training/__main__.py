@@ -1,0 +1,3 @@
+from fastv.miniature.training.cli import main
+
+main()

@@ -1,0 +1,11 @@
+"""Where the files that come with the project lie: beside the package in a checkout, inside it once it is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = PACKAGE / "_data"
+DATA = _INSTALLED if _INSTALLED.is_dir() else PACKAGE.parent
+ASSETS = DATA / "assets"
+PRESETS = DATA / "presets"

@@ -1,0 +1,3 @@
+from fastv.sweep.run import main
+
+main()

@@ -1,0 +1,181 @@
+"""Two models side by side, in a real browser and from a script: the twins, the larger one untrained."""
+
+from __future__ import annotations
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from fastv.app.service.model_pool import Shelf
+from fastv.loading.load import load
+from tests.support.browser import opened, wait_for
+from tests.support.miniatures import catalogue_with, untrained_mini_13
+from tests.support.serving import serving
+
+DUEL = '#preset input[value="The paper\'s duel"]'
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """The app with both twins."""
+    entry = untrained_mini_13(tmp_path_factory.mktemp("twins"))
+    with serving(Shelf(load("mini-7"), catalogue=catalogue_with(entry))) as app:
+        yield app
+
+
+def number(page, name: str, value: str) -> None:
+    page.locator(f"#{name} input[type=number]").fill(value)
+    page.locator(f"#{name} input[type=number]").press("Tab")
+
+
+def run(page) -> None:
+    """The quickest comparison there is."""
+    page.get_by_text("Advanced").click()
+    for label, value in (("Longest answer", "2"), ("Timed runs", "1")):
+        field = page.get_by_label(f"number input for {label}")
+        field.fill(value)
+        field.press("Tab")
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
+
+
+def headings(page) -> list[str]:
+    return page.locator("#answers h3").all_inner_texts() + page.locator("#costs thead th").all_inner_texts()[1:]
+
+
+def test_one_model_with_and_without_is_what_there_is_at_first(browser, app):
+    with opened(browser, app.address) as page:
+        assert page.inner_text("#compare-with").split("\n")[0] == "Compare with: the same model without FastV"
+        assert not page.is_visible("#baseline-model") and not page.is_checked(DUEL)
+        page.check("#preset input[value='K=3, R=50%']")
+        page.wait_for_url("**k=3&**")
+        assert "baseline" not in page.url
+
+
+# First of those with the twins: the larger one is not in memory yet.
+def test_a_link_brings_its_models_and_the_duel_fits_a_phone(browser, twins):
+    with opened(browser, f"{twins.address}?model=mini-13&k=2&r=50.3&baseline=mini-7", width=390) as page:
+        page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        page.click("#compare-with button")
+        page.wait_for_selector("#baseline-model")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        parts = "[...document.querySelectorAll('#costs, #answers, #compare-with, #baseline-r')]"
+        assert page.evaluate(f"{parts}.every(part => part.getBoundingClientRect().right <= 390)")
+
+
+def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_path):
+    with opened(browser, twins.address) as page:
+        page.check(DUEL)
+        page.wait_for_selector("#status:has-text('Mini 13 and Mini 7 are loaded')")
+        wait_for(page, "r", "50.3")
+        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(DUEL)
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        expected = [
+            "Mini 7 without FastV",
+            "Mini 13 with FastV K=2, R=50.3%",
+            "Mini 7",
+            "Mini 13 with FastV",
+            "Mini 13 takes\nof what Mini 7 takes",
+        ]
+        assert headings(page) == expected
+        run(page)
+        assert headings(page) == expected
+        assert "mini-7 in float32 and mini-13 in float32" in page.inner_text("#costs")
+        assert "1.00× the FLOPs" in page.inner_text("#costs") and not page.is_visible("#other-kept")
+        assert "What FastV kept in Mini 13" in page.inner_text("#kept-words")
+        page.get_by_text("Use this in Python").click()
+        page.wait_for_selector('#use-this:has-text(\'"Mini 7": ("mini-7", None)\')')
+        with page.expect_download() as download:
+            page.click("#download-html")
+        assert download.value.suggested_filename == "fastv-mini-13-k2-r50.3-beside-mini-7.html"
+        download.value.save_as(tmp_path / "report.html")
+        page.wait_for_url("**baseline=mini-7**")
+        link = page.url
+    with opened(browser, link) as page:
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        wait_for(page, "r", "50.3")
+        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(DUEL)
+        page.get_by_role("tab", name="Explore").click()
+        page.click('#map button[data-k="3"][data-r="0.75"]')
+        page.wait_for_selector("#map .readout:has-text('K=3, R=75%')")
+        page.get_by_role("tab", name="Compare").click()
+        wait_for(page, "k", "3")
+        assert page.is_checked("#preset input[value='Your own']")
+        assert page.inner_text("#compare-with").startswith("Compare with: Mini 7 without FastV")
+        page.goto(f"file://{tmp_path}/report.html")
+        assert page.inner_text("h1") == "Mini 13 with FastV beside Mini 7"
+        again = page.get_attribute(".link a", "href")
+        assert "model=mini-13" in again and "baseline=mini-7" in again
+
+
+def test_a_budget_of_one_model_ends_the_duel(browser, twins):
+    with opened(browser, twins.address) as page:
+        page.check(DUEL)
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        page.check("#preset input[value='K=2, R=75%']")
+        page.wait_for_selector("#compare-with:has-text('Compare with: the same model without FastV')")
+        wait_for(page, "r", "75")
+        assert page.is_checked("#model input[value=mini-13]") and page.is_checked("#preset input[value='K=2, R=75%']")
+
+
+def test_the_other_side_is_any_model_at_any_budget(browser, twins):
+    with opened(browser, twins.address) as page:
+        page.click("#compare-with button")
+        page.check("#baseline-model input[value=mini-13]")
+        page.wait_for_selector("#status:has-text('The other side is Mini 13')")
+        assert page.get_attribute("#baseline-k input[type=number]", "max") == "9"
+        number(page, "baseline-r", "75")
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 13 at K=2, R=75%')")
+        number(page, "r", "0")
+        page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        run(page)
+        assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without FastV"]
+        assert "What FastV kept in Mini 13" in page.inner_text("#kept-words") and not page.is_visible("#other-kept")
+        number(page, "r", "50")
+        page.click("#run")
+        page.wait_for_selector("#other-kept img")
+        assert "What FastV kept in Mini 7" in page.inner_text("#kept-words")
+        assert "What FastV kept in Mini 13" in page.inner_text("#other-kept-words")
+        page.wait_for_selector("#status:has-text('Done')")
+        number(page, "baseline-r", "0")
+        page.check("#baseline-model input >> nth=0")
+        page.wait_for_selector("#compare-with:has-text('Compare with: the same model without FastV')")
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, twins):
+    with opened(browser, twins.address) as page:
+        page.click("#compare-with button")
+        page.check("#baseline-model input[value='llava-1.5-7b']")
+        page.wait_for_selector("#status .problem:has-text('stays as it was')")
+        page.wait_for_function("document.querySelector('#baseline-model input').checked")
+        assert page.inner_text("#compare-with").startswith("Compare with: the same model without FastV")
+
+
+def test_scripts_compare_any_two(twins, files):
+    client = Client(twins.address, verbose=False)
+
+    def ask(**settings):
+        return client.predict(
+            image=handle_file(files["red"]),
+            question="how many ?",
+            max_new_tokens=2,
+            repeats=1,
+            api_name="/compare",
+            **settings,
+        )
+
+    result = ask(k=2, r=0.5, model="mini-13", baseline_model="mini-7")
+    assert [(result[side]["model"], result[side]["k"]) for side in ("baseline", "fastv")] == [
+        ("mini-7", None),
+        ("mini-13", 2),
+    ]
+    assert (result["model"], result["k"], result["r"]) == ("mini-13", 2, 0.5)
+    swapped = ask(k=None, baseline_model="mini-13", baseline_k=2)
+    assert swapped["k"] is None and swapped["baseline"]["r"] == 0.5
+    for side, other in (("baseline", "fastv"), ("fastv", "baseline")):
+        for field in ("answer", "prefill_flops", "kv_cache_bytes", "kept", "peak_bytes"):
+            assert result[side][field] == swapped[other][field]
+    for wrong, piece in (({"baseline_model": "nobody"}, "There is no model"), ({"baseline_k": 8}, "layers")):
+        with pytest.raises(AppError, match=piece):
+            ask(**wrong)

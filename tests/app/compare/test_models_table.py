@@ -1,0 +1,42 @@
+"""What the table of models says, for machines of several kinds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fastv.app.compare.models_table import models_table
+from fastv.app.service.model_pool import Refusal, Shelf
+from fastv.loading.load import load
+from fastv.loading.machine_memory import Gpu, Room
+from tests.support.standins import save_llava_checkpoint
+
+GB = 10**9
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "<i>mine"
+    save_llava_checkpoint(folder)
+    return Shelf(load(str(folder)), refused={"qwen2-vl-2b": Refusal("never", "Not & never.")})
+
+
+def test_every_model_of_the_shelf_has_its_line(shelf):
+    table = models_table(shelf, Room(24 * GB, 20 * GB))
+    assert table.count('<tr class="here">') == len(shelf.entries)
+    assert "&lt;i&gt;mine" in table and "<i>" not in table
+    assert "Not &amp; never." in table
+    assert (
+        '<th scope="row">LLaVA-1.5 7B</th><td>14.1</td>' in table and table.count('<span class="unit">GB</span>') == 4
+    )
+
+
+def test_what_fits_follows_the_machine(shelf):
+    small, large = (
+        models_table(shelf, room)
+        for room in (Room(8 * GB, 6 * GB), Room(256 * GB, 200 * GB, (Gpu("large", 80 * GB, 80 * GB),)))
+    )
+    line = re.compile(r"LLaVA-1.5 13B in (\w+) needs")
+    assert line.search(small).group(1) == "bfloat16" and "this machine has 8 GB of RAM and no GPU" in small
+    assert line.search(large).group(1) == "float16" and "fits the GPU" in large

@@ -1,0 +1,221 @@
+"""The explorer's panes, from the controls' values to HTML: right, robust, and instant."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import time
+from html import unescape
+
+import pytest
+
+from fastv.app.explore import events
+from fastv.app.explore.cost_map_html import measures
+from fastv.app.explore.state import OWN, choices
+from fastv.costs import roofline
+from fastv.costs.memory import DTYPES
+from fastv.errors import FastVError
+from fastv.evidence import pareto
+from fastv.families.config_reader import REFERENCE_CONFIGS
+
+NAMES = (
+    "model",
+    "own",
+    "k",
+    "r_percent",
+    "dtype",
+    "text_tokens",
+    "answer_tokens",
+    "pictures",
+    "batch",
+    "measure",
+    "relative",
+    "device",
+    "axis",
+    "benchmark",
+)
+START = dict(
+    zip(
+        NAMES,
+        (
+            "llava-1.5-13b",
+            "",
+            2,
+            50,
+            "float16",
+            36,
+            64,
+            1,
+            1,
+            "prefill-paper",
+            "itself",
+            "a100-80g",
+            "total",
+            "average",
+        ),
+    )
+)
+PANES = ("problem", "map", "equivalence", "flops", "device", "frontier")
+
+
+def shown(**changes) -> dict[str, str]:
+    return dict(zip(PANES, events.panes(*(START | changes).values())))
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^>]*>", " ", html))).strip()
+
+
+def text(**changes) -> dict[str, str]:
+    """The panes' words."""
+    return {name: words(html) for name, html in shown(**changes).items()}
+
+
+def test_the_honest_and_the_paper_s_equivalent_stand_side_by_side():
+    said = text()
+    assert "54.7% of LLaVA-1.5 13B without FastV, 106.5% of LLaVA-1.5 7B" in said["map"]
+    assert "K=2, R=53.8% 266 of 576 visual tokens stay (the costs meet at 53.7%); 99.8% " in said["equivalence"]
+    assert "meet at 39.4%" in said["equivalence"] and "40 layers and LLaVA-1.5 7B has 32" in said["equivalence"]
+    for seconds in ("0.138 s", "0.155 s", "0.124 s"):
+        assert seconds in said["equivalence"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0 51.0% 51.2% 37.4%",
+        "1 52.3% 52.6% 38.4%",
+        "2 53.7% 54.0% 39.4%",
+        "3 55.2% 55.4% 40.5%",
+        "5 58.4% 58.6% 42.8%",
+        "10 68.3% 68.5% 50.0%",
+        "20 – not reachable – not reachable 75.5%",
+    ],
+)
+def test_the_table_of_equivalents_to_the_digit(row):
+    assert f" {row} " in text()["equivalence"] + " "
+
+
+def test_the_smaller_model_has_no_equivalent_of_itself():
+    said = text(model="llava-1.5-7b")
+    assert "is LLaVA-1.5 7B itself" in said["equivalence"] and "polyline" not in shown(model="llava-1.5-7b")["map"]
+
+
+def test_what_fastv_does_not_change_is_plain():
+    said = text()["flops"]
+    assert "Vision tower 0.382 0.382 the same" in said and "Decode steps 1.65 1.64 1% less" in said
+
+
+def test_ones_own_config_is_explored_like_the_model_it_describes():
+    own = json.dumps(REFERENCE_CONFIGS["llava-1.5-13b"])
+    mine, theirs = text(model=OWN, own=own), text()
+    assert mine["flops"] == theirs["flops"] and mine["problem"] == ""
+    assert mine["map"].replace("Your config", "LLaVA-1.5 13B").startswith(theirs["map"][:200])
+    hostile = shown(model=OWN, own='{"model_type": "<img src=x>"}')["problem"]
+    assert "not known" in hostile and "<img" not in hostile
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"k": 39},
+        {"k": 99},
+        {"r_percent": 0},
+        {"r_percent": 100},
+        {"r_percent": 53.7},
+        {"batch": 64, "pictures": 8},
+        {"text_tokens": 0},
+        {"answer_tokens": 1},
+        {"relative": "small"},
+        {"model": "llava-1.5-7b", "relative": "small"},
+        *({"measure": key} for _, key in measures()),
+        *({"dtype": dtype} for dtype in DTYPES),
+        *({"device": key} for key in roofline.devices()),
+        *({"axis": axis, "benchmark": benchmark} for axis in pareto.AXES for benchmark in pareto.BENCHMARKS),
+        *({"model": key} for _, key in choices() if key != OWN),
+    ],
+    ids=str,
+)
+def test_every_control_has_something_to_show(changes):
+    panes = shown(**changes)
+    assert panes["problem"] == "" and all(panes[name] for name in PANES[1:])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "nobody"},
+        {"model": None},
+        {"model": OWN},
+        {"dtype": "float1"},
+        {"text_tokens": -1},
+        {"text_tokens": 1e12},
+        {"pictures": "many"},
+        {"pictures": 1.5},
+        {"batch": 0},
+        {"batch": True},
+        {"k": None},
+        {"k": float("nan")},
+        {"r_percent": 101},
+        {"r_percent": None},
+        {"r_percent": float("nan")},
+        {"measure": "beauty"},
+        {"relative": "nothing"},
+        {"device": "abacus"},
+        {"axis": "time"},
+        {"benchmark": "vqa"},
+    ],
+    ids=str,
+)
+def test_nonsense_gets_a_sentence_and_leaves_the_rest_as_it_is(changes, caplog):
+    panes = shown(**changes)
+    assert isinstance(panes["problem"], str) and len(words(panes["problem"])) > 20
+    assert not any(isinstance(panes[name], str) for name in PANES[1:]) and not caplog.records
+
+
+def test_a_move_of_any_control_is_answered_at_once():
+    seconds = []
+    for text_tokens in range(100, 115):
+        begun = time.perf_counter()
+        shown(text_tokens=text_tokens)
+        seconds.append(time.perf_counter() - begun)
+    assert statistics.median(seconds) < 0.1
+
+
+@pytest.mark.parametrize(
+    "spot, found",
+    [
+        ({"k": "5", "r": "0.7", "model": ""}, ("llava-1.5-13b", 40, 5, 70.0)),
+        ({"k": "2", "r": "0.538"}, ("llava-1.5-13b", 40, 2, 53.8)),
+        ({"k": "39", "r": "0.5", "model": "llava-1.5-7b"}, ("llava-1.5-7b", 32, 31, 50.0)),
+        ({"k": "", "r": "0.0", "model": "llava-1.5-7b"}, ("llava-1.5-7b", 32, 2, 0.0)),
+        ({"k": "2", "r": "0.5", "model": "qwen-vl-chat"}, ("llava-1.5-13b", 40, 2, 50.0)),
+    ],
+)
+def test_a_chosen_spot_is_a_model_and_a_budget(spot, found):
+    assert events.chosen_spot(spot, "llava-1.5-13b", "", 2) == found
+
+
+@pytest.mark.parametrize(
+    "spot",
+    [
+        {},
+        {"k": "x", "r": "0.5"},
+        {"k": "2", "r": "1.5"},
+        {"k": "-1", "r": "0.5"},
+        {"k": "2", "r": "nan"},
+        {"k": None, "r": None},
+        {"k": "2", "r": []},
+        {"k": "2", "r": "0.5", "model": ["x"]},
+    ],
+)
+def test_what_is_no_spot_is_refused(spot):
+    with pytest.raises(FastVError):
+        events.chosen_spot(spot, "llava-1.5-13b", "", 2)
+
+
+def test_a_model_of_clips_begins_with_the_paper_s_eight_frames():
+    assert "36 text and 2,048 visual tokens, 8 frames." in text(model="video-llava-7b")["map"]
+    assert "36 text and 576 visual tokens." in text(model="qwen2-vl-7b")["map"]
+    assert "36 text and 4,096 visual tokens, 16 frames." in text(model="video-llava-7b", pictures=2)["map"]

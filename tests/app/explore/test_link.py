@@ -1,0 +1,93 @@
+"""A link brings the explorer back as it was, says only what was changed, and believes nothing it is told."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import pytest
+
+from fastv.app.explore import link
+from fastv.app.explore.events import panes
+from fastv.app.explore.layout import layout
+
+CHANGED = {
+    "model": "qwen2-vl-7b",
+    "k": 20,
+    "r": 53.8,
+    "dtype": "4bit",
+    "text": 100,
+    "answer": 1,
+    "pictures": 3,
+    "batch": 8,
+    "map": "kv-cache",
+    "of": "small",
+    "device": "t4",
+    "cost": "ratio",
+    "score": "mmmu_acc",
+}
+SKIP = gr.skip()
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    with gr.Blocks():
+        return layout(2, 50.0)
+
+
+def query(explorer, **changes) -> dict[str, str]:
+    values = {name: control.value for name, control in link.linked(explorer).items()} | changes
+    return dict(parse_qsl(link.query_of(explorer, list(values.values()))))
+
+
+def test_there_and_back(explorer):
+    for name, control in link.linked(explorer).items():
+        choices = [key for _, key in control.choices] if isinstance(control, gr.Radio) else []
+        assert CHANGED[name] != control.value and (not choices or CHANGED[name] in choices), name
+        assert link.values_of(explorer, query(explorer, **{name: CHANGED[name]})) == {name: CHANGED[name]}
+    assert link.values_of(explorer, query(explorer, **CHANGED)) == CHANGED
+
+
+def test_what_was_not_changed_or_cannot_be_linked_is_not_said(explorer):
+    assert query(explorer) == {} == query(explorer, model="own") == query(explorer, k=None)
+    assert query(explorer, k=3, model="own") == {} and query(explorer, r=75.0) == {"x_r": "75"}
+
+
+def test_all_controls_and_panes_follow(explorer):
+    met, *controls, problem, shown, _, _, _, _ = link.followed(
+        explorer, {**query(explorer, **CHANGED), "k": "3", "r": "75"}, panes
+    )
+    assert met == (3, 75.0) and problem == "" and "Qwen2-VL 7B" in shown and len(controls) == len(CHANGED)
+    assert [getattr(control, "value", control) for control in controls] == list(CHANGED.values())
+    assert controls[1].maximum == 27
+
+
+def test_a_layer_that_the_model_lacks_becomes_its_last(explorer):
+    _, model, k, *_ = link.followed(explorer, {"x_model": "mini-7", "x_k": "20"}, panes)
+    assert (model, k.value) == ("mini-7", 7)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {},
+        {"k": "3"},
+        {"x_k": "-1"},
+        {"x_k": "2.5"},
+        {"x_k": "1000"},
+        {"x_r": "101"},
+        {"x_r": "nan"},
+        {"x_r": "5.55"},
+        {"x_batch": "0"},
+        {"x_batch": "65"},
+        {"x_model": "own"},
+        {"x_model": "nobody"},
+        {"x_device": "<b>"},
+        {"x_text": "1e3"},
+        {"x_own": "{}"},
+        {"x_map": ""},
+    ],
+)
+def test_nonsense_changes_nothing(explorer, nonsense):
+    assert set(map(str, link.followed(explorer, nonsense, panes))) == {str(SKIP)}
+    assert len(link.outputs(explorer)) == len(link.followed(explorer, nonsense, panes))

@@ -1,0 +1,81 @@
+"""What people, models and errors say is text on the page, whatever it looks like."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from fastv.app.service import request
+from fastv.app.shared.example_scenes import GENERAL
+from fastv.errors import FastVError
+from fastv.measurement import compare as compare_room
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
+ASK = "#question textarea, #question input"
+
+
+@pytest.fixture
+def page(browser, app):
+    said, context = [], browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    page.goto(f"{app.address}?question=" + "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    page.wait_for_selector("#picture img")
+    yield page
+    context.close()
+    assert said == []
+
+
+def injected(page) -> int:
+    parts = "#answers, #status, #costs, #kept-words, [data-testid=toast-body]"
+    found = "part => part.querySelectorAll('img, script, a[href], b:not(:only-child), strong').length"
+    return page.evaluate(f"[...document.querySelectorAll('{parts}')].map({found}).reduce((a, b) => a + b, 0)")
+
+
+def test_a_hostile_question_and_a_hostile_answer_are_text(page, monkeypatch):
+    monkeypatch.setattr(compare_room, "answer_text", lambda *_: HOSTILE)
+    page.wait_for_function(
+        "([field, value]) => document.querySelector(field).value === value", arg=[ASK, "<img src=x onerror=alert(1)>"]
+    )  # from the link
+    page.fill(ASK, HOSTILE)
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
+    assert page.locator("#answers .text").all_inner_texts() == [HOSTILE] * 2
+    assert injected(page) <= 1  # our own bold count of visual tokens
+    assert "<img" in page.inner_text("#answers") and "49" not in page.inner_text("#answers")
+
+
+def test_a_hostile_error_is_text(page, monkeypatch):
+    def fails(*_, **__):
+        raise FastVError(f"There is no “{HOSTILE}”.")
+
+    monkeypatch.setattr(request, "compare", fails)
+    page.click("#run")
+    page.wait_for_selector("#status .problem")
+    assert HOSTILE in page.inner_text("#status")
+    page.wait_for_selector("[data-testid=toast-body]")
+    assert injected(page) == 0
+
+
+def test_a_hostile_file_name_is_text(page):
+    name = "<img src=x onerror=alert(1)>**b**"
+    picture = io.BytesIO()
+    Image.new("RGB", (60, 60), "red").save(picture, "PNG")
+    page.click("#picture [aria-label='Remove Image']")
+    page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
+    for content, sign in ((b"none", "[data-testid=toast-body]"), (picture.getvalue(), "#picture img")):
+        page.set_input_files(
+            "#picture input[type=file]", {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}
+        )
+        page.wait_for_selector(sign)
+        assert injected(page) == 0 and page.locator("img[onerror]").count() == 0
+    page.get_by_role("tab", name="Explore").click()
+    page.check("#explore-model input[value=own]")
+    page.set_input_files(
+        "input[type=file][accept='.json']", {"name": f"{name}.json", "mimeType": "application/json", "buffer": b"{}"}
+    )
+    page.wait_for_selector("#explore-problem:not(:empty)")
+    assert injected(page) == 0 and page.locator("img[onerror]").count() == 0

@@ -1,0 +1,175 @@
+"""From a request to views: in order, with nothing lost, and with a sentence for everything that goes wrong."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from PIL import Image
+
+from fastv.app.service import request
+from fastv.app.service.model_pool import Shelf
+from fastv.app.service.request import BROKEN, NO_KEPT, Request, compared, no_comparison, upload_path, views
+from fastv.errors import InvalidInputError
+from fastv.families.catalogue import ModelEntry
+from fastv.loading.load import load
+from tests.support.comparisons import words
+from tests.support.standins import save_llava_checkpoint
+
+QUESTION = "how many red ?"
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("answering") / "standin"
+    save_llava_checkpoint(folder, seed=3)
+    loaded = load(str(folder))
+    loaded.model.generation_config.update(eos_token_id=None, suppress_tokens=loaded.processor.tokenizer.all_special_ids)
+    return Shelf(loaded)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures") / "red.png"
+    Image.new("RGB", (60, 56), "red").save(path)
+    return str(path)
+
+
+def shown(shelf, known=None, **fields):
+    return list(views(shelf, lambda: Request(**{"max_new_tokens": 4, "repeats": 2, **fields}), known or {}))
+
+
+def test_a_run_streams_times_and_ends_with_everything(shelf, picture):
+    told = shown(shelf, {"how many red": "none"}, picture=picture, question=QUESTION)
+    stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
+    assert stages[:3] == ["Waiting for the model…", "Answering without FastV…", "Answering with FastV…"]
+    assert stages[3:-1] == [f"Timing pass {number} of 4…" for number in (1, 2, 3, 4)] and stages[-1].startswith(
+        "Done: "
+    )
+    blank, last = told[0], told[-1]
+    assert blank.table == no_comparison().table and "K=2, R=50%" in blank.answers
+    (kept,) = last.kept
+    assert "Expected: <b>none</b>" in last.answers and kept.picture.width == kept.picture.height >= 336
+    assert "8 of its 16 patches" in kept.description and "8 of 16" in kept.words and "–</td>" not in last.table
+    assert all(view.answers is view.table is view.kept is None for view in told if "Timing" in view.status)
+
+
+def test_more_warm_up_is_called_so(shelf, picture):
+    told = [view.status for view in shown(shelf, picture=picture, question=QUESTION, warmup=2, repeats=1)]
+    assert sum("Warming up…" in status for status in told) == 2 and any(
+        "Timing pass 2 of 2…" in status for status in told
+    )
+
+
+@pytest.mark.parametrize(
+    "fields, piece",
+    [
+        ({"question": "  "}, "question is empty"),
+        ({"question": "what is <image> ?"}, "special meaning"),
+        ({"question": "w" * 20_000}, "20,000"),
+        ({"picture": "/nowhere.png"}, "no file"),
+        ({"k": 99}, "layers"),
+        ({"model": "other"}, "There is no model"),
+        ({"rank": "best"}, "rank"),
+    ],
+)
+def test_what_is_wrong_becomes_one_sentence_and_leaves_the_rest_as_it_was(shelf, picture, fields, piece):
+    (view,) = shown(shelf, **{"picture": picture, "question": QUESTION, **fields})
+    assert piece in view.problem and view.answers is view.table is view.kept is None
+
+
+def test_what_nobody_foresaw_is_logged_and_not_shown(shelf, picture, monkeypatch, caplog):
+    monkeypatch.setattr(request, "compare", lambda *_, **__: 1 / 0)
+    (view,) = shown(shelf, picture=picture, question=QUESTION)
+    assert view.problem == BROKEN and "ZeroDivisionError" in caplog.text and "division" not in view.status
+
+
+def test_closing_returns_at_once_and_frees_the_model(shelf, picture):
+    model = shelf.take(None)
+    slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.3))
+    try:
+        running = views(shelf, lambda: Request(picture, QUESTION, max_new_tokens=60), {})
+        next(view for view in running if "Answering" in view.status)
+        start = time.monotonic()
+        running.close()
+        assert time.monotonic() - start < 0.2
+        assert model.lock.acquire(timeout=5)
+        model.lock.release()
+    finally:
+        slow.remove()
+        for thread in threading.enumerate():
+            if thread.name.startswith("fastv"):
+                thread.join(5)
+
+
+def test_scripts_get_the_numbers_and_the_models_public_name(shelf, picture):
+    result = compared(shelf, Request(picture, QUESTION, max_new_tokens=2, repeats=1))
+    assert (
+        result["model"] == "standin"
+        and result["baseline"]["visual_tokens"] == 16
+        and result["fastv"]["visual_tokens"] == 8
+    )
+
+
+@pytest.fixture
+def pair(shelf, tmp_path_factory, monkeypatch):
+    """The shelf with another model on it, not yet in memory."""
+    folder = tmp_path_factory.mktemp("twin") / "twin"
+    save_llava_checkpoint(folder, seed=4, layers=6)
+    monkeypatch.setitem(shelf.entries, "twin", ModelEntry("twin", "Twin", str(folder), "", embedded=True))
+    yield shelf
+    shelf._loaded.pop("twin", None)
+
+
+def test_a_duel_names_each_side_all_the_way(pair, picture):
+    told = shown(pair, picture=picture, question=QUESTION, model="twin", baseline_model="standin")
+    stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
+    assert stages[1].startswith("Twin. Loading: ")
+    stages = [stage for stage in stages if not stage.startswith("Twin. Loading: ")]
+    assert stages[:4] == [
+        "Loading Twin…",
+        "Waiting for the model…",
+        "Answering with standin…",
+        "Answering with Twin and FastV…",
+    ]
+    texts = [words(html) for view in told for html in (view.answers, view.table) if html]
+    assert all("standin" in text and "Twin with FastV" in text and "Without" not in text for text in texts)
+    (kept,) = told[-1].kept
+    assert "What FastV kept in Twin" in kept.words and "Twin takes" in words(told[-1].table)
+
+
+def test_both_sides_with_fastv_show_what_both_kept_and_neither_none(pair, picture):
+    fields = {"picture": picture, "question": QUESTION, "repeats": 1}
+    first, second = shown(pair, k=2, r=0.5, baseline_k=1, baseline_r=0.75, **fields)[-1].kept
+    assert "8 of 16" in first.words and "at K=2, R=50%" in first.words and "8 of its 16" in first.description
+    assert "4 of 16" in second.words and "at K=1, R=75%" in second.words
+    neither = shown(pair, model="twin", k=None, baseline_model="standin", **fields)[-1]
+    assert neither.kept == (NO_KEPT,) and "FastV" not in neither.answers.replace("without FastV", "")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"baseline_model": "other"}, {"baseline_k": 99}, {"baseline_k": 1, "baseline_r": 2}]
+)
+def test_a_wrong_other_side_becomes_one_sentence(shelf, picture, fields):
+    (view,) = shown(shelf, picture=picture, question=QUESTION, **fields)
+    assert view.problem and view.problem != BROKEN and view.answers is None
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [
+        None,
+        "/etc/passwd",
+        {"path": "/etc/passwd"},
+        {"path": "/etc/passwd", "meta": {}},
+        {"path": 7, "meta": {}},
+        {"path": "/etc/passwd", "meta": {"_type": "other"}},
+        ["/etc/passwd"],
+        {"path": "/etc/passwd", "meta": None},
+        {"path": "x", "meta": "gradio.FileData"},
+    ],
+)
+def test_only_what_gradio_received_is_a_picture(upload):
+    with pytest.raises(InvalidInputError, match="no picture"):
+        upload_path(upload)

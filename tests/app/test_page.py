@@ -1,0 +1,235 @@
+"""The page as a person uses it, in a real browser without a screen. Needs Chromium or Chrome on the machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from fastv.app.page import TITLE
+from fastv.app.service import model_pool
+from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, example
+from fastv.worker import Stopped
+from tests.support.browser import opened
+
+QUESTION = "#question textarea, #question input"
+
+
+@contextmanager
+def slowly(model):
+    """Every forward of the decoder takes a tenth of a second more."""
+    slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.1))
+    try:
+        yield
+    finally:
+        slow.remove()
+
+
+@pytest.fixture
+def page(browser, app):
+    """The page, ready."""
+    with opened(browser, app.address, height=800, within=app.address) as page:
+        yield page
+
+
+def choose(page, name: str, value: int) -> None:
+    page.locator(f"#{name} input[type=number]").fill(str(value))
+
+
+def quick(page) -> None:
+    page.get_by_text("Advanced").click()
+    for label, value in (("Longest answer", "4"), ("Timed runs", "1")):
+        field = page.get_by_label(f"number input for {label}")
+        field.fill(value)
+        field.press("Tab")
+
+
+def run(page) -> None:
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
+
+
+def test_a_question_gets_two_answers_and_a_filled_table(page, app):
+    assert page.title() == TITLE
+    cells = page.locator("#costs td")
+    assert set(cells.all_inner_texts()) == {"–"}
+    quick(page)
+    page.fill(QUESTION, "how many red in the picture ?")
+    run(page)
+    assert (
+        all(text.strip() for text in page.locator("#answers .text").all_inner_texts())
+        and page.locator("#answers .text").count() == 2
+    )
+    assert cells.count() == 21 and "–" not in cells.all_inner_texts()
+    assert "0.50× the tokens" in page.inner_text("#costs") and "standin in float32" in page.inner_text("#costs")
+    assert "8 of its 16 patches" in page.get_attribute("#kept img", "alt") and "8 of 16" in page.inner_text(
+        "#kept-words"
+    )
+    assert app.strangers == []
+
+
+def test_a_suggestion_is_asked_and_its_true_answer_shown(page):
+    made = example(GALLERY_SEEDS[0])
+    assert page.locator(".chip:visible").all_inner_texts() == list(made.suggestions)
+    quick(page)
+    page.locator(".chip").nth(1).click()
+    page.press(QUESTION, "Enter")
+    page.wait_for_selector("#status:has-text('Done')")
+    truth = made.answers[made.suggestions[1].lower().rstrip("?.")]
+    assert page.inner_text("#answers .expected") == f"Expected: {truth}. Neither is right."
+
+
+def test_pictures_bring_their_questions(page):
+    question = page.locator(QUESTION)
+    page.locator("#examples button.thumbnail-item").nth(3).click()
+    first = example(GALLERY_SEEDS[3]).suggestions
+    page.wait_for_selector(f".chip:has-text('{first[0]}')")
+    assert question.input_value() == first[0]
+    question.fill("a question of my own")
+    before = page.get_attribute("#picture img", "src")
+    page.click("#new-scene")
+    page.wait_for_function("before => document.querySelector('#picture img').src !== before", arg=before)
+    assert question.input_value() == "a question of my own"
+
+
+def test_a_picture_of_ones_own_is_taken_and_bad_ones_are_refused(page, files):
+    page.click("#picture [aria-label='Remove Image']")
+    page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('There is no picture')")
+    for name, piece in (("words", "not a picture"), ("huge", "megapixels")):
+        page.set_input_files("#picture input[type=file]", files[name])
+        page.wait_for_selector(f"[data-testid=toast-body]:has-text('{piece}')")
+        page.wait_for_selector("#picture img", state="detached")
+        page.click("[data-testid=toast-close]")
+        page.wait_for_selector("[data-testid=toast-body]", state="detached")
+    page.set_input_files("#picture input[type=file]", files["red"])
+    page.wait_for_selector("#picture img")
+    quick(page)
+    run(page)
+    assert page.inner_text("#answers .expected") == ""
+
+
+@pytest.mark.parametrize(
+    "question, piece",
+    [("", "question is empty"), ("w" * 20_000, "20,000 characters"), ("is <image> red ?", "special meaning")],
+)
+def test_a_bad_question_gets_a_sentence_and_another_try(page, question, piece):
+    page.fill(QUESTION, question)
+    page.click("#run")
+    page.wait_for_selector(f"#status .problem:has-text('{piece}')")
+    page.wait_for_selector("#run:not([disabled])")
+
+
+def test_budgets_and_sliders_move_each_other(page):
+    page.get_by_label("K=2, R=75%").check()
+    page.wait_for_function("document.querySelector('#r input[type=number]').value === '75'")
+    choose(page, "k", 3)
+    page.locator("#k input[type=number]").press("Tab")
+    page.wait_for_function("document.querySelector('#preset input[value=\"Your own\"]').checked")
+    choose(page, "r", 50)
+    page.locator("#r input[type=number]").press("Tab")
+    page.wait_for_function("document.querySelector('#preset input[value=\"K=3, R=50%\"]').checked")
+
+
+@pytest.mark.parametrize("name, value", [("k", "99"), ("k", "-3"), ("k", ""), ("r", "")])
+def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page, name, value):
+    failed = []
+    page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 500 else None)
+    page.locator(f"#{name} input[type=number]").fill(value)
+    page.wait_for_timeout(700)
+    choose(page, "k", 2)
+    choose(page, "r", 75)
+    page.wait_for_function("document.querySelector('#preset input[value=\"K=2, R=75%\"]').checked")
+    assert failed == []
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(page):
+    page.get_by_label("LLaVA-1.5 7B").check()
+    page.wait_for_selector("#status .problem:has-text('standin stays in use')")
+    page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+
+
+def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
+    ended = threading.Event()
+
+    def endless(source, dtype, *, stopped, **following):
+        while not stopped():
+            time.sleep(0.05)
+        ended.set()
+        raise Stopped("Loading was stopped.")
+
+    monkeypatch.setattr(model_pool, "load", endless)
+    page.get_by_label("LLaVA-1.5 7B").check()
+    page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: up to 14.1 GB to download')")
+    page.click("#stop:not([disabled])")
+    page.wait_for_selector("#status:has-text('Stopped')")
+    page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+    assert ended.wait(10) and page.is_disabled("#stop")
+
+
+def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(page):
+    quick(page)
+    page.fill(QUESTION, "how many red ?")
+    run(page)
+    page.locator(".chip").nth(1).click()
+    assert page.inner_text("#answers .asked") == "how many red ?"
+
+
+def test_stop_keeps_what_was_there_and_frees_the_model(page, app):
+    with slowly(app.model):
+        page.fill(QUESTION, "how many red ?")
+        page.click("#run")
+        page.wait_for_function("document.querySelector('#answers .baseline .text').innerText.length > 10")
+        page.click("#stop")
+        page.wait_for_selector("#status:has-text('Stopped')")
+        page.wait_for_selector("#run:not([disabled])")
+        assert app.model.lock.acquire(timeout=5)
+        app.model.lock.release()
+        time.sleep(0.5)
+        assert "Stopped" in page.inner_text("#status") and len(page.inner_text("#answers .baseline .text")) > 10
+    quick(page)
+    run(page)
+
+
+def test_a_run_that_waits_in_line_says_so_and_can_be_stopped(page, app):
+    with slowly(app.model):
+        page.click("#run")
+        page.wait_for_selector("#status:has-text('Answering')")
+        other = page.context.new_page()
+        other.goto(app.address)
+        other.click("#run")
+        other.wait_for_selector("#status:has-text('Waiting for its turn')")
+        other.wait_for_selector("#status:has-text('queue: 1/1')")
+        other.click("#stop")
+        other.wait_for_selector("#status:has-text('Stopped')")
+        assert page.locator("#status:has-text('Answering')").count() == 1
+        page.click("#stop")
+        page.wait_for_selector("#status:has-text('Stopped')")
+        other.wait_for_timeout(500)
+        assert "Stopped" in other.inner_text("#status")
+
+
+def test_a_closed_tab_frees_the_model(browser, app):
+    with slowly(app.model):
+        tab = browser.new_page()
+        tab.goto(app.address)
+        tab.click("#run")
+        tab.wait_for_selector("#status:has-text('Answering')")
+        tab.close()
+        assert app.model.lock.acquire(timeout=10)
+        app.model.lock.release()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_phone_width_has_no_sideways_scroll(page, app, theme):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{app.address}?__theme={theme}")
+    page.wait_for_selector("#picture img")
+    quick(page)
+    run(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    parts = "[...document.querySelectorAll('#costs, #answers, #run, #kept')]"
+    assert page.evaluate(f"{parts}.every(part => part.getBoundingClientRect().right <= 390)")

@@ -1,0 +1,108 @@
+"""Families: the right one is recognised, and what it says of a model is true of the model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoProcessor, LlamaModel, LlavaNextConfig, LlavaNextForConditionalGeneration
+
+from fastv.errors import FastVError, UnsupportedModelError
+from fastv.families.base import FAMILIES, family_for, family_of
+from tests.support.standins import IMAGE_TOKEN, save_llava_checkpoint, tiny_llava
+from tests.support.standins_families import PICTURE, STANDINS, VIDEO, WIDE
+
+_MODELS: dict = {}
+
+
+def model_of(key: str):
+    if key not in _MODELS:
+        _MODELS[key] = STANDINS[key].model()
+    return _MODELS[key]
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_a_model_is_recognised_with_and_without_its_head(key):
+    model = model_of(key)
+    for part in (model, model.model):
+        family = family_of(part)
+        assert family is family_for(key) and key in family.model_types
+        assert family.decoder(part) is model.model.language_model
+        assert len(family.decoder(part).layers) == model.config.text_config.num_hidden_layers
+    assert family.videos == STANDINS[key].video
+
+
+def test_each_model_type_belongs_to_one_family():
+    types = [name for family in FAMILIES for name in family.model_types]
+    assert len(types) == len(set(types)) and set(types) == set(STANDINS)
+    assert family_for("llama") is None and family_for(None) is None
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
+    standin, model = STANDINS[key], model_of(key)
+    rows = [(5, PICTURE, 3, VIDEO if standin.video else PICTURE, 7), (4, WIDE, 2)]
+    inputs = standin.inputs(rows)
+    mask = family_of(model).visual_mask(model, inputs["input_ids"])
+    assert mask.dtype == torch.bool and mask.shape == inputs["input_ids"].shape
+    assert mask.sum(dim=1).tolist() == [
+        sum(standin.visual_tokens[part] for part in row if isinstance(part, str)) for row in rows
+    ]
+    # Other pixels change the decoder's input exactly where the mask says.
+    seen = []
+    handle = model.model.language_model.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(kwargs["inputs_embeds"]), with_kwargs=True
+    )
+    with torch.no_grad():
+        model(**inputs)
+        model(**{name: value * 2 + 1 if name.startswith("pixel_values") else value for name, value in inputs.items()})
+    handle.remove()
+    assert torch.equal((seen[0] != seen[1]).any(dim=-1), mask)
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_frames_have_the_tokens_of_the_prompt_in_its_order(key):
+    standin, model = STANDINS[key], model_of(key)
+    rows = [(5, PICTURE, 3, WIDE, 2, VIDEO if standin.video else PICTURE, 7)]
+    inputs, family = standin.inputs(rows), family_of(model)
+    frames = family.frames(model.config, inputs)
+    mask = family.visual_mask(model, inputs["input_ids"])
+    assert sum(frame.tokens for frame in frames) == mask.sum()
+    assert [frame.tokens for frame in frames[:2]] == [standin.visual_tokens[PICTURE], standin.visual_tokens[WIDE]]
+    assert all(frame.pixels.dim() == 3 and frame.pixels.shape[0] == 3 for frame in frames)
+    assert family.frames(model.config, {"input_ids": inputs["input_ids"]}) == []
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_what_stays_unquantized_is_all_but_the_decoders_layers(key):
+    """Names that match nothing would be ignored without a word."""
+    model, family = model_of(key), family_of(model_of(key))
+    names = dict(model.named_modules())
+    assert set(family.unquantized) <= set(names)
+    linear = {name for name, part in names.items() if isinstance(part, torch.nn.Linear)}
+    spared = {name for name in linear if any(f"{name}.".startswith(f"{part}.") for part in family.unquantized)}
+    assert linear - spared == {name for name in linear if name.startswith("model.language_model.layers.")}
+
+
+def test_the_prompt_holds_one_picture_and_the_question(tmp_path):
+    save_llava_checkpoint(tmp_path)
+    processor = AutoProcessor.from_pretrained(tmp_path, backend="pil")
+    prompt = family_for("llava").prompt(processor, "how many ?")
+    assert prompt == "USER: <image>\nhow many ? ASSISTANT:"
+    assert processor.tokenizer(prompt)["input_ids"].count(IMAGE_TOKEN) == 1
+
+
+def test_a_wrapper_around_a_model_is_refused():
+    wrapper = torch.nn.Sequential(model_of("llava"))
+    wrapper.config = model_of("llava").config
+    with pytest.raises(UnsupportedModelError, match="Sequential"):
+        family_of(wrapper).decoder(wrapper)
+
+
+def test_others_are_refused_by_name():
+    small = tiny_llava().config
+    config = LlavaNextConfig(vision_config=small.vision_config, text_config=small.text_config)
+    cousin = LlavaNextForConditionalGeneration(config)
+    for other in (torch.nn.Linear(2, 2), LlamaModel(small.text_config), cousin, None):
+        with pytest.raises(UnsupportedModelError, match=type(other).__name__) as caught:
+            family_of(other)
+        assert "llava" in str(caught.value) and isinstance(caught.value, (FastVError, TypeError))

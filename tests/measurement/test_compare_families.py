@@ -1,0 +1,46 @@
+"""A picture through the whole comparison on families other than LLaVA, from a checkpoint's files on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastv.families.config_reader import read_shape
+from fastv.loading.load import load
+from fastv.measurement.compare import Comparison, compare
+from fastv.presentation.overlay import dimmed
+from tests.support.standins_files import MOST_PIXELS, save_checkpoint
+
+
+@pytest.mark.parametrize(
+    "key, grid, size",
+    [("video_llava", (4, 4), (56, 56)), ("qwen2_vl", (4, 6), (24, 16)), ("qwen2_5_vl", (4, 6), (24, 16))],
+)
+def test_a_picture_is_compared(key, grid, size, tmp_path):
+    save_checkpoint(key, tmp_path)
+    loaded = load(str(tmp_path))
+    width, height = size
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    *_, result = compare(loaded, picture, "what is in the picture ?", k=2, r=0.5, max_new_tokens=3, repeats=1)
+    assert isinstance(result, Comparison)
+    tokens = grid[0] * grid[1]
+    assert (result.baseline.visual_tokens, result.fastv.visual_tokens) == (tokens, tokens // 2)
+    assert (len(result.fastv.kept), len(result.fastv.kept[0])) == grid
+    assert sum(map(sum, result.fastv.kept)) == tokens // 2
+    assert result.fastv.prefill_flops < result.baseline.prefill_flops
+    assert result.fastv.kv_cache_bytes < result.baseline.kv_cache_bytes
+    assert read_shape(loaded.model.config).picture_tokens(height, width, 64, MOST_PIXELS) == tokens
+    # The picture was of the size that the model takes, so it saw just that.
+    np.testing.assert_allclose(np.asarray(result.fastv.seen[0].picture, float), np.asarray(picture, float), atol=1)
+    shown = dimmed(result.fastv.seen[0].picture, result.fastv.kept)
+    assert shown.width * height == shown.height * width
+
+
+def test_pictures_of_other_shapes_have_other_grids(tmp_path):
+    save_checkpoint("qwen2_5_vl", tmp_path)
+    loaded = load(str(tmp_path))
+    for size, grid in (((12, 44), (11, 3)), ((300, 200), (4, 7))):
+        *_, result = compare(loaded, Image.new("RGB", size, "red"), "what ?", max_new_tokens=1, repeats=1)
+        assert (len(result.fastv.kept), len(result.fastv.kept[0])) == grid
+        assert result.fastv.seen[0].picture.size == (4 * grid[1], 4 * grid[0])

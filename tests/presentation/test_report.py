@@ -1,0 +1,182 @@
+"""A report stands alone, holds the numbers of the page, and lets nobody's text become markup."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from base64 import b64decode
+from dataclasses import replace
+from html import unescape
+from io import BytesIO, StringIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastv.evidence.known_quality import known_quality
+from fastv.measurement.timing import Machine
+from fastv.presentation import comparison_html, report
+from tests.support.comparisons import HOSTILE, PLAIN, PRUNED, Tags, comparison, duel, pruned, run, words
+
+LINK = "http://127.0.0.1:7860/?model=mini-7&k=2"
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", words(html))
+
+
+def images(html: str) -> list[Image.Image]:
+    sources = [attributes["src"] for tag, attributes in Tags(html).tags if tag == "img"]
+    return [Image.open(BytesIO(b64decode(source.removeprefix("data:image/png;base64,")))) for source in sources]
+
+
+def test_it_asks_for_nothing_from_outside_and_runs_nothing():
+    html = report.as_html(comparison(), link=LINK)
+    for tag, attributes in Tags(html).tags:
+        assert tag not in ("script", "link", "iframe", "object")
+        assert attributes.get("src", "data:").startswith("data:") and not any(name[:2] == "on" for name in attributes)
+        assert tag == "a" or "href" not in attributes
+    style = html.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style and "@import" not in style and "prefers-color-scheme: dark" in style
+    assert "default-src 'none'" in html
+
+
+def test_it_shows_the_table_of_the_page_and_how_it_was_measured():
+    made = comparison()
+    text = plain(report.as_html(made, expected="three"))
+    assert plain(comparison_html.table(made)) in text
+    for piece in (
+        "how many ?",
+        "Expected: three",
+        "K=2, R=50%",
+        "2 of 4",
+        "600 tokens, 4 of them visual",
+        "float32 on Some CPU",
+        "PyTorch 2.13",
+        "convention “exact”",
+        "First token 50%",
+        "Peak memory 100%",
+    ):
+        assert piece in text
+    assert text.count("two") >= 2 and "Expected" not in report.as_html(made)
+
+
+def test_both_pictures_are_inside_and_show_what_was_seen_and_kept():
+    seen = Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8))
+    whole, kept = images(report.as_html(comparison(fastv=pruned(seen=seen))))
+    assert np.array_equal(whole, seen)
+    rows = np.asarray(kept)
+    half = len(rows) // 2
+    assert rows[:half, half:].max() < rows[:half, :half].max() and rows[half:, :half].max() < 120
+
+
+def test_the_bars_have_the_lengths_of_the_shares():
+    html = report.as_html(comparison(run(), pruned(2.0)))
+    widths = [float(width) for width in re.findall(r'class="bar" style="width: ([\d.]+)%', html)]
+    assert max(widths) == 100 and "--whole: 50.0%" in html and widths[0] == 100
+    assert "First token 200%" in plain(html)
+
+
+def test_an_answer_of_one_token_has_no_bar_for_what_it_lacks():
+    html = report.as_html(comparison(run(tokens=1), pruned(tokens=1)))
+    assert html.count('class="bar"') == 6
+
+
+def test_foreign_text_is_never_markup():
+    machine = Machine(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE)
+    names = {"model": HOSTILE, "name": HOSTILE, "dtype": HOSTILE}
+    sides = (
+        run(answer=HOSTILE, setup=replace(PLAIN, **names | {"model": "x"})),
+        pruned(answer=HOSTILE, setup=replace(PRUNED, **names)),
+    )
+    html = report.as_html(
+        comparison(*sides, question=HOSTILE, machine=machine), expected=HOSTILE, link=f"https://x/{HOSTILE}"
+    )
+    assert len(images(html)) == 2 and unescape(html).count(HOSTILE) >= 8
+    harmless = report.as_html(duel(), expected="two", link="https://x/")
+    assert [tag for tag, _ in Tags(html).tags] == [tag for tag, _ in Tags(harmless).tags if tag != "mark"]
+    assert not any("onerror" in attributes for _, attributes in Tags(html).tags)
+
+
+@pytest.mark.parametrize("link", [None, "", "javascript:alert(1)", "data:text/html,x", "/relative"])
+def test_only_addresses_of_pages_become_links(link):
+    assert not any(tag == "a" for tag, _ in Tags(report.as_html(comparison(), link=link)).tags)
+
+
+def test_the_link_is_kept_as_it_is():
+    tags = Tags(report.as_html(comparison(), link=LINK)).tags
+    (link,) = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert link == LINK
+
+
+def test_it_says_at_the_top_what_came_of_it_and_what_that_means():
+    made = comparison(date="2026-11-05T09:52:07+00:00")
+    text = plain(report.as_html(made))
+    top, rest = text.split("Question", 1)
+    assert comparison_html.verdict(made)[1:] in top and "what it costs in quality" in top
+    assert "Run on 5 November 2026, 09:52 UTC" in rest and known_quality("mini-7", 2, 0.5) in rest
+    assert csv.DictReader(StringIO(report.as_csv(made))).__next__()["date"] == made.date
+
+
+@pytest.mark.parametrize(
+    "link, own", [(LINK, True), ("http://localhost:7860/", True), ("https://x.hf.space/?k=2", False)]
+)
+def test_an_address_that_works_on_one_machine_only_is_called_so(link, own):
+    assert ("somebody's own machine" in report.as_html(comparison(), link=link)) == own
+
+
+def test_the_csv_has_a_line_for_each_side_in_base_units():
+    baseline, fastv = csv.DictReader(StringIO(report.as_csv(comparison())))
+    assert (baseline["side"], baseline["k"], baseline["r"]) == ("baseline", "", "")
+    assert (fastv["side"], fastv["k"], fastv["r"], fastv["model"]) == ("fastv", "2", "0.5", "mini-7")
+    assert float(baseline["prefill_seconds"]) == 0.102 and float(baseline["prefill_seconds_high"]) == 0.104
+    assert int(fastv["visual_tokens"]) == 288 and float(fastv["prefill_flops"]) == 8.11e9 / 2
+    single, _ = csv.DictReader(StringIO(report.as_csv(comparison(run(tokens=1)))))
+    assert single["decode_seconds_per_token"] == single["decode_seconds_per_token_low"] == ""
+
+
+def test_the_json_holds_everything():
+    made = comparison(question=HOSTILE)
+    read = json.loads(report.as_json(made, expected="two", link=LINK))
+    assert read == json.loads(json.dumps({**made.to_dict(), "expected": "two", "link": LINK}))
+    assert read["fastv"]["timing"]["prefill_seconds"]["runs"] == [0.05, 0.052, 0.051]
+
+
+def test_a_duel_names_both_models_and_says_nothing_of_one_that_is_not_so():
+    text = plain(report.as_html(duel(), expected="three"))
+    for piece in (
+        "Mini 13 with FastV beside Mini 7",
+        "Mini 13 with FastV (K=2, R=50%) and Mini 7 (without FastV) answered",
+        "What FastV kept in Mini 13",
+        "mini-7 in float32 and mini-13 in float32 on Some CPU",
+        "Mini 13 with FastV takes, of what Mini 7 takes",
+        "First token 120%",
+        "Ranked by the last token's attention, as FastV's code does Seed",
+    ):
+        assert piece in text
+    assert "FastV report: mini-13, K=2, R=50% beside mini-7" in text
+    assert "With and without" not in text and len(images(report.as_html(duel()))) == 2
+
+
+def test_both_sides_with_fastv_show_what_each_kept():
+    more = pruned(kept=((True, False), (False, False)), setup=replace(PRUNED, r=0.75, rank="mean"))
+    html = report.as_html(comparison(pruned(), more))
+    text = plain(html)
+    assert len(images(html)) == 3 and "What FastV kept at K=2, R=75%, rank mean" in text and "1 of 4" in text
+    assert "What FastV kept at K=2, R=50%, rank last_token" in text and "2 of 4" in text
+    ranked = (
+        "FastV at K=2, R=50%, rank last_token: the last token's attention, as FastV's code does; FastV at K=2, R=75%, rank "
+        "mean: all tokens' mean attention"
+    )
+    assert f"Ranked by {ranked}" in text
+
+
+def test_without_fastv_on_either_side_nothing_is_said_of_ranking():
+    text = plain(report.as_html(comparison(run(), run(setup=replace(PLAIN, model="mini-13", name="Mini 13")))))
+    assert "Mini 13 beside Mini 7" in text and "Ranked" not in text and "FastV kept" not in text
+
+
+def test_each_line_of_the_csv_is_of_its_own_side():
+    baseline, fastv = csv.DictReader(StringIO(report.as_csv(duel())))
+    assert (baseline["model"], baseline["k"], fastv["model"], fastv["k"]) == ("mini-7", "", "mini-13", "2")

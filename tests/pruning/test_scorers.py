@@ -1,0 +1,106 @@
+"""Scores: what they are, against attention written out in full, and which tokens they keep."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fastv.pruning import scorers
+from fastv.pruning.scorers import highest, last_token_attention, mean_attention, random_scores
+
+BATCH, HEADS, LENGTH, WIDTH = 2, 4, 11, 8
+PADDING = torch.arange(LENGTH) >= torch.tensor([[0], [3]])  # the second row has three columns of padding
+
+
+def queries_and_keys(kv_heads: int, dtype: torch.dtype = torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(BATCH, HEADS, LENGTH, WIDTH, generator=generator)
+    key = torch.randn(BATCH, kv_heads, LENGTH, WIDTH, generator=generator)
+    return query.to(dtype), key.to(dtype)
+
+
+def whole_map(query, key, visible):
+    """All attention weights, mean over heads: (batch, n, n); rows of padding are zero."""
+    key = key.repeat_interleave(HEADS // key.shape[1], dim=1)
+    logits = torch.einsum("bhqd,bhkd->bhqk", query.float(), key.float()) * 0.3
+    return logits.masked_fill(~visible, -torch.inf).softmax(dim=-1).mean(dim=1).nan_to_num(0)
+
+
+def masks(kind: str):
+    """A mask as a kernel gets it, and what it means: boolean (batch, 1, n, n)."""
+    causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril()[None, None]
+    if kind == "none":
+        return None, causal
+    visible = causal & PADDING[:, None, None, :]
+    if kind == "flat":
+        return PADDING.long(), visible
+    if kind == "boolean":
+        return visible, visible
+    return torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min), visible
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+@pytest.mark.parametrize("kind", ["none", "flat", "boolean", "floating"])
+class TestAttention:
+    def test_last_token_is_the_last_row_of_the_map(self, kind, kv_heads):
+        query, key = queries_and_keys(kv_heads)
+        mask, visible = masks(kind)
+        scores = last_token_attention(query, key, mask, 0.3)
+        torch.testing.assert_close(scores, whole_map(query, key, visible)[:, -1])
+
+    @pytest.mark.parametrize("block", [1, 400, 10**6])
+    def test_mean_is_the_mean_over_the_rows_of_real_tokens(self, kind, kv_heads, block, monkeypatch):
+        monkeypatch.setattr(scorers, "_BLOCK_FLOATS", block)
+        query, key = queries_and_keys(kv_heads)
+        mask, visible = masks(kind)
+        real = None if kind == "none" else PADDING
+        looking = LENGTH if real is None else torch.tensor([[LENGTH], [LENGTH - 3]])
+        scores = mean_attention(query, key, mask, 0.3, real)
+        torch.testing.assert_close(scores, whole_map(query, key, visible).sum(dim=1) / looking)
+
+
+@pytest.mark.parametrize("score", [last_token_attention, mean_attention])
+def test_scores_are_float32_computed_in_float32(score):
+    query, key = queries_and_keys(2, torch.bfloat16)
+    scores = score(query, key, None, 0.3)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, score(query.float(), key.float(), None, 0.3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(score(query, key, None, 0.3), scores)
+
+
+def test_a_half_precision_mask_hides_as_well():
+    query, key = queries_and_keys(4, torch.float16)
+    mask, visible = masks("floating")
+    scores = last_token_attention(query, key, mask.to(torch.float16).clamp(min=torch.finfo(torch.float16).min), 0.3)
+    torch.testing.assert_close(scores, whole_map(query, key, visible)[:, -1])
+
+
+def test_random_rows_are_drawn_alike_alone_and_in_a_batch():
+    batch = random_scores([16, 0, 5], seed=3)
+    assert batch.shape == (3, 16) and batch.dtype == torch.float32
+    assert torch.equal(batch[0], random_scores([16], seed=3)[0])
+    assert torch.equal(batch[2, :5], random_scores([5], seed=3)[0]) and torch.isinf(batch[2, 5:]).all()
+    assert not torch.equal(batch[0], random_scores([16], seed=4)[0])
+
+
+def test_random_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    random_scores([16], seed=3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (1, 4), (9, 2)])
+def test_kept_tokens_have_the_highest_scores(counts):
+    scores = torch.rand(2, 9, generator=torch.Generator().manual_seed(1))
+    chosen = highest(scores, torch.tensor(counts))
+    assert chosen.sum(dim=1).tolist() == list(counts)
+    for row, kept in zip(scores, chosen):
+        if kept.any() and not kept.all():
+            assert row[kept].min() >= row[~kept].max()
+
+
+def test_of_equal_scores_the_earlier_ones_are_kept():
+    scores = torch.tensor([[0.1, 0.5, 0.1, 0.1, 0.1]])
+    assert highest(scores, torch.tensor([3])).tolist() == [[True, True, True, False, False]]
+    assert highest(torch.zeros(1, 1000), torch.tensor([400]))[0].nonzero()[:, 0].tolist() == list(range(400))

@@ -1,0 +1,31 @@
+"""The page in a real browser, as the browser tests look at it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def opened(browser, address: str, *, width: int = 1280, height: int = 900, within: str | None = None, **settings):
+    """The page at an address in a fresh browser. No script on it may fail, and, where ``within`` says so, nothing may be
+    asked for elsewhere.
+    """
+    faults, context = [], browser.new_context(viewport={"width": width, "height": height}, **settings)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    if within is not None:
+        ours = (within, "data:", "blob:")
+        page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))
+    page.goto(address)
+    page.wait_for_selector("#picture img", state="attached")  # it may be on the tab that a link leaves
+    yield page
+    context.close()
+    assert faults == []
+
+
+def wait_for(page, name: str, value: str) -> None:
+    """Until the field of a slider shows a value."""
+    page.wait_for_function(
+        "([name, value]) => document.querySelector(`#${name} input[type=number]`)?.value === value", arg=[name, value]
+    )

@@ -1,0 +1,66 @@
+"""Talking to the running app as any program can, without Gradio's client and its manners."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+FILE = {"meta": {"_type": "gradio.FileData"}}
+ALONE = (None, None, 0.5, False)  # what "compare" takes last: beside the same model without FastV, and no video
+
+
+def run_values(
+    picture: Any, question: str, *, tokens: int, repeats: int, k: int = 2, r_percent: float = 50
+) -> list[Any]:
+    """What the page's Run sends: None stands for what the server itself remembers."""
+    return [picture, None, None, None, tokens, repeats, question, None, "last_token", None, k, r_percent, None, 2, 0]
+
+
+class Stranger:
+    """Somebody who knows the address of the app, and how Gradio's protocol goes."""
+
+    def __init__(self, address: str, session: str = "stranger", **headers: str):
+        self.http = httpx.Client(
+            base_url=address.rstrip("/"), timeout=30, headers=headers, limits=httpx.Limits(max_keepalive_connections=0)
+        )
+        self.session = session
+
+    def upload(self, content: bytes, name: str = "picture.png") -> httpx.Response:
+        return self.http.post("/gradio_api/upload", files={"files": (name, content)})
+
+    def picture(self, content: bytes, name: str = "picture.png") -> dict[str, Any]:
+        """Uploaded, as the endpoints take it."""
+        (path,) = self.upload(content, name).json()
+        return {"path": path, **FILE}
+
+    def call(self, endpoint: str, *values: Any) -> httpx.Response:
+        """Asks an endpoint by name."""
+        return self.http.post(f"/gradio_api/call/{endpoint}", json={"data": list(values)})
+
+    def ask(self, endpoint: str, *values: Any) -> str:
+        """All that is answered, as it comes; of a refusal its text."""
+        asked = self.call(endpoint, *values)
+        if asked.status_code != 200:
+            return asked.text
+        return self.http.get(f"/gradio_api/call/{endpoint}/{asked.json()['event_id']}").text
+
+    def press(self, number: int, *values: Any, queued: bool) -> str:
+        """Uses one of the page's own, private functions by its number. Returns all that comes back."""
+        body = {"data": list(values), "fn_index": number, "session_hash": self.session}
+        if not queued:
+            return self.http.post("/gradio_api/run/predict", json=body).text
+        asked = self.http.post("/gradio_api/queue/join", json=body)
+        if asked.status_code != 200:
+            return asked.text
+        with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as answer:
+            return "\n".join(answer.iter_lines())
+
+    def dependencies(self) -> list[dict[str, Any]]:
+        return self.http.get("/config").json()["dependencies"]
+
+
+def messages(text: str) -> list[dict[str, Any]]:
+    """What a queue said, in order."""
+    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
