@@ -1,97 +1,106 @@
-"""The frames of a clip side by side, as HTML that stands alone: as they came, or with what FastV dropped darkened."""
+"""The frames of a clip side by side, as HTML: as they were taken, or with the patches FastV dropped darkened."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 
+from markupsafe import Markup
 from PIL import Image
 
 from fastv.formatting import percent
 from fastv.inputs.frame_view import Seen
 from fastv.inputs.video import Clip
+from fastv.presentation.html import render
 from fastv.presentation.overlay import dimmed
 
-_SHOWN_SIDE = 168  # pixels that a frame's shorter side has at least
-_LARGEST = 336  # pixels that a frame's longer side has at most when it is only shown
-_EVEN = 1.1  # times the mean: frames that hold no more than this stand out from nothing
+_DIMMED_SIDE = 168  # pixels: the least of a dimmed frame's shorter side
+_PLAIN_SIDE = 336  # pixels: the most of a plain frame's longer side
+_ABOVE_MEAN = 1.1  # a frame stands out when it holds more than this multiple of the mean
 
 
-def clip_strip(clip: Clip) -> str:
+@dataclass(frozen=True)
+class Frame:
+    """One figure of a strip: its picture as a data URI, alt text, time(s) in seconds and, with FastV, tokens kept."""
+
+    source: str
+    alt: str
+    time: str
+    kept: int | None = None
+
+
+def clip_strip(clip: Clip) -> Markup:
     """The frames that a model will be given."""
-    return _strip(
-        (_smaller(frame), f"Frame {number}, at {_second(second)} s", f"{_second(second)} s")
-        for number, (frame, second) in enumerate(zip(clip.frames, clip.seconds), 1)
-    )
+    frames = [
+        Frame(_data_uri(_reduced(frame)), f"Frame {number}, at {_seconds(second)} s", _seconds(second))
+        for number, (frame, second) in enumerate(zip(clip.frames, clip.seconds, strict=True), 1)
+    ]
+    return render("presentation/filmstrip", frames=frames)
 
 
-def seen_strip(seen: Sequence[Seen]) -> str:
-    """The frames as the model saw them."""
-    return _strip(
-        (_smaller(one.picture), f"{_name(number, one)}, as the model saw it", f"{when(one)} s")
-        for number, one in enumerate(seen, 1)
-    )
+def seen_strip(seen: Sequence[Seen]) -> Markup:
+    """The frames as the vision tower received them."""
+    frames = [
+        Frame(_data_uri(_reduced(frame.picture)), f"{name}, as the model saw it", times_of(frame))
+        for name, frame in _named(seen)
+    ]
+    return render("presentation/filmstrip", frames=frames)
 
 
-def kept_strip(seen: Sequence[Seen]) -> str:
-    """The same with what was dropped darkened, and how many visual tokens of each are kept."""
-    return _strip(
-        (
-            dimmed(one.picture, one.kept, _SHOWN_SIDE),
-            f"{_name(number, one)}: {one.kept_tokens} of {one.tokens} visual tokens kept",
-            f"{when(one)} s: <b>{one.kept_tokens}</b> kept",
+def kept_strip(seen: Sequence[Seen]) -> Markup:
+    """The same frames with dropped patches darkened, and how many visual tokens of each were kept."""
+    frames = [
+        Frame(
+            _data_uri(dimmed(frame.picture, frame.kept, _DIMMED_SIDE)),
+            f"{name}: {frame.kept_tokens} of {frame.tokens} visual tokens kept",
+            times_of(frame),
+            frame.kept_tokens,
         )
-        for number, one in enumerate(seen, 1)
-    )
+        for name, frame in _named(seen)
+    ]
+    return render("presentation/filmstrip", frames=frames)
 
 
 def where_most(seen: Sequence[Seen]) -> str:
-    """A sentence on which frames hold most of what is kept: at most two, or that none stands out."""
-    kept = sum(one.kept_tokens for one in seen)
+    """A sentence on the one or two frames that hold most of the kept tokens, or that none stands out."""
+    kept = sum(frame.kept_tokens for frame in seen)
     if len(seen) < 2 or not kept:
         return ""
-    most = sorted(range(len(seen)), key=lambda index: -seen[index].kept_tokens)[: min(2, len(seen) - 1)]
-    most = sorted(index for index in most if seen[index].kept_tokens * len(seen) > _EVEN * kept)
-    if not most:
+    largest = sorted(range(len(seen)), key=lambda index: -seen[index].kept_tokens)[: min(2, len(seen) - 1)]
+    largest = sorted(index for index in largest if seen[index].kept_tokens * len(seen) > _ABOVE_MEAN * kept)
+    if not largest:
         return "They are spread about evenly over the frames."
-    share = percent(round(sum(seen[index].kept_tokens for index in most) / kept, 2))
-    one, *other = (str(index + 1) for index in most)
-    return f"Frames {one} and {other[0]} hold the most, {share}." if other else f"Frame {one} holds the most, {share}."
+    share = percent(round(sum(seen[index].kept_tokens for index in largest) / kept, 2))
+    first, *second = (str(index + 1) for index in largest)
+    if second:
+        return f"Frames {first} and {second[0]} hold the most, {share}."
+    return f"Frame {first} holds the most, {share}."
 
 
-def when(one: Seen) -> str:
-    """The seconds of a frame, or of those that the model takes as one."""
-    return " and ".join(map(_second, one.seconds))
+def times_of(frame: Seen) -> str:
+    """When a frame is shown, in seconds; several times where the model merges frames."""
+    return " and ".join(map(_seconds, frame.seconds))
 
 
-def _name(number: int, one: Seen) -> str:
-    return f"Frame {number}, at {when(one)} s"
+def _named(seen: Sequence[Seen]) -> Iterator[tuple[str, Seen]]:
+    for number, frame in enumerate(seen, 1):
+        yield f"Frame {number}, at {times_of(frame)} s", frame
 
 
-def _second(second: float) -> str:
+def _seconds(second: float) -> str:
     return f"{second:.2f}"
 
 
-def _smaller(picture: Image.Image) -> Image.Image:
+def _reduced(picture: Image.Image) -> Image.Image:
     shown = picture.copy()
-    shown.thumbnail((_LARGEST, _LARGEST))
+    shown.thumbnail((_PLAIN_SIDE, _PLAIN_SIDE))
     return shown
 
 
-def _strip(frames: Iterable[tuple[Image.Image, str, str]]) -> str:
-    """frames: each picture, what it shows for those who do not see it, and a caption in HTML."""
-    figures = "".join(
-        f'<li><figure><img src="{_inline(picture)}" alt="{escape(alt)}"><figcaption>{caption}'
-        "</figcaption></figure></li>"
-        for picture, alt, caption in frames
-    )
-    return f'<ol class="strip">{figures}</ol>'
-
-
-def _inline(picture: Image.Image) -> str:
-    """As JPEG: frames of a video have gone through the like already, and there are many."""
+def _data_uri(picture: Image.Image) -> str:
+    """As JPEG, since video frames have been through lossy compression before, and there are many."""
     file = BytesIO()
     picture.save(file, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"

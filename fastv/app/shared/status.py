@@ -1,16 +1,25 @@
-"""The line under the Run button, as HTML: how far a run is, or what is wrong."""
+"""The status line under the Run button, as HTML: the progress of a run, or an error."""
 
 from __future__ import annotations
 
-from html import escape
+from markupsafe import Markup
+
+from fastv.presentation.html import render
 
 
-def status(words: str, fraction: float | None = None) -> str:
-    """The line under the Run button. fraction: how far a run is, None when nothing is running."""
-    bar = "" if fraction is None else f'<progress max="1" value="{fraction:.3f}" aria-label="Progress"></progress>'
-    return f'<p class="status">{escape(words)}</p>{bar}'
+def status(words: str, fraction: float | None = None) -> Markup:
+    """The progress of a run.
+
+    Parameters
+    ----------
+    words : str
+        Plain text.
+    fraction : float, optional
+        How far the run is, from 0 to 1. No bar is shown without it.
+    """
+    return render("app/shared/status", words=words, fraction=fraction, problem=False)
 
 
-def problem(words: str) -> str:
-    """The same line when something is wrong."""
-    return f'<p class="status problem"><span aria-hidden="true">⚠</span> {escape(words)}</p>'
+def problem(words: str) -> Markup:
+    """An error message, plain text."""
+    return render("app/shared/status", words=words, fraction=None, problem=True)
