@@ -14,13 +14,13 @@ Two conventions, and every figure belongs to one of them:
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
 from typing import Any
 
 from fastv.costs.memory import kv_cache_bytes, parameter_bytes
 from fastv.costs.vision import projector_flops, tower_flops
 from fastv.errors import InvalidBudgetError
 from fastv.families.config_reader import DecoderShape, Shape, read_shape
+from fastv.validation import fraction, one_of, whole
 
 CONVENTIONS = ("paper", "exact")
 
@@ -61,8 +61,7 @@ class Cost:
 
         ``decode_flops_per_token`` becomes that of one step, a token for every sequence. Raises InvalidBudgetError.
         """
-        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
-            raise InvalidBudgetError(f"batch must be a whole number, 1 or more, not {batch!r}.")
+        batch = whole(batch, "batch", low=1, error=InvalidBudgetError)
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         scaled = {name: value * batch for name, value in values.items() if isinstance(value, int | float)}
         layers = tuple(flops * batch for flops in self.layer_flops)
@@ -129,8 +128,7 @@ def cost(
     """
     shape = read_shape(config)
     check_budget(k, r, shape.decoder.layers)
-    if convention not in CONVENTIONS:
-        raise InvalidBudgetError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}.")
+    one_of(convention, "convention", CONVENTIONS, error=InvalidBudgetError)
     if pictures is None:
         pictures = 1 if visual_tokens and not frames else 0
     counts = {
@@ -141,13 +139,12 @@ def cost(
         "frames": frames,
     }
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
-            raise InvalidBudgetError(f"{name} must be a whole number, 0 or more, not {count!r}.")
+        whole(count, name, low=0, error=InvalidBudgetError)
     decoder, paper = shape.decoder, convention == "paper"
-    whole, kept = text_tokens + visual_tokens, text_tokens + kept_tokens(visual_tokens, r)
+    full, kept = text_tokens + visual_tokens, text_tokens + kept_tokens(visual_tokens, r)
     early = decoder.layers if k is None else k
     late = decoder.layers - early
-    lengths = ((early, whole), (late, text_tokens + visual_tokens * (1 - r) if paper else kept))
+    lengths = ((early, full), (late, text_tokens + visual_tokens * (1 - r) if paper else kept))
 
     attention = [_attention(decoder, length, length, paper) for _, length in lengths]
     ffn = [_ffn(decoder, length, paper) for _, length in lengths]
@@ -175,17 +172,16 @@ def cost(
         decode_flops_per_token=per_token,
         decode_flops=steps * per_token,
         total_flops=prefill + steps * per_token,
-        kv_cache_bytes=kv_cache_bytes(decoder, (whole + steps,) * early + (kept + steps,) * late, dtype),
+        kv_cache_bytes=kv_cache_bytes(decoder, (full + steps,) * early + (kept + steps,) * late, dtype),
         parameter_bytes=parameter_bytes(shape, dtype),
     )
 
 
 def check_budget(k: int | None, r: float, layers: int) -> None:
     """Raise InvalidBudgetError unless some layer is number k (or k is None) and r is a fraction."""
-    if k is not None and (isinstance(k, bool) or not isinstance(k, Integral) or not 0 <= k < layers):
-        raise InvalidBudgetError(f"K must be one of this model's layers, 0 to {layers - 1}, not {k!r}.")
-    if isinstance(r, bool) or not isinstance(r, Real) or not 0 <= r <= 1:
-        raise InvalidBudgetError(f"R is the fraction of visual tokens to drop, from 0 to 1, not {r!r}.")
+    if k is not None:
+        whole(k, "K (one of this model's layers)", low=0, high=layers - 1, error=InvalidBudgetError)
+    fraction(r, "R (the fraction of visual tokens to drop)", error=InvalidBudgetError)
 
 
 def _attention(decoder: DecoderShape, queries: float, keys: float, paper: bool) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from fastv.costs.flops import CONVENTIONS, Cost, check_budget, cost
 from fastv.errors import InvalidBudgetError
 from fastv.families.config_reader import Shape, read_shape
 from fastv.paths import PRESETS
+from fastv.validation import one_of, real
 
 Named = TypeVar("Named")
 FOLDER = PRESETS
@@ -69,10 +69,8 @@ class Target:
 
     def __post_init__(self) -> None:
         _check_quantity(self.quantity)
-        if self.convention not in CONVENTIONS:
-            raise InvalidBudgetError(f"convention must be one of {', '.join(CONVENTIONS)}, not {self.convention!r}.")
-        if isinstance(self.amount, bool) or not isinstance(self.amount, Real) or not self.amount > 0:
-            raise InvalidBudgetError(f"A target amount must be above 0, not {self.amount!r}.")
+        one_of(self.convention, "convention", CONVENTIONS, error=InvalidBudgetError)
+        real(self.amount, "A target amount", above=0, error=InvalidBudgetError)
 
     @classmethod
     def of_model(

@@ -12,6 +12,7 @@ from fastv.costs.flops import kept_tokens
 from fastv.costs.solver import NotReachable
 from fastv.errors import InvalidBudgetError
 from fastv.evidence.measurements import Measured
+from fastv.validation import real
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ def solve_time(
     device: the machine it is asked for, as ``measure.Machine`` names it; by default the one that was measured. Raises
     InvalidBudgetError for a time that is none.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise InvalidBudgetError(f"A time must be above 0 seconds, not {seconds!r}.")
+    seconds = real(seconds, "The time in seconds", above=0, error=InvalidBudgetError)
     if found is None:
         return Unknown(k, "No time to the first token was measured of this model.")
     where = str(found.machine["device"])

@@ -13,6 +13,7 @@ from typing import Any
 from fastv.errors import UnsupportedModelError
 from fastv.families.references import CLIP_LARGE_224, CLIP_LARGE_336, REFERENCE_CONFIGS
 from fastv.families.shapes import DecoderShape, FlexibleVisionShape, ProjectorShape, Shape, VisionShape
+from fastv.validation import whole
 
 __all__ = [
     "REFERENCE_CONFIGS",
@@ -63,9 +64,7 @@ def _size(settings: Mapping[str, Any], name: str, default: int | None = None) ->
     """A positive whole number out of a config; absent or null means the default."""
     value = settings.get(name)
     value = default if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UnsupportedModelError(f"{name} in the config must be a positive whole number, not {value!r}.")
-    return value
+    return whole(value, f"{name} in the config", low=1, error=UnsupportedModelError)
 
 
 def _llama(

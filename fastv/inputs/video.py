@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image
 
 from fastv.errors import InvalidInputError
 from fastv.inputs.image import MAX_ASPECT_RATIO, opaque, read_file
+from fastv.validation import whole
 
 FRAMES = 8  # what Video-LLaVA was made for
 MAX_VIDEO_BYTES = 100_000_000
@@ -68,8 +68,7 @@ def open_video(
     most_bytes, a frame over most_pixels, a video over most_seconds, one that takes longer than decoding_seconds to
     read, for what is no video, or not a whole one, and for a number of frames that is none.
     """
-    if isinstance(frames, bool) or not isinstance(frames, Integral) or frames < 1:
-        raise InvalidInputError(f"frames is a whole number from 1 up, not {frames!r}.")
+    frames = whole(frames, "frames", low=1)
     if isinstance(source, (str, Path)):
         source = read_file(Path(source), most_bytes, "video")
     if not isinstance(source, (bytes, bytearray)):

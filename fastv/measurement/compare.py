@@ -12,13 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from numbers import Real
 from typing import Any
 
 from PIL import Image
 
 from fastv.costs.flops import cost
-from fastv.errors import FastVError, InvalidInputError
+from fastv.errors import FastVError
 from fastv.families.config_reader import read_shape
 from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, check_reads, prompt_of
@@ -27,6 +26,7 @@ from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
 from fastv.measurement.system_load import watched
 from fastv.measurement.timing import Machine, Pass, Timing, generate, interleaved, now, peak_memory
+from fastv.validation import real, whole
 from fastv.worker import OutOfTime, Stopped, never, reports_of
 
 __all__ = ["Comparison", "Progress", "RunResult", "Side", "compare"]
@@ -67,15 +67,11 @@ def compare(
     through as they are.
     """
     sides = dict(zip(SIDES, (baseline or Side(loaded), Side(loaded, k, r, rank, seed))))
-    for name, value, most in (
-        ("max_new_tokens", max_new_tokens, MAX_ANSWER_TOKENS),
-        ("repeats", repeats, MAX_ROUNDS),
-        ("warmup", warmup, MAX_ROUNDS),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise InvalidInputError(f"{name} is a whole number from 1 to {most:,}, not {value!r}.")
-    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0):
-        raise InvalidInputError(f"seconds is a number above 0, not {seconds!r}.")
+    max_new_tokens = whole(max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS)
+    repeats = whole(repeats, "repeats", low=1, high=MAX_ROUNDS)
+    warmup = whole(warmup, "warmup", low=1, high=MAX_ROUNDS)
+    if seconds is not None:
+        seconds = real(seconds, "seconds", above=0)
     for side in sides.values():
         read_shape(side.loaded.model.config)  # what cannot be costed is refused before it is answered
         question = check_question(question, side.loaded.processor.tokenizer)

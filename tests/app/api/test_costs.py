@@ -104,7 +104,7 @@ def test_cost_returns_every_component():
         (cost, {"dtype": "float1"}, "dtype"),
         (cost, {"convention": "mine"}, "convention"),
         (cost, {"config": {}}, "not known"),
-        (cost, {"config": {"model_type": "llama", "hidden_size": 1e9}}, "positive"),
+        (cost, {"config": {"model_type": "llama", "hidden_size": 1e9}}, "whole number"),
         (cost, {"config": {"x": "y" * 70_000}}, "longer"),
         (cost, {"config": [1]}, "must be"),
         (budget, {"like": "nobody"}, "choose one of"),
