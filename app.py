@@ -8,13 +8,13 @@ import sys
 from typing import NoReturn
 
 from fastv.app.hosting import malloc
-from fastv.app.hosting.settings import from_command
+from fastv.app.hosting.settings import parse_command_line
 from fastv.app.platforms import zerogpu
 
 
 def main() -> None:
-    settings = from_command(sys.argv[1:], os.environ, __doc__)
-    malloc.few_heaps(os.environ)
+    settings = parse_command_line(sys.argv[1:], os.environ, __doc__)
+    malloc.limit_arenas(os.environ)
     zerogpu.import_first(os.environ)
     from fastv.app import launch  # libraries take seconds to import, and --help needs none
 

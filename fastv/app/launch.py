@@ -11,8 +11,8 @@ import gradio as gr
 from fastv.app.hosting.settings import Settings
 from fastv.app.page import build, serve
 from fastv.app.platforms import spaces
-from fastv.app.service.model_pool import Shelf
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.model_pool import ModelPool
+from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
 from fastv.loading.load import load
 
@@ -31,17 +31,20 @@ class App:
 
 def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> App:
     """Loads the model and serves the page in the background. Raises NotServed."""
-    place = spaces.Place.of(environment)
-    settings = place.adjusted(settings)
+    platform = spaces.Platform.of(environment)
+    settings = platform.adjusted(settings)
     try:
-        hosting = Hosting(settings, place.begin)
-        shelf = Shelf(
-            load(settings.model, settings.dtype), settings.dtype, hosting=hosting, refused=place.refused(settings)
+        policy = RunPolicy(settings, platform.begin)
+        pool = ModelPool(
+            load(settings.model, settings.dtype),
+            settings.dtype,
+            policy=policy,
+            unavailable=platform.unavailable(settings),
         )
-        place.ready(shelf)
+        platform.ready(pool)
     except FastVError as error:
         raise NotServed(str(error)) from error
-    page = build(shelf)
+    page = build(pool)
     try:
         return App(page, serve(page, host=settings.host, port=settings.port, share=settings.share))
     except OSError as error:

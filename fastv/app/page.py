@@ -14,8 +14,8 @@ from fastv.app.compare import layout as compare_layout
 from fastv.app.explore import events as explore_events
 from fastv.app.explore import layout as explore_layout
 from fastv.app.hosting import gradio_queue, reload_on_restart, upload_cleanup
-from fastv.app.hosting.http_guard import Door
-from fastv.app.service.model_pool import Shelf
+from fastv.app.hosting.http_guard import HttpGuard
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.theme import STYLE, colour_variables, theme
 
 TITLE = "FastV explorer"
@@ -26,24 +26,24 @@ R percent of visual tokens that got the least attention.</p></header>"""
 _LINES = 200  # small things of the page that may wait, on top of the runs
 
 
-def build(shelf: Shelf) -> gr.Blocks:
-    """The page for the models of a shelf, the first of which is loaded; served as the shelf's hosting settings say."""
-    settings = shelf.hosting.settings
-    folder, forget = upload_cleanup.own_folder(), settings.forget_seconds
+def build(pool: ModelPool) -> gr.Blocks:
+    """The page for the models of a pool, the first of which is loaded; served as the pool's hosting settings say."""
+    settings = pool.policy.settings
+    folder, forget = upload_cleanup.private_folder(), settings.forget_seconds
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
         gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare") as compare:
-                parts = compare_layout.build(shelf)
+                parts = compare_layout.build(pool)
             with gr.Tab("Explore", id="explore") as explore:
-                explorer = explore_events.build(shelf, parts, explore)
-        url_sync.connect(page, tabs, {"compare": compare, "explore": explore}, parts, explorer, shelf)
+                explorer = explore_events.build(pool, parts, explore)
+        url_sync.connect(page, tabs, {"compare": compare, "explore": explore}, parts, explorer, pool)
         reload_on_restart.watch(page)
-        api.add(shelf)
+        api.add(pool)
         costs.add()
     page.queue(max_size=settings.queue + _LINES, default_concurrency_limit=1, api_open=False)
     gradio_queue.limit(page._queue, settings.queue, settings.waiting_per_visitor)
-    page.fastv = shelf, folder  # for ``serve``
+    page.fastv = pool, folder  # for ``serve``
     return page
 
 
@@ -52,8 +52,8 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
 
     host and port: where None, Gradio's: its environment variables, else 127.0.0.1 and the first free port from 7860.
     """
-    shelf, folder = page.fastv
-    settings = shelf.hosting.settings
+    pool, folder = page.fastv
+    settings = pool.policy.settings
     # Gradio asks itself over HTTP whether it is up: a proxy must not be in between.
     local = "127.0.0.1,localhost"
     for name in ("NO_PROXY", "no_proxy"):
@@ -61,7 +61,7 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
     # Whose X-Forwarded-For counts is a setting; uvicorn would believe everything that comes through a tunnel.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     door = Middleware(
-        Door,
+        HttpGuard,
         picture_bytes=settings.picture_bytes,
         uploads_per_minute=settings.uploads_per_minute,
         proxies=settings.trust_proxy or 0,
@@ -85,7 +85,7 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         allowed_paths=[],
         app_kwargs={
             "middleware": [door],
-            "routes": [health.route(page, shelf)],
+            "routes": [health.route(page, pool)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -94,7 +94,7 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         pwa=False,
         mcp_server=False,
     )
-    upload_cleanup.keep_sweeping(folder, settings.forget_seconds, lambda: _own_files(page), lambda: page.is_running)
+    upload_cleanup.start_cleanup(folder, settings.forget_seconds, lambda: _own_files(page), lambda: page.is_running)
     return public or address
 
 

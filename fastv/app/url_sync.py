@@ -11,14 +11,14 @@ import gradio as gr
 
 from fastv.app.compare import baseline_panel, export
 from fastv.app.compare.baseline_panel import SAME
-from fastv.app.compare.components import Parts
+from fastv.app.compare.components import CompareControls
 from fastv.app.compare.events import chips_of, moved, note, sentence, show_scene
 from fastv.app.compare.video_events import connect_link
 from fastv.app.explore import link as explorer_link
 from fastv.app.explore.events import panes
 from fastv.app.explore.layout import Explorer
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared import budget_choices, example_scenes, status
 from fastv.app.shared.budget_choices import layers_of, slider_step
 from fastv.app.shared.deep_link import Link, link_of
@@ -38,7 +38,12 @@ _TAB = """() => {{
 
 
 def connect(
-    page: gr.Blocks, tabs: gr.Tabs, each: Mapping[str, gr.Tab], parts: Parts, explorer: Explorer, shelf: Shelf
+    page: gr.Blocks,
+    tabs: gr.Tabs,
+    each: Mapping[str, gr.Tab],
+    parts: CompareControls,
+    explorer: Explorer,
+    pool: ModelPool,
 ) -> None:
     """Connects the Blocks that are open; each: the tabs by their names in a link."""
     chosen = [
@@ -52,7 +57,7 @@ def connect(
     ]
 
     def said(*values: Any) -> list:
-        return export.said(shelf, *values)
+        return export.said(pool, *values)
 
     gr.on(
         # The picture too: the change of a scene's number alone can get lost while another request is under way.
@@ -69,15 +74,15 @@ def connect(
     asked = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips, parts.rank, tabs]
 
     def follow(visit: gr.Request) -> list:
-        found = followed(shelf, link_of(visit.query_params), len(parts.chips))
+        found = followed(pool, link_of(visit.query_params), len(parts.chips))
         return [*found, *explorer_link.followed(explorer, visit.query_params, panes)]
 
     def load(query: str, offered: list[budget_choices.Choice], *sides: Any) -> list:
-        return loaded_later(shelf, query, moved(*sides, offered))
+        return loaded_later(pool, query, moved(*sides, offered))
 
     shown = [*asked, *parts.setup, parts.status, parts.later, *explorer_link.outputs(explorer)]
     opened = page.load(follow, None, shown, **INSTANT)
-    connect_link(parts, shelf, opened)
+    connect_link(parts, pool, opened)
     opened.then(None, None, None, js=_FOLLOWED, **QUIET)
     parts.later.change(
         load,
@@ -88,7 +93,7 @@ def connect(
     )
 
 
-def followed(shelf: Shelf, link: Link, chips: int) -> list:
+def followed(pool: ModelPool, link: Link, chips: int) -> list:
     """Picture, question, known answers, scene, the suggestions, rank, tabs, then what ``updates`` returns, the
     status, and the link's query if a model of it is still to be loaded; all that the link leaves open is skipped.
 
@@ -104,26 +109,26 @@ def followed(shelf: Shelf, link: Link, chips: int) -> list:
         asked[1] = link.question
     asked += [link.rank or gr.skip(), gr.Tabs(selected=link.tab) if link.tab else gr.skip()]
     said = (link.model, link.k, link.r, link.preset, link.baseline, link.baseline_r) != (None,) * 6
-    model, other = (key if key in shelf.entries else None for key in (link.model, link.baseline))
+    model, other = (key if key in pool.entries else None for key in (link.model, link.baseline))
     link = replace(link, model=model, baseline=other)
-    wanted = dict.fromkeys(shelf.entry(key) for key in (model, other or model))
-    missing = [entry for entry in wanted if not shelf.is_loaded(entry.key)]
+    wanted = dict.fromkeys(pool.entry(key) for key in (model, other or model))
+    missing = [entry for entry in wanted if not pool.is_loaded(entry.key)]
     if not missing:
-        return [*asked, *(updates(shelf, link) if said else _UNCHANGED), words, ""]
+        return [*asked, *(updates(pool, link) if said else _UNCHANGED), words, ""]
     if all(entry.embedded for entry in missing):
         return [*asked, *_UNCHANGED, status.status(f"Loading {_names(missing)}…", 0.0), link.query]
     are = "is" if len(missing) == 1 else "are"
-    where = "Model" if shelf.entry(model) in missing else "Compare with"
+    where = "Model" if pool.entry(model) in missing else "Compare with"
     words = f"The link is about {_names(missing)}, which {are} not loaded: choose under {where} what to load."
-    there = [None if key is None or shelf.entry(key) in missing else key for key in (model, other)]
-    return [*asked, *updates(shelf, replace(link, model=there[0], baseline=there[1])), status.status(words), ""]
+    there = [None if key is None or pool.entry(key) in missing else key for key in (model, other)]
+    return [*asked, *updates(pool, replace(link, model=there[0], baseline=there[1])), status.status(words), ""]
 
 
 def _names(entries: list[ModelEntry]) -> str:
     return " and ".join(entry.name for entry in entries)
 
 
-def loaded_later(shelf: Shelf, query: str, before: tuple[str, str]) -> list:
+def loaded_later(pool: ModelPool, query: str, before: tuple[str, str]) -> list:
     """What ``updates`` returns, the status, and an empty query, once the models of a link are loaded.
 
     before: the preset that is in use, and its sentence, where they cannot be; the rest then stays as it is.
@@ -132,20 +137,20 @@ def loaded_later(shelf: Shelf, query: str, before: tuple[str, str]) -> list:
     if link == Link():
         return [*_UNCHANGED, gr.skip(), gr.skip()]
     try:
-        loaded = shelf.both(link.model, link.baseline or link.model)
+        loaded = pool.load_pair(link.model, link.baseline or link.model)
     except ModelLoadError as error:
         return [*_UNCHANGED[:4], *before, *_UNCHANGED[6:], status.problem(str(error)), ""]
     names = list(dict.fromkeys(one.entry for one in loaded))
     words = f"{_names(names)} {'is' if len(names) == 1 else 'are'} loaded."
-    return [*updates(shelf, link), status.status(words), ""]
+    return [*updates(pool, link), status.status(words), ""]
 
 
-def updates(shelf: Shelf, link: Link) -> list:
+def updates(pool: ModelPool, link: Link) -> list:
     """The model, its key, note and budgets, the preset and its sentence, K and R, and the other side: what a link says
     of them that these models have, else the model's own default. The models should be in memory.
     """
-    loaded, other = shelf.both(link.model, link.baseline or link.model)
-    offered, key, beside = budget_choices.choices(loaded, shelf), loaded.entry.key, link.baseline or SAME
+    loaded, other = pool.load_pair(link.model, link.baseline or link.model)
+    offered, key, beside = budget_choices.choices(loaded, pool), loaded.entry.key, link.baseline or SAME
     sides = baseline_panel.sides(key, beside, link.baseline_r or 0.0)
     named = next(
         (choice for choice in offered if choice.name == link.preset and choice.sides in (None, sides)), offered[0]
@@ -163,5 +168,5 @@ def updates(shelf: Shelf, link: Link) -> list:
         sentence(offered, name, key, k, r_percent),
         gr.Slider(value=k, maximum=layers_of(loaded) - 1),
         gr.Slider(value=r_percent, step=slider_step(r_percent)),
-        *baseline_panel.updates(shelf, other, beside, link.baseline_k, link.baseline_r),
+        *baseline_panel.updates(pool, other, beside, link.baseline_k, link.baseline_r),
     ]

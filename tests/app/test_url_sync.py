@@ -14,7 +14,7 @@ import pytest
 
 from fastv.app import page, url_sync
 from fastv.app.compare import export
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.deep_link import Link, link_of
 from fastv.app.shared.example_scenes import SUGGESTIONS, example
 from fastv.families.catalogue import ModelEntry
@@ -34,14 +34,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shelf(folder):
-    return Shelf(load(str(folder / "standin")))
+def pool(folder):
+    return ModelPool(load(str(folder / "standin")))
 
 
-def test_all_of_a_link_is_restored(shelf):
+def test_all_of_a_link_is_restored(pool):
     link = Link("standin", 3, 40.0, None, "how many ?", 42, "mean", "explore")
     *asked, rank, tabs, key, in_use, _, _, preset, _, k, r, _, other, _, _, other_r, status, later = url_sync.followed(
-        shelf, link, SUGGESTIONS
+        pool, link, SUGGESTIONS
     )
     assert asked[0].tobytes() == example(42).picture.tobytes() and asked[1] == "how many ?" and asked[3] == 42
     assert (rank, tabs.selected, key, in_use) == ("mean", "explore", "standin", "standin")
@@ -49,16 +49,16 @@ def test_all_of_a_link_is_restored(shelf):
     assert (other, other_r.value) == ("", 0.0)
 
 
-def test_a_picture_of_somebodys_own_is_asked_for_again(shelf):
+def test_a_picture_of_somebodys_own_is_asked_for_again(pool):
     link = link_of({"question": "what is in my picture ?", **export.shown_said(None, None)})
-    picture, question, known, scene, *_, status, _ = url_sync.followed(shelf, link, SUGGESTIONS)
+    picture, question, known, scene, *_, status, _ = url_sync.followed(pool, link, SUGGESTIONS)
     assert (picture, question, known, scene) == (None, "what is in my picture ?", {}, None)
     assert "choose it again" in status
     assert export.shown_said(None, "own") == export.shown_said(None, None) and link_of({"picture": "/etc"}) == Link()
 
 
-def test_an_empty_link_changes_nothing(shelf):
-    assert [item for item in url_sync.followed(shelf, Link(), SUGGESTIONS) if item not in (SKIP, "")] == []
+def test_an_empty_link_changes_nothing(pool):
+    assert [item for item in url_sync.followed(pool, Link(), SUGGESTIONS) if item not in (SKIP, "")] == []
 
 
 @pytest.mark.parametrize(
@@ -71,36 +71,36 @@ def test_an_empty_link_changes_nothing(shelf):
         (Link(preset="no such preset"), (None, None, None)),
     ],
 )
-def test_a_budget_is_what_the_model_has_of_it(shelf, link, expected):
-    updates, default = (url_sync.updates(shelf, said) for said in (link, Link()))
+def test_a_budget_is_what_the_model_has_of_it(pool, link, expected):
+    updates, default = (url_sync.updates(pool, said) for said in (link, Link()))
     for place, value in zip((K, R, PRESET), expected):
         assert updates[place].value == (default[place].value if value is None else value)
 
 
-def test_a_model_to_download_waits_for_a_person(shelf):
-    made = url_sync.followed(shelf, Link(model="llava-1.5-7b", k=3), SUGGESTIONS)
+def test_a_model_to_download_waits_for_a_person(pool):
+    made = url_sync.followed(pool, Link(model="llava-1.5-7b", k=3), SUGGESTIONS)
     assert made[-1] == "" and "LLaVA-1.5 7B" in made[-2] and made[-15 + KEY] == "standin"
-    assert made[-15 + K].value == 3 and not shelf.is_loaded("llava-1.5-7b")
+    assert made[-15 + K].value == 3 and not pool.is_loaded("llava-1.5-7b")
 
 
-def test_a_model_of_the_project_is_loaded_and_one_that_is_missing_leaves_all_as_it_was(shelf, monkeypatch):
+def test_a_model_of_the_project_is_loaded_and_one_that_is_missing_leaves_all_as_it_was(pool, monkeypatch):
     entry = ModelEntry("twin", "Twin", "/nowhere", "", embedded=True)
-    monkeypatch.setitem(shelf.entries, "twin", entry)
+    monkeypatch.setitem(pool.entries, "twin", entry)
     link = Link(model="twin")
-    *_, status, later = url_sync.followed(shelf, link, SUGGESTIONS)
+    *_, status, later = url_sync.followed(pool, link, SUGGESTIONS)
     assert later == link.query and "Loading Twin" in status
-    *updates, status, later = url_sync.loaded_later(shelf, later, ("Mine", "A point."))
+    *updates, status, later = url_sync.loaded_later(pool, later, ("Mine", "A point."))
     assert updates == [SKIP] * 4 + ["Mine", "A point."] + [SKIP] * 7 and "problem" in status and later == ""
-    assert set(map(str, url_sync.loaded_later(shelf, later, ("Mine", "A point.")))) == {str(SKIP)}
+    assert set(map(str, url_sync.loaded_later(pool, later, ("Mine", "A point.")))) == {str(SKIP)}
 
 
-def test_nobodys_model_is_the_default(shelf):
-    assert url_sync.followed(shelf, Link(model="nobody"), SUGGESTIONS)[-15 + KEY] == "standin"
+def test_nobodys_model_is_the_default(pool):
+    assert url_sync.followed(pool, Link(model="nobody"), SUGGESTIONS)[-15 + KEY] == "standin"
 
 
-def test_the_query_and_the_lines_follow_the_controls(shelf):
+def test_the_query_and_the_lines_follow_the_controls(pool):
     values = ["Your own", 'is it "red" ?', 42, None, "random", "standin", 3, 53.7, "", 2, 0]
-    query, lines = export.said(shelf, 16, *values)
+    query, lines = export.said(pool, 16, *values)
     assert "k=3&r=53.7" in query and "scene=42" in query and "baseline" not in query
     for piece in (
         'load("path/to/standin", dtype="float32")',
@@ -110,12 +110,12 @@ def test_the_query_and_the_lines_follow_the_controls(shelf):
         assert piece in lines
     for broken in ({6: None}, {7: ""}, {5: "nobody"}, {8: "nobody"}):
         changed = [broken.get(place, value) for place, value in enumerate(values)]
-        assert export.said(shelf, 16, *changed) == [SKIP, SKIP]
+        assert export.said(pool, 16, *changed) == [SKIP, SKIP]
 
 
-def test_a_finished_run_can_be_downloaded_and_the_next_one_clears_it(shelf):
+def test_a_finished_run_can_be_downloaded_and_the_next_one_clears_it(pool):
     with gr.Blocks():
-        made = export.layout(shelf, Link("standin", 2, 50.0), 64)
+        made = export.layout(pool, Link("standin", 2, 50.0), 64)
     sides = [run(setup=replace(PLAIN, model="../über model")), pruned(setup=replace(PRUNED, model="../über model"))]
     buttons = export.files(made, comparison(*sides), "two", "http://x/?k=2")
     paths = [Path(button.value["path"] if isinstance(button.value, dict) else button.value) for button in buttons]
@@ -128,39 +128,39 @@ def test_a_finished_run_can_be_downloaded_and_the_next_one_clears_it(shelf):
     assert not any(button.interactive for button in export.files(made, None, None, None))
 
 
-def test_the_files_of_a_duel_are_called_after_both_sides(shelf):
+def test_the_files_of_a_duel_are_called_after_both_sides(pool):
     with gr.Blocks():
-        made = export.layout(shelf, Link("standin", 2, 50.0), 64)
+        made = export.layout(pool, Link("standin", 2, 50.0), 64)
     html, numbers, _ = (button.value for button in export.files(made, duel(), None, None))
     names = [Path(value["path"] if isinstance(value, dict) else value).name for value in (html, numbers)]
     assert names == ["fastv-mini-13-k2-r50-beside-mini-7.html", "fastv-mini-13-k2-r50-beside-mini-7.csv"]
 
 
-def test_the_other_side_of_a_link_is_restored(shelf, folder, monkeypatch):
-    monkeypatch.setitem(shelf.entries, "twin", ModelEntry("twin", "Twin", str(folder / "standin"), "", embedded=True))
+def test_the_other_side_of_a_link_is_restored(pool, folder, monkeypatch):
+    monkeypatch.setitem(pool.entries, "twin", ModelEntry("twin", "Twin", str(folder / "standin"), "", embedded=True))
     link = Link("standin", 2, 75.0, baseline="twin", baseline_k=3, baseline_r=12.5)
-    *_, status, later = url_sync.followed(shelf, link, SUGGESTIONS)
+    *_, status, later = url_sync.followed(pool, link, SUGGESTIONS)
     assert "Loading Twin" in status and link_of(dict(parse_qsl(later))) == link
-    *updates, status, later = url_sync.loaded_later(shelf, later, ("", ""))
+    *updates, status, later = url_sync.loaded_later(pool, later, ("", ""))
     box, model, in_use, k, r = updates[-5:]
     assert (model, in_use, k.value, k.maximum, r.value, r.step) == ("twin", "twin", 3, 3, 12.5, 0.1)
     assert box.label == "Compare with: Twin at K=3, R=12.5%" and later == "" and "Twin" in status
     assert (updates[KEY], updates[K].value, updates[R].value) == ("standin", 2, 75.0)
-    *_, lines = export.said(shelf, 16, None, "what ?", None, None, None, "standin", 2, 75.0, "twin", 3, 12.5)
+    *_, lines = export.said(pool, 16, None, "what ?", None, None, None, "standin", 2, 75.0, "twin", 3, 12.5)
     assert '"Twin with FastV": ("path/to/standin", FastV(k=3, r=0.125))' in lines
-    assert url_sync.updates(shelf, Link("standin", 2, 75.0))[-5:][1:3] == ["", ""]
+    assert url_sync.updates(pool, Link("standin", 2, 75.0))[-5:][1:3] == ["", ""]
 
 
-def test_an_other_side_to_download_waits_for_a_person(shelf):
-    made = url_sync.followed(shelf, Link("standin", 3, 75.0, baseline="llava-1.5-7b"), SUGGESTIONS)
+def test_an_other_side_to_download_waits_for_a_person(pool):
+    made = url_sync.followed(pool, Link("standin", 3, 75.0, baseline="llava-1.5-7b"), SUGGESTIONS)
     assert made[-1] == "" and "LLaVA-1.5 7B" in made[-2] and "Compare with" in made[-2]
-    assert (made[-15 + K].value, made[-15 + OTHER]) == (3, "") and not shelf.is_loaded("llava-1.5-7b")
+    assert (made[-15 + K].value, made[-15 + OTHER]) == (3, "") and not pool.is_loaded("llava-1.5-7b")
 
 
-def test_an_other_side_nobody_knows_is_the_same_model(shelf):
-    made = url_sync.followed(shelf, Link("standin", 3, 75.0, baseline="nobody"), SUGGESTIONS)
+def test_an_other_side_nobody_knows_is_the_same_model(pool):
+    made = url_sync.followed(pool, Link("standin", 3, 75.0, baseline="nobody"), SUGGESTIONS)
     assert (made[-15 + K].value, made[-15 + OTHER], made[-2]) == (3, "", SKIP)
 
 
-def test_the_whole_page_builds(shelf):
-    assert page.build(shelf).config["components"]
+def test_the_whole_page_builds(pool):
+    assert page.build(pool).config["components"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from fastv.app.page import build, serve
-from fastv.app.service.model_pool import Shelf
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.model_pool import ModelPool
+from fastv.app.service.run_policy import RunPolicy
 from fastv.loading.load import LoadedModel, load
 from tests.support.standins import save_llava_checkpoint
 
@@ -24,22 +24,22 @@ class Served:
     address: str
     model: LoadedModel
     strangers: list
-    hosting: Hosting
+    policy: RunPolicy
 
 
 @contextmanager
-def served(folder: Path, hosting: Hosting | None = None) -> Iterator[Served]:
+def served(folder: Path, policy: RunPolicy | None = None) -> Iterator[Served]:
     """Serves the page with a stand-in that it saves in ``folder``, whose answers run to their longest."""
     save_llava_checkpoint(folder / "standin", seed=3)
     model = load(str(folder / "standin"))
     model.model.generation_config.update(eos_token_id=None, suppress_tokens=model.processor.tokenizer.all_special_ids)
-    with serving(Shelf(model, hosting=hosting)) as app:
+    with serving(ModelPool(model, policy=policy)) as app:
         yield app
 
 
 @contextmanager
-def serving(shelf: Shelf, port: int | None = None) -> Iterator[Served]:
-    """Serves the page for a shelf; port: the first free one if None."""
+def serving(pool: ModelPool, port: int | None = None) -> Iterator[Served]:
+    """Serves the page for a pool; port: the first free one if None."""
     strangers, connect = [], socket.socket.connect
 
     def watched(self, address):
@@ -48,9 +48,9 @@ def serving(shelf: Shelf, port: int | None = None) -> Iterator[Served]:
         return connect(self, address)
 
     socket.socket.connect = watched
-    page = build(shelf)
+    page = build(pool)
     try:
-        yield Served(serve(page, host="127.0.0.1", port=port), shelf.take(None), strangers, shelf.hosting)
+        yield Served(serve(page, host="127.0.0.1", port=port), pool.load(None), strangers, pool.policy)
     finally:
         page.close(verbose=False)
         socket.socket.connect = connect

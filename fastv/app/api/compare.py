@@ -6,14 +6,14 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fastv.app.hosting.event_options import ONE_AT_A_TIME
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import BROKEN, Request, compared, upload_path
 from fastv.errors import FastVError
 
 logger = logging.getLogger(__name__)
 
 
-def add(shelf: Shelf) -> None:
+def add(pool: ModelPool) -> None:
     """Adds ``/compare`` to the Blocks that are open."""
 
     def compare(
@@ -42,7 +42,7 @@ def add(shelf: Shelf) -> None:
         """
         try:
             return compared(
-                shelf,
+                pool,
                 Request(
                     upload_path(image),
                     question,

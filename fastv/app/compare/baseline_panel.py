@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.budget_choices import layers_of, slider_step
 from fastv.errors import InvalidBudgetError
 from fastv.formatting import budget
@@ -39,12 +39,12 @@ class Baseline:
         return [self.box, self.model, self.in_use, self.k, self.r]
 
 
-def layout(shelf: Shelf, loaded: LoadedModel) -> Baseline:
+def layout(pool: ModelPool, loaded: LoadedModel) -> Baseline:
     """Lays it out, closed, in the Blocks that are open."""
     in_use = gr.State(SAME)
-    with gr.Accordion(label(shelf, SAME, K, 0), open=False, elem_id="compare-with") as box:
+    with gr.Accordion(label(pool, SAME, K, 0), open=False, elem_id="compare-with") as box:
         model = gr.Radio(
-            [("The same model", SAME), *((shelf.title(key), key) for key in shelf.entries)],
+            [("The same model", SAME), *((pool.label(key), key) for key in pool.entries)],
             value=SAME,
             label="Model of the other side",
             elem_id="baseline-model",
@@ -75,18 +75,20 @@ def layout(shelf: Shelf, loaded: LoadedModel) -> Baseline:
     return Baseline(box, model, k, r, in_use)
 
 
-def label(shelf: Shelf, key: str, k: int, r_percent: float) -> str:
+def label(pool: ModelPool, key: str, k: int, r_percent: float) -> str:
     """What stands on the closed box."""
-    name = "the same model" if key == SAME else shelf.entry(key).name
+    name = "the same model" if key == SAME else pool.entry(key).name
     return f"Compare with: {name} {f'at {budget(k, r_percent / 100)}' if r_percent else 'without FastV'}"
 
 
-def updates(shelf: Shelf, loaded: LoadedModel, key: str, k: int | None = None, r_percent: float | None = None) -> list:
+def updates(
+    pool: ModelPool, loaded: LoadedModel, key: str, k: int | None = None, r_percent: float | None = None
+) -> list:
     """Its components for another choice; loaded: the model it amounts to."""
     layers, r_percent = layers_of(loaded), r_percent or 0.0
     k = min(K if k is None else k, layers - 1)
     return [
-        gr.Accordion(label=label(shelf, key, k, r_percent)),
+        gr.Accordion(label=label(pool, key, k, r_percent)),
         key,
         key,
         gr.Slider(value=k, maximum=layers - 1),
@@ -95,19 +97,19 @@ def updates(shelf: Shelf, loaded: LoadedModel, key: str, k: int | None = None, r
 
 
 def setups(
-    shelf: Shelf, model: str | None, k: int, r_percent: float, key: str, other_k: int, other_r: float
+    pool: ModelPool, model: str | None, k: int, r_percent: float, key: str, other_k: int, other_r: float
 ) -> tuple[Setup, Setup]:
     """Baseline and candidate as they are chosen, whether or not their models are in memory.
 
     R = 0 is without FastV, but not where a model is compared with itself: there it shows what FastV alone changes.
-    Raises ModelLoadError for a model that is not on the shelf, InvalidBudgetError for a field that is empty.
+    Raises ModelLoadError for a model that is not on the pool, InvalidBudgetError for a field that is empty.
     """
     if not all(isinstance(value, int | float) for value in (k, r_percent, other_k, other_r)):
         raise InvalidBudgetError("K and R must be numbers: please fill in their fields.")
     none = not r_percent and not is_usual(model, key, other_r)
     return (
-        shelf.setup(key or model, other_k if other_r else None, round(other_r / 100, 4)),
-        shelf.setup(model, None if none else k, round(r_percent / 100, 4)),
+        pool.setup(key or model, other_k if other_r else None, round(other_r / 100, 4)),
+        pool.setup(model, None if none else k, round(r_percent / 100, 4)),
     )
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import gradio as gr
 
 from fastv.app.compare.baseline_panel import Baseline
-from fastv.app.compare.export import Taking
-from fastv.app.compare.video_panel import Clips
+from fastv.app.compare.export import ExportControls
+from fastv.app.compare.video_panel import VideoPanel
 
 
 @dataclass
-class Parts:
+class CompareControls:
     """The components of the tab.
 
     known: true answers to questions about the picture; in_use: the key of the model in use; offered: the budgets for
@@ -51,9 +51,9 @@ class Parts:
     scene: gr.State
     fresh: gr.State
     later: gr.Textbox
-    clips: Clips
+    clips: VideoPanel
     baseline: Baseline
-    taking: Taking
+    taking: ExportControls
 
     @property
     def chosen(self) -> list:

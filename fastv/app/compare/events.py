@@ -12,10 +12,10 @@ import gradio as gr
 
 from fastv.app.compare import baseline_panel
 from fastv.app.compare.baseline_panel import SAME
-from fastv.app.compare.components import Parts
+from fastv.app.compare.components import CompareControls
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
 from fastv.app.service.load_progress import fetched
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import upload_path
 from fastv.app.shared import budget_choices, example_scenes, status
 from fastv.app.shared.budget_choices import layers_of, slider_step
@@ -26,7 +26,7 @@ from fastv.loading.load import LoadedModel, LoadProgress
 from fastv.miniature.world.abilities import in_words
 
 
-def connect_inputs(parts: Parts, shelf: Shelf) -> None:
+def connect_inputs(parts: CompareControls, pool: ModelPool) -> None:
     """Pictures, questions that fit them, and budgets."""
 
     def own_picture(upload: Any) -> list:
@@ -34,7 +34,7 @@ def connect_inputs(parts: Parts, shelf: Shelf) -> None:
         picture = gr.skip()
         if upload is not None:
             try:
-                shelf.hosting.open_picture(upload_path(upload))
+                pool.policy.open_picture(upload_path(upload))
             except FastVError as error:
                 gr.Warning(escape(str(error)))
                 picture = None
@@ -49,7 +49,7 @@ def connect_inputs(parts: Parts, shelf: Shelf) -> None:
         chip.click(None, [chip], [parts.question], js="text => text", **QUIET)
 
 
-def connect_model(parts: Parts, shelf: Shelf) -> Any:
+def connect_model(parts: CompareControls, pool: ModelPool) -> Any:
     """The choice of the model, and the budgets that suit it; returns the event, which Stop ends."""
     sliders = [parts.k, parts.r]
 
@@ -58,27 +58,27 @@ def connect_model(parts: Parts, shelf: Shelf) -> Any:
         unchanged = [gr.skip()] * 11
         try:
             yield (
-                status.status(_loading(shelf, key), 0.0),
+                status.status(_loading(pool, key), 0.0),
                 gr.skip(),
                 gr.skip(),
                 *unchanged,
                 gr.Button(interactive=True),
             )
-            for step in fetched(shelf, key, other or key):
+            for step in fetched(pool, key, other or key):
                 yield _progress(step), gr.skip(), gr.skip(), *unchanged, gr.skip()
-            loaded = shelf.take(key)
+            loaded = pool.load(key)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
-            words = status.problem(f"{error} {shelf.entry(in_use).name} stays in use.")
+            words = status.problem(f"{error} {pool.entry(in_use).name} stays in use.")
             yield words, in_use, gr.skip(), *unchanged, gr.Button(interactive=False)
         else:
-            same = baseline_panel.updates(shelf, loaded, SAME, other_k, other_r) if other == SAME else [gr.skip()] * 5
+            same = baseline_panel.updates(pool, loaded, SAME, other_k, other_r) if other == SAME else [gr.skip()] * 5
             yield (
                 status.status(f"{loaded.entry.name} is loaded."),
                 gr.skip(),
                 key,
                 note(loaded),
-                *_budget_controls(loaded, shelf, baseline_panel.sides(key, other, other_r)),
+                *_budget_controls(loaded, pool, baseline_panel.sides(key, other, other_r)),
                 *same,
                 gr.Button(interactive=False),
             )
@@ -114,7 +114,7 @@ def connect_model(parts: Parts, shelf: Shelf) -> Any:
     return switching
 
 
-def connect_baseline(parts: Parts, shelf: Shelf) -> Any:
+def connect_baseline(parts: CompareControls, pool: ModelPool) -> Any:
     """What the model is compared with; returns the event that loads it, which Stop ends."""
     baseline = parts.baseline
 
@@ -122,10 +122,10 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> Any:
         """Loads the model; one that cannot be loaded leaves the one before in use."""
         model, k, r, _, other_k, other_r = chosen
         try:
-            yield [status.status(_loading(shelf, key or model), 0.0), *[gr.skip()] * 7, gr.Button(interactive=True)]
-            for step in fetched(shelf, model, key or model):
+            yield [status.status(_loading(pool, key or model), 0.0), *[gr.skip()] * 7, gr.Button(interactive=True)]
+            for step in fetched(pool, model, key or model):
                 yield [_progress(step), *[gr.skip()] * 8]
-            loaded = shelf.take(key or model)
+            loaded = pool.load(key or model)
         except ModelLoadError as error:
             gr.Warning(escape(str(error)))
             words = status.problem(f"{error} What it is compared with stays as it was.")
@@ -134,14 +134,14 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> Any:
             name = "the same model" if key == SAME else loaded.entry.name
             yield [
                 status.status(f"The other side is {name}."),
-                *baseline_panel.updates(shelf, loaded, key, other_k, other_r),
+                *baseline_panel.updates(pool, loaded, key, other_k, other_r),
                 *moved(model, k, r, key, other_k, other_r, offered),
                 gr.Button(interactive=False),
             ]
 
     def other_moved(*chosen: Any) -> list:
         *_, key, k, r_percent, _ = chosen
-        return [gr.Accordion(label=baseline_panel.label(shelf, key, k, r_percent)), *moved(*chosen)]
+        return [gr.Accordion(label=baseline_panel.label(pool, key, k, r_percent)), *moved(*chosen)]
 
     switching = baseline.model.input(
         switch,
@@ -160,10 +160,10 @@ def connect_baseline(parts: Parts, shelf: Shelf) -> Any:
     return switching
 
 
-def _loading(shelf: Shelf, key: str) -> str:
+def _loading(pool: ModelPool, key: str) -> str:
     """What is about to happen, and how large it is: somebody may have meant the one above."""
-    entry = shelf.entry(key)
-    if entry.embedded or key in shelf.refused or shelf.is_loaded(key) or not entry.download_bytes:
+    entry = pool.entry(key)
+    if entry.embedded or key in pool.unavailable or pool.is_loaded(key) or not entry.download_bytes:
         return f"Loading {entry.name}…"
     return f"Loading {entry.name}: up to {entry.download_bytes / 1e9:.1f} GB to download. Stop cancels it."
 
@@ -214,9 +214,9 @@ def chips_of(suggestions: tuple[str, ...]) -> list[gr.Button]:
     return [gr.Button(text, visible=bool(text)) for text in padded]
 
 
-def _budget_controls(loaded: LoadedModel, shelf: Shelf, sides: tuple[str, str] | None) -> tuple:
+def _budget_controls(loaded: LoadedModel, pool: ModelPool, sides: tuple[str, str] | None) -> tuple:
     """The budgets for a model, their names, the sentence of the first of them, and both sliders at it."""
-    offered = budget_choices.choices(loaded, shelf)
+    offered = budget_choices.choices(loaded, pool)
     first = offered[0]
     name = budget_choices.name_of(offered, first.k, first.r_percent, sides)
     return (

@@ -1,4 +1,4 @@
-"""Taking it away: a link that leads back here, the lines for a script of one's own, and files of a finished run."""
+"""ExportControls it away: a link that leads back here, the lines for a script of one's own, and files of a finished run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from fastv.app.compare.baseline_panel import SAME, is_usual, setups
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared import deep_link
 from fastv.app.shared.deep_link import Link, link_of
 from fastv.errors import FastVError
@@ -42,7 +42,7 @@ _FORMATS = {"html": "Report", "csv": "CSV", "json": "JSON"}
 
 
 @dataclass
-class Taking:
+class ExportControls:
     """The components. query: the state of the page as a link's query, out of sight."""
 
     copy: gr.Button
@@ -51,7 +51,7 @@ class Taking:
     query: gr.Textbox
 
 
-def layout(shelf: Shelf, begin: Link, most: int) -> Taking:
+def layout(pool: ModelPool, begin: Link, most: int) -> ExportControls:
     """Lays it out in the Blocks that are open; begin: what is chosen there at first; most: the longest answer."""
     with gr.Row(elem_classes="taking"):
         downloads = [
@@ -61,7 +61,7 @@ def layout(shelf: Shelf, begin: Link, most: int) -> Taking:
         copy = gr.Button("Copy link", size="sm", min_width=90, elem_id="copy-link")
     with gr.Accordion("Use this in Python", open=False, elem_id="use-this"):
         lines = gr.Code(
-            lines_of(shelf, begin, most),
+            lines_of(pool, begin, most),
             language="python",
             interactive=False,
             buttons=["copy"],
@@ -70,21 +70,21 @@ def layout(shelf: Shelf, begin: Link, most: int) -> Taking:
             wrap_lines=True,
             lines=14,
         )
-    return Taking(copy, downloads, lines, gr.Textbox(visible="hidden", elem_id="link-query"))
+    return ExportControls(copy, downloads, lines, gr.Textbox(visible="hidden", elem_id="link-query"))
 
 
-def lines_of(shelf: Shelf, link: Link, most: int, *, video: bool = False) -> str:
+def lines_of(pool: ModelPool, link: Link, most: int, *, video: bool = False) -> str:
     """The script for what a link says, about a picture or a video. Raises FastVError for a model that is not on the
-    shelf.
+    pool.
     """
     other_r = link.baseline_r or 0.0
-    sides = setups(shelf, link.model, link.k or 0, link.r or 0.0, link.baseline or SAME, link.baseline_k or 0, other_r)
+    sides = setups(pool, link.model, link.k or 0, link.r or 0.0, link.baseline or SAME, link.baseline_k or 0, other_r)
     question, one = link.question or "What is in the picture?", sides[1]
     settings = {"dtype": one.dtype, "rank": link.rank or "last_token", "max_new_tokens": most, "video": video}
     if is_usual(one.model, link.baseline or SAME, other_r):
-        return script(shelf.entry(one.model), question, k=one.k, r=one.r, **settings)
+        return script(pool.entry(one.model), question, k=one.k, r=one.r, **settings)
     asked = [
-        Asked(title.text, shelf.entry(side.model), side.k, side.r or 0.0) for title, side in zip(titles(*sides), sides)
+        Asked(title.text, pool.entry(side.model), side.k, side.r or 0.0) for title, side in zip(titles(*sides), sides)
     ]
     return script_of_both(asked, question, **settings)
 
@@ -103,7 +103,14 @@ def shown_said(scene: int | None, which: str | None) -> dict[str, Any]:
 
 
 def said(
-    shelf: Shelf, most: Any, preset: str, question: str, scene: int | None, which: str | None, rank: str, *chosen: Any
+    pool: ModelPool,
+    most: Any,
+    preset: str,
+    question: str,
+    scene: int | None,
+    which: str | None,
+    rank: str,
+    *chosen: Any,
 ) -> list:
     """The query and the lines for the controls' values; unchanged where they are unusable.
 
@@ -113,12 +120,12 @@ def said(
     link = link_of(asked | sides_said(*chosen))
     try:
         usable = isinstance(most, int) and link.k is not None and link.r is not None
-        return [link.query, lines_of(shelf, link, most, video=bool(which))] if usable else [gr.skip(), gr.skip()]
+        return [link.query, lines_of(pool, link, most, video=bool(which))] if usable else [gr.skip(), gr.skip()]
     except FastVError:
         return [gr.skip(), gr.skip()]
 
 
-def files(taking: Taking, comparison: Comparison | None, expected: str | None, link: str | None) -> list:
+def files(taking: ExportControls, comparison: Comparison | None, expected: str | None, link: str | None) -> list:
     """The buttons with the files of a finished comparison behind them; without one they wait."""
     if comparison is None:
         return [gr.DownloadButton(value=None, interactive=False) for _ in taking.downloads]

@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare import baseline_panel, export, video_panel
-from fastv.app.compare.components import Parts
+from fastv.app.compare.components import CompareControls
 from fastv.app.compare.events import connect_baseline, connect_inputs, connect_model, note, sentence
 from fastv.app.compare.models_table import models_table
 from fastv.app.compare.run import connect_headings, connect_run
 from fastv.app.compare.video_events import connect_clips
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import no_comparison
 from fastv.app.shared import budget_choices, example_scenes
 from fastv.app.shared.budget_choices import layers_of, slider_step
@@ -26,24 +26,24 @@ _LONGEST_ANSWER = 64  # tokens, to begin with
 _LIVE = "element.setAttribute('role', 'status')"
 
 
-def build(shelf: Shelf) -> Parts:
+def build(pool: ModelPool) -> CompareControls:
     """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
-    parts = _layout(shelf)
-    connect_inputs(parts, shelf)
-    loads = [connect_model(parts, shelf), connect_baseline(parts, shelf)]
-    connect_clips(parts, shelf)
-    connect_run(parts, shelf, loads)
-    connect_headings(parts, shelf)
+    parts = _layout(pool)
+    connect_inputs(parts, pool)
+    loads = [connect_model(parts, pool), connect_baseline(parts, pool)]
+    connect_clips(parts, pool)
+    connect_run(parts, pool, loads)
+    connect_headings(parts, pool)
     return parts
 
 
-def _layout(shelf: Shelf) -> Parts:
-    loaded = shelf.take(shelf.default)
-    offered, first = budget_choices.choices(loaded, shelf), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
+def _layout(pool: ModelPool) -> CompareControls:
+    loaded = pool.load(pool.default)
+    offered, first = budget_choices.choices(loaded, pool), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
     blank = no_comparison()
     made: dict[str, Any] = {
         "known": gr.State(first.answers),
-        "in_use": gr.State(shelf.default),
+        "in_use": gr.State(pool.default),
         "offered": gr.State(offered),
         "scene": gr.State(example_scenes.GALLERY_SEEDS[0]),
         "fresh": gr.State(True),
@@ -58,17 +58,17 @@ def _layout(shelf: Shelf) -> Parts:
             made["table"] = _html(blank.table, "costs")
             _, made["kept_picture"], made["kept_words"] = _kept("kept", blank.kept[0].words, visible=True)
             made["other_row"], made["other_picture"], made["other_words"] = _kept("other-kept", "", visible=False)
-            begin = Link(shelf.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
-            made["taking"] = export.layout(shelf, begin, _LONGEST_ANSWER)
+            begin = Link(pool.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
+            made["taking"] = export.layout(pool, begin, _LONGEST_ANSWER)
         with gr.Column(elem_classes="settings"):
             made["model"] = gr.Radio(
-                [(shelf.title(key), key) for key in shelf.entries], value=shelf.default, label="Model", elem_id="model"
+                [(pool.label(key), key) for key in pool.entries], value=pool.default, label="Model", elem_id="model"
             )
             with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
-                _html(models_table(shelf, Room.here()), "models-table")
-            made["baseline"] = baseline_panel.layout(shelf, loaded)
+                _html(models_table(pool, Room.here()), "models-table")
+            made["baseline"] = baseline_panel.layout(pool, loaded)
             made |= _measuring_controls()
-    return Parts(**made)
+    return CompareControls(**made)
 
 
 def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr.HTML]:

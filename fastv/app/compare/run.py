@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare import baseline_panel, export
-from fastv.app.compare.components import Parts
+from fastv.app.compare.components import CompareControls
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import Kept, Request, View, upload_path, views
 from fastv.app.shared import status
 from fastv.app.shared.deep_link import link_of
@@ -26,7 +26,7 @@ _SHOW = """() => {
 }"""
 
 
-def connect_run(parts: Parts, shelf: Shelf, loads: list[Any]) -> None:
+def connect_run(parts: CompareControls, pool: ModelPool, loads: list[Any]) -> None:
     """Lets Run, Enter and Stop begin and end comparisons; loads: the events that load models, which Stop ends too."""
     buttons = [parts.run, parts.stop]
     shown = [
@@ -61,7 +61,7 @@ def connect_run(parts: Parts, shelf: Shelf, loads: list[Any]) -> None:
         address = link.address(sender.headers.get("referer"))
 
         def request() -> Request:
-            other, one = baseline_panel.setups(shelf, *chosen)
+            other, one = baseline_panel.setups(pool, *chosen)
             pruning = {"k": one.k, "r": one.r or 0.0, "baseline_k": other.k, "baseline_r": other.r or 0.0}
             path = upload_path(clip, "video") if which else upload_path(upload)
             return Request(
@@ -76,7 +76,7 @@ def connect_run(parts: Parts, shelf: Shelf, loads: list[Any]) -> None:
                 **pruning,
             )
 
-        steps = views(shelf, request, {} if which else known)
+        steps = views(pool, request, {} if which else known)
         try:
             for view in steps:
                 if view.problem:
@@ -116,12 +116,12 @@ def connect_run(parts: Parts, shelf: Shelf, loads: list[Any]) -> None:
         )
 
 
-def connect_headings(parts: Parts, shelf: Shelf) -> None:
+def connect_headings(parts: CompareControls, pool: ModelPool) -> None:
     """As long as nothing has run, the empty answers and the empty table say what will be compared."""
 
     def headings(fresh: bool, *chosen: Any) -> list:
         try:
-            names = titles(*baseline_panel.setups(shelf, *chosen)) if fresh else None
+            names = titles(*baseline_panel.setups(pool, *chosen)) if fresh else None
         except FastVError:  # a field may be empty while somebody types
             names = None
         if names is None:
@@ -152,7 +152,7 @@ def _picture(kept: Kept) -> tuple[gr.Image, str]:
     return gr.Image(kept.picture, alt_text=kept.description, visible=not kept.is_clip), kept.words
 
 
-def _files(made: export.Taking, view: View, link: str | None) -> list:
+def _files(made: export.ExportControls, view: View, link: str | None) -> list:
     """The downloads: there when a run is done, gone when the next one clears the table."""
     if view.table is None:
         return [gr.skip()] * len(made.downloads)

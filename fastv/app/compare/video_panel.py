@@ -12,7 +12,7 @@ from fastv.loading.load import LoadedModel
 
 
 @dataclass
-class Clips:
+class VideoPanel:
     """The components. file: the video that is asked about, None for a picture; which: "example", "own" or None; frames:
     its strip, in the picture's place; row: the controls; back: the way to the picture; without: the sentence.
     """
@@ -36,7 +36,7 @@ def frames() -> gr.HTML:
     return gr.HTML("", visible=False, elem_id="clip-frames", apply_default_css=False)
 
 
-def layout(loaded: LoadedModel, strip: gr.HTML) -> Clips:
+def layout(loaded: LoadedModel, strip: gr.HTML) -> VideoPanel:
     """The controls, in the Blocks that are open; strip: what ``frames`` returned."""
     reads = loaded.family.videos
     with gr.Row(elem_id="clips", visible=reads) as row:
@@ -46,7 +46,7 @@ def layout(loaded: LoadedModel, strip: gr.HTML) -> Clips:
         example = gr.Button("Example clip", size="sm", elem_id="example-clip", min_width=90)
         back = gr.Button("Back to the picture", size="sm", visible=False, elem_id="no-clip", min_width=90)
     without = gr.HTML(sentence(loaded), visible=not reads, elem_id="no-clips", apply_default_css=False)
-    return Clips(file, gr.State(None), strip, row, example, back, without)
+    return VideoPanel(file, gr.State(None), strip, row, example, back, without)
 
 
 def sentence(loaded: LoadedModel) -> str:

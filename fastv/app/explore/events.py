@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare import export
-from fastv.app.compare.components import Parts
+from fastv.app.compare.components import CompareControls
 from fastv.app.compare.events import layers_of, sentence
 from fastv.app.explore import cost_map_html, link, pareto_html, state, tables_html
 from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
 from fastv.app.explore.state import OWN, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import BROKEN, upload_path
 from fastv.app.shared import budget_choices, status
 from fastv.costs import configs
@@ -27,13 +27,13 @@ from fastv.evidence.measurements import all_measured
 logger = logging.getLogger(__name__)
 
 
-def build(shelf: Shelf, compare: Parts, tab: gr.Tab) -> Explorer:
+def build(pool: ModelPool, compare: CompareControls, tab: gr.Tab) -> Explorer:
     """Lays the explorer out in the Blocks that are open and connects it, to the comparison too; returns its components."""
     explorer = layout(compare.k.value, compare.r.value)
     for component, pane in zip(explorer.panes, panes(*(control.value for control in explorer.controls))):
         component.value = pane
     _connect_controls(explorer)
-    _connect_budget(explorer, compare, shelf, tab)
+    _connect_budget(explorer, compare, pool, tab)
     _connect_link(explorer)
     return explorer
 
@@ -82,9 +82,11 @@ def chosen_spot(spot: Mapping[str, Any], model: str, own: str, k: int) -> tuple[
     return target, layers, min(new_k, layers - 1), round(100 * r, 1)
 
 
-def compare_updates(shelf: Shelf, in_use: str, offered: list[budget_choices.Choice], k: int, r_percent: float) -> list:
+def compare_updates(
+    pool: ModelPool, in_use: str, offered: list[budget_choices.Choice], k: int, r_percent: float
+) -> list:
     """What the comparison is at, its sliders, preset and sentence; all as they are where its model has no layer K."""
-    if not shelf.is_loaded(in_use) or k >= layers_of(shelf.take(in_use)):
+    if not pool.is_loaded(in_use) or k >= layers_of(pool.load(in_use)):
         return [gr.skip()] * 5
     name = budget_choices.name_of(offered, k, r_percent)
     return [(k, r_percent), k, r_slider(r_percent), name, sentence(offered, name, in_use, k, r_percent)]
@@ -107,7 +109,7 @@ def _connect_controls(explorer: Explorer) -> None:
     explorer.measure.input(_relative, explorer.measure, explorer.relative, **TYPED)
 
 
-def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Tab) -> None:
+def _connect_budget(explorer: Explorer, compare: CompareControls, pool: ModelPool, tab: gr.Tab) -> None:
     """K and R are the same everywhere in the app, as far as the models have the layer."""
     theirs = [explorer.met, compare.k, compare.r, compare.preset, compare.sentence]
     known = [compare.in_use, compare.offered]
@@ -116,7 +118,7 @@ def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Ta
         shown = panes(model, own, k, r_percent, *rest)
         if shown[0]:  # a field may be empty while somebody types
             return [gr.skip()] * 5 + shown
-        return [*compare_updates(shelf, in_use, offered, k, r_percent), *shown]
+        return [*compare_updates(pool, in_use, offered, k, r_percent), *shown]
 
     def clicked(
         event: gr.EventData, in_use: str, offered: list, model: str, own: str, k: int, _: float, *rest: Any
@@ -129,7 +131,7 @@ def _connect_budget(explorer: Explorer, compare: Parts, shelf: Shelf, tab: gr.Ta
         controls = [model, gr.Accordion(visible=model == OWN), k_slider(k, layers), r_slider(r_percent)]
         return [
             *controls,
-            *compare_updates(shelf, in_use, offered, k, r_percent),
+            *compare_updates(pool, in_use, offered, k, r_percent),
             *panes(model, own, k, r_percent, *rest),
         ]
 

@@ -1,4 +1,4 @@
-"""The door: every request over HTTP passes here before Gradio sees it."""
+"""Checks every HTTP request before Gradio sees it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
-from fastv.app.hosting.rate_limit import Window, address_of
+from fastv.app.hosting.rate_limit import SlidingWindow, client_address
 
 _MOST_JSON_BYTES = 1_000_000
 _ROUND_A_FILE = 64_000  # bytes of multipart headers
 _EVENTS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
 _NAMED = re.compile(r"/gradio_api/(?:call/v2|call|run|api)/([^/]*)")
 _UPLOAD = "/gradio_api/upload"
-# Parts of Gradio this app has no use for: other sites fetched by the server, snapshots of the page kept on its disk,
+# CompareControls of Gradio this app has no use for: other sites fetched by the server, snapshots of the page kept on its disk,
 # figures about other visitors, calls of components' own methods, and editing the app from outside.
 _CLOSED = (
     "/monitoring",
@@ -44,15 +44,15 @@ class _TooLarge(Exception):
     pass
 
 
-class Door:
-    """ASGI middleware. picture_bytes: the largest file somebody may send. proxies: see ``address_of``. names: of the
+class HttpGuard:
+    """ASGI middleware. picture_bytes: the largest file somebody may send. proxies: see ``client_address``. names: of the
     endpoints for scripts; Gradio itself would also answer to those of the page's own functions.
     """
 
     def __init__(self, app: Any, *, picture_bytes: int, uploads_per_minute: int, proxies: int, names: Collection[str]):
         self.app, self.proxies, self.names = app, proxies, {"predict", *names}
         self.upload_bytes = picture_bytes + _ROUND_A_FILE
-        self.uploads = Window(uploads_per_minute)
+        self.uploads = SlidingWindow(uploads_per_minute)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,7 +89,7 @@ class Door:
         receive = _at_most(self.upload_bytes if upload else _MOST_JSON_BYTES, headers, receive)
         if upload:
             peer = scope["client"][0] if scope.get("client") else None
-            if wait := self.uploads.take(address_of(peer, headers, self.proxies)):
+            if wait := self.uploads.take(client_address(peer, headers, self.proxies)):
                 words = f"Too many files in a minute: please try again in {max(1, round(wait))} s."
                 return _refused(429, words), receive
         if path.startswith(_EVENTS):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 _M_ARENA_MAX, _HEAPS = -8, 2  # the first from glibc's malloc.h
 
 
-def few_heaps(environment: Mapping[str, str]) -> None:
+def limit_arenas(environment: Mapping[str, str]) -> None:
     """For the whole process, before it has many threads; MALLOC_ARENA_MAX in the environment has the last word. Does
     nothing where the C library is not glibc.
     """
@@ -18,7 +18,7 @@ def few_heaps(environment: Mapping[str, str]) -> None:
         _call("mallopt", _M_ARENA_MAX, _HEAPS)
 
 
-def give_back() -> None:
+def trim() -> None:
     """What nobody uses any more, to the system: some milliseconds, for when a run is over. Likewise."""
     _call("malloc_trim", 0)
 

@@ -16,7 +16,7 @@ _FULL = 10_000  # remembered visitors; beyond it those who have been quiet for a
 _MINUTE = 60.0
 
 
-class BusyError(FastVError):
+class RateLimitError(FastVError):
     """Somebody has asked too often, or too much."""
 
 
@@ -28,7 +28,7 @@ class Visitor:
     address: str
 
 
-def address_of(peer: str | None, headers: Mapping[str, str], proxies: int) -> str:
+def client_address(peer: str | None, headers: Mapping[str, str], proxies: int) -> str:
     """Where a request came from.
 
     peer: who the connection is from. proxies: how many reverse proxies of the operator's stand before the app. Each
@@ -40,7 +40,7 @@ def address_of(peer: str | None, headers: Mapping[str, str], proxies: int) -> st
 
 
 @dataclass
-class Window:
+class SlidingWindow:
     """How many times something was done in the last minute, by key. most: of each key; 0 is no limit."""
 
     most: int
@@ -73,21 +73,21 @@ class Window:
         return times[0] + _MINUTE - now if self.most and times and len(times) >= self.most else 0.0
 
 
-class FairUse:
+class RateLimiter:
     """Counts runs: a session may begin so many in a minute, an address so many."""
 
     def __init__(self, of_session: int, of_address: int):
-        self._sessions, self._addresses = Window(of_session), Window(of_address)
+        self._sessions, self._addresses = SlidingWindow(of_session), SlidingWindow(of_address)
         self._salt = secrets.token_bytes(16)
 
     def admit(self, visitor: Visitor) -> None:
-        """Counts a run. Raises BusyError, which says when to try again."""
+        """Counts a run. Raises RateLimitError, which says when to try again."""
         session = visitor.session or visitor.address
         wait, most, whose = self._addresses.wait_seconds(visitor.address), self._addresses.most, "from one address"
         if not wait:
             wait, most, whose = self._sessions.take(session), self._sessions.most, "of one visitor"
         if wait:
-            raise BusyError(
+            raise RateLimitError(
                 f"This page is shared: {most} runs a minute {whose} are the most. Please try again in "
                 f"{max(1, round(wait))} s."
             )

@@ -29,7 +29,7 @@ _MOST_MEMORY = 3 * 2**30  # bytes; 50 megapixels of 16 bits take half of it
 _ROOT = PACKAGE.parent
 
 
-def open_sealed_picture(path: str | Path, **limits: int) -> Image.Image:
+def open_image_sandboxed(path: str | Path, **limits: int) -> Image.Image:
     """``inputs.open_picture`` of a file, in a program of its own. Raises InvalidInputError likewise, and for pictures that
     take more than 10 seconds of a processor, or 3 GiB of memory.
     """
@@ -37,7 +37,7 @@ def open_sealed_picture(path: str | Path, **limits: int) -> Image.Image:
     return picture
 
 
-def open_sealed_video(path: str | Path, **limits: int) -> Clip:
+def open_video_sandboxed(path: str | Path, **limits: int) -> Clip:
     """``clips.open_video`` of a file, likewise; a video may take 40 seconds of a processor."""
     frames, told = _opened("video", path, limits)
     return Clip(frames, tuple(told["seconds"]), told["duration_seconds"])

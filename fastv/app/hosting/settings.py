@@ -97,7 +97,9 @@ class Settings:
             object.__setattr__(self, "waiting_per_visitor", self.queue)
 
 
-def from_command(arguments: Sequence[str], environment: Mapping[str, str], description: str | None = None) -> Settings:
+def parse_command_line(
+    arguments: Sequence[str], environment: Mapping[str, str], description: str | None = None
+) -> Settings:
     """The settings of a command line and an environment. Ends the program, with a sentence, when one is unusable."""
     parser = _Parser(description=description)
     for setting in fields(Settings):

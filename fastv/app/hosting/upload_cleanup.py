@@ -17,7 +17,7 @@ _OFTEN_SECONDS = 60.0
 _FORSAKEN_SECONDS = 5 * _OFTEN_SECONDS
 
 
-def own_folder() -> Path:
+def private_folder() -> Path:
     """The folder Gradio is to use from now on: this process's, in the one of all apps of a user.
 
     Gradio names files after what they hold, so that in one folder two apps would have files in common, and the first to
@@ -75,7 +75,7 @@ def _gone(remove: Callable[[], None]) -> None:
         remove()
 
 
-def keep_sweeping(
+def start_cleanup(
     folder: Path, seconds: float, kept: Callable[[], Collection[str]], wanted: Callable[[], bool]
 ) -> None:
     """Sweeps the folder, and those beside it that a killed app has left, at once, and then in a thread for as long as it

@@ -10,7 +10,7 @@ import torch
 
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import zerogpu as zero
-from fastv.app.service.model_pool import Refusal, Shelf
+from fastv.app.service.model_pool import ModelPool, Unavailable
 from fastv.costs.flops import cost
 from fastv.costs.memory import parameter_bytes
 from fastv.families.catalogue import CATALOGUE, DEFAULT, ModelEntry
@@ -20,17 +20,17 @@ _TEXT_TOKENS = 36  # of the prompt in the paper's examples
 
 
 @dataclass(frozen=True)
-class Place:
+class Platform:
     """space: whether it is one. gpu: whether it has a GPU all the time. zero: the way to one that comes and goes."""
 
     space: bool
     gpu: bool
-    zero: zero.Zero | None = None
+    zero: zero.ZeroGpu | None = None
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Place:
+    def of(cls, environment: Mapping[str, str]) -> Platform:
         if zero.is_zero(environment):
-            return cls(space=True, gpu=False, zero=zero.Zero())
+            return cls(space=True, gpu=False, zero=zero.ZeroGpu())
         return cls(space=environment.get("SYSTEM") == "spaces", gpu=torch.cuda.is_available())
 
     def adjusted(self, settings: Settings) -> Settings:
@@ -38,12 +38,12 @@ class Place:
         proxies = int(self.space) if settings.trust_proxy is None else settings.trust_proxy
         return replace(settings, model=settings.model or DEFAULT, trust_proxy=proxies)
 
-    def refused(self, settings: Settings) -> dict[str, Refusal]:
+    def unavailable(self, settings: Settings) -> dict[str, Unavailable]:
         """Why a model of the catalogue cannot be had here, by key."""
         real = [entry for entry in CATALOGUE if not entry.embedded and entry.key != settings.model]
         if self.zero:
             return {
-                entry.key: Refusal(
+                entry.key: Unavailable(
                     "not on this Space",
                     f"{entry.name} is not offered on this Space, whose GPU is prepared for other models.",
                 )
@@ -57,16 +57,16 @@ class Place:
 
     @property
     def begin(self) -> Callable[..., Iterator[Any]] | None:
-        """See ``Hosting``."""
+        """See ``RunPolicy``."""
         return self.zero.begin if self.zero else None
 
-    def ready(self, shelf: Shelf) -> None:
+    def ready(self, pool: ModelPool) -> None:
         """Called with the models before the page is built."""
         if self.zero:
-            self.zero.ready(shelf)
+            self.zero.ready(pool)
 
 
-def too_dear(entry: ModelEntry, lacking: bool) -> Refusal:
+def too_dear(entry: ModelEntry, lacking: bool) -> Unavailable:
     """With what a real model would cost, for people who cannot have it here. lacking: a GPU, rather than the operator's leave."""
     mark, needs = (
         ("needs a GPU", "needs a GPU, and is not offered here")
@@ -75,11 +75,11 @@ def too_dear(entry: ModelEntry, lacking: bool) -> Refusal:
     )
     config = REFERENCE_CONFIGS.get(entry.key)
     if config is None:
-        return Refusal(mark, f"{entry.name} {needs}.")
+        return Unavailable(mark, f"{entry.name} {needs}.")
     shape = read_shape(config)
     visual_tokens = shape.projector.tokens if shape.projector else 0
     prefill = cost(config, text_tokens=_TEXT_TOKENS, visual_tokens=visual_tokens, answer_tokens=1, k=None, r=0.0)
-    return Refusal(
+    return Unavailable(
         mark,
         f"{entry.name} {needs}: its weights are {_gigabytes(shape, 'float16')} in 16 bits or "
         f"{_gigabytes(shape, '4bit')} in 4, and reading one picture takes "

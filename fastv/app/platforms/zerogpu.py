@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastv.errors import FastVError
 
 if TYPE_CHECKING:
-    from fastv.app.service.model_pool import Shelf
+    from fastv.app.service.model_pool import ModelPool
     from fastv.app.service.request import Request
 
 MODEL = "llava-1.5-7b"
@@ -54,11 +54,11 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-class Zero:
-    """The way of a ``Hosting`` to begin a comparison there. The shelf's models are those that were loaded at first."""
+class ZeroGpu:
+    """The way of a ``RunPolicy`` to begin a comparison there. The pool's models are those that were loaded at first."""
 
     def __init__(self) -> None:
-        self.shelf: Shelf | None = None
+        self.pool: ModelPool | None = None
         spaces = importlib.import_module("spaces")
 
         def on_gpu(wanted: Request, most_seconds: float | None) -> Iterator[Any]:
@@ -66,16 +66,16 @@ class Zero:
 
         self._on_gpu = spaces.GPU(duration=estimate)(on_gpu)
 
-    def ready(self, shelf: Shelf) -> None:
+    def ready(self, pool: ModelPool) -> None:
         """Loads all that will ever be used: what is not there before the first call cannot be had later."""
-        for key in shelf.entries:
-            if key not in shelf.refused:
-                shelf.take(key)
-        self.shelf = shelf
+        for key in pool.entries:
+            if key not in pool.unavailable:
+                pool.load(key)
+        self.pool = pool
 
     def begin(self, wanted: Request, *, seconds: float | None, unwanted: Callable[[], bool]) -> Iterator[Any]:
-        """See ``Hosting``. Closing the iterator, or ``unwanted``, ends the call at its next step."""
-        wanted.begin(self.shelf)  # what is wrong with the request is said before any GPU is asked for
+        """See ``RunPolicy``. Closing the iterator, or ``unwanted``, ends the call at its next step."""
+        wanted.begin(self.pool)  # what is wrong with the request is said before any GPU is asked for
         return self._followed(wanted, seconds, unwanted)
 
     def _followed(self, wanted: Request, seconds: float | None, unwanted: Callable[[], bool]) -> Iterator[Any]:
@@ -97,6 +97,6 @@ class Zero:
 
     def _in_the_gpus_process(self, wanted: Request, most_seconds: float | None) -> Iterator[Any]:
         try:
-            yield from wanted.begin(self.shelf, seconds=estimate(wanted, most_seconds) - _START_SECONDS)
+            yield from wanted.begin(self.pool, seconds=estimate(wanted, most_seconds) - _START_SECONDS)
         except FastVError as error:
             yield Problem(str(error))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.loading.load import LoadProgress
 from fastv.worker import reports_of
 
 _SILENCE = 0.5  # seconds
 
 
-def fetched(shelf: Shelf, key: str | None, other: str | None) -> Iterator[LoadProgress | None]:
+def fetched(pool: ModelPool, key: str | None, other: str | None) -> Iterator[LoadProgress | None]:
     """Brings two models, or one that is both, into memory, and yields each new word on how far that is.
 
     None comes while there is nothing new to say: a page can be left, or told to stop, between two steps only.
@@ -20,7 +20,7 @@ def fetched(shelf: Shelf, key: str | None, other: str | None) -> Iterator[LoadPr
     """
 
     def work(report: Callable[[LoadProgress], None], stopped: Callable[[], bool]) -> None:
-        shelf.both(key, other, report=report, stopped=stopped)
+        pool.load_pair(key, other, report=report, stopped=stopped)
 
     said = None
     for progress in reports_of(work, silence=_SILENCE):

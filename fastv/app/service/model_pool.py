@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 from fastv.loading.load import LoadedModel, free_memory, load
@@ -25,19 +25,19 @@ _PATH = re.compile(r"(?<![\w:/.…])(?:[A-Za-z]:)?[/\\](?:[^\s/\\“”\"'(),:;]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Unavailable:
     """Why a model cannot be had here. mark: in a few words, behind its name in a list. sentence: with what it would cost."""
 
     mark: str
     sentence: str
 
 
-class Shelf:
+class ModelPool:
     """Nobody can have a model loaded that is neither in the catalogue nor the one the app was started with.
 
     Models stay in memory once used. Those that come with the project always do; of the others one goes when a new one
-    needs its room, but not the one that is compared with. Not for several threads at once. hosting: what runs on these
-    models go through. refused: why a model cannot be had here, by key. room: the machine's memory at a time.
+    needs its room, but not the one that is compared with. Not for several threads at once. policy: what runs on these
+    models go through. unavailable: why a model cannot be had here, by key. room: the machine's memory at a time.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Shelf:
         started_with: LoadedModel,
         dtype: str = "auto",
         catalogue: tuple[ModelEntry, ...] = CATALOGUE,
-        hosting: Hosting | None = None,
-        refused: Mapping[str, Refusal] | None = None,
+        policy: RunPolicy | None = None,
+        unavailable: Mapping[str, Unavailable] | None = None,
         room: Callable[[], Room] = Room.here,
     ):
-        self.hosting, self.refused, self._room = hosting or Hosting(), dict(refused or {}), room
+        self.policy, self.unavailable, self._room = policy or RunPolicy(), dict(unavailable or {}), room
         first, listed = started_with.entry, {entry.key: entry for entry in catalogue}
         # A folder's path is nobody's business on the page, nor in what the API returns.
         entry = listed.get(first.key) or replace(
@@ -58,7 +58,7 @@ class Shelf:
         self.default, self.dtype, self.device = entry.key, dtype, started_with.device
         self.default_dtype = started_with.dtype
         self.entries: dict[str, ModelEntry] = {entry.key: entry} | listed
-        self._loaded = {entry.key: replace(started_with, entry=entry)}
+        self._models = {entry.key: replace(started_with, entry=entry)}
 
     def entry(self, key: str | None) -> ModelEntry:
         """The entry for a key, the first model's for None. Raises ModelLoadError for what cannot be chosen."""
@@ -67,9 +67,9 @@ class Shelf:
             raise ModelLoadError(f"There is no model “{key}” here: choose one of {', '.join(self.entries)}.")
         return self.entries[key]
 
-    def title(self, key: str) -> str:
+    def label(self, key: str) -> str:
         """A model's name in a list, with the size of its download; it says so where the model cannot be had here."""
-        entry, refusal = self.entries[key], self.refused.get(key)
+        entry, refusal = self.entries[key], self.unavailable.get(key)
         if refusal:
             return f"{entry.name} ({refusal.mark})"
         return (
@@ -77,54 +77,54 @@ class Shelf:
         )
 
     def is_loaded(self, key: str | None) -> bool:
-        return self.entry(key).key in self._loaded
+        return self.entry(key).key in self._models
 
     def in_memory(self, key: str) -> LoadedModel | None:
         """The model, if it need not be loaded."""
-        return self._loaded.get(key)
+        return self._models.get(key)
 
-    def take(self, key: str | None, *, beside: str | None = None, **following: Any) -> LoadedModel:
+    def load(self, key: str | None, *, beside: str | None = None, **following: Any) -> LoadedModel:
         """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then there, or there again.
 
         beside: a model that is wanted at the same time, and stays in memory if it is there. following: ``report`` and
         ``stopped`` of ``load``.
         """
         entry = self.entry(key)
-        if entry.key in self.refused:
-            raise ModelLoadError(self.refused[entry.key].sentence)
-        if entry.key not in self._loaded:
+        if entry.key in self.unavailable:
+            raise ModelLoadError(self.unavailable[entry.key].sentence)
+        if entry.key not in self._models:
             gone = self._must_go(entry, beside)
             self._forget(gone)
             try:
-                self._loaded[entry.key] = self._load(entry, **following)
+                self._models[entry.key] = self._read(entry, **following)
             except BaseException:
-                self._loaded |= {name: self._load(self.entries[name]) for name in gone}
+                self._models |= {name: self._read(self.entries[name]) for name in gone}
                 raise
-        return self._loaded[entry.key]
+        return self._models[entry.key]
 
-    def both(self, key: str | None, other: str | None, **following: Any) -> tuple[LoadedModel, LoadedModel]:
-        """Two models in memory at the same time; as ``take``."""
+    def load_pair(self, key: str | None, other: str | None, **following: Any) -> tuple[LoadedModel, LoadedModel]:
+        """Two models in memory at the same time; as ``load``."""
         names = self.entry(key).key, self.entry(other).key
-        return self.take(names[0], beside=names[1], **following), self.take(names[1], beside=names[0], **following)
+        return self.load(names[0], beside=names[1], **following), self.load(names[1], beside=names[0], **following)
 
     def _must_go(self, entry: ModelEntry, beside: str | None) -> tuple[str, ...]:
         """The models in memory without which another one fits. Raises ModelLoadError where it does not even then."""
-        stay = [name for name, loaded in self._loaded.items() if loaded.entry.embedded or name == beside]
+        stay = [name for name, loaded in self._models.items() if loaded.entry.embedded or name == beside]
         room = self._room()
         dtype = auto_dtype(entry, room.emptied) if self.dtype == "auto" else self.dtype
         needed = need(entry, dtype)
         if needed is None:  # a size that is not known beforehand: all the room there can be
-            return tuple(name for name in self._loaded if name not in stay)
-        held = {name: held_bytes(loaded.model) for name, loaded in self._loaded.items()}
+            return tuple(name for name in self._models if name not in stay)
+        held = {name: held_bytes(loaded.model) for name, loaded in self._models.items()}
         return must_free(needed, held, room, quantized=dtype in QUANTIZED, keep=stay)
 
     def _forget(self, names: tuple[str, ...]) -> None:
         for name in names:
-            del self._loaded[name]
+            del self._models[name]
         if names:
             free_memory(self.device)
 
-    def _load(self, entry: ModelEntry, **following: Any) -> LoadedModel:
+    def _read(self, entry: ModelEntry, **following: Any) -> LoadedModel:
         """What goes wrong is for everybody to read, where it lies on this machine for the operator alone."""
         try:
             return replace(load(entry.source, self.dtype, **following), entry=entry)
@@ -135,7 +135,7 @@ class Shelf:
     def setup(self, key: str | None, k: int | None = None, r: float = 0.0) -> Setup:
         """What a side with this model would be, whether or not it is in memory. Raises ModelLoadError."""
         entry = self.entry(key)
-        dtype = self._loaded[entry.key].dtype if entry.key in self._loaded else self.dtype
+        dtype = self._models[entry.key].dtype if entry.key in self._models else self.dtype
         pruning = {} if k is None else {"k": k, "r": r}
         return Setup(entry.key, entry.name, dtype, str(self.device), **pruning)
 

@@ -13,7 +13,7 @@ from gradio_client.utils import is_file_obj_with_meta
 from PIL import Image
 
 from fastv.app.service.load_progress import fetched
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import Cut
 from fastv.app.shared import status as results
 from fastv.app.shared.example_scenes import true_answer
@@ -35,7 +35,7 @@ class Request:
     """One comparison as it was asked for.
 
     picture: the path of an uploaded file, or the picture or clip once it is opened. video: whether the file is to be
-    read as a video, which some pictures could be too. model: a key of the shelf, None for its
+    read as a video, which some pictures could be too. model: a key of the pool, None for its
     first; k: None for without FastV. baseline_model: what it is compared with, None for the same model; baseline_k,
     baseline_r: as k and r, by default without FastV. rank and seed hold for both sides. The rest as in ``compare``.
     """
@@ -60,19 +60,19 @@ class Request:
         """The keys of the candidate and of what it is compared with."""
         return self.model, self.model if self.baseline_model is None else self.baseline_model
 
-    def titles(self, shelf: Shelf) -> tuple[Title, Title]:
+    def titles(self, pool: ModelPool) -> tuple[Title, Title]:
         """What both sides are called."""
         model, other = self.models
-        return titles(shelf.setup(other, self.baseline_k, self.baseline_r), shelf.setup(model, self.k, self.r))
+        return titles(pool.setup(other, self.baseline_k, self.baseline_r), pool.setup(model, self.k, self.r))
 
-    def start(self, shelf: Shelf) -> Iterator[Progress | Comparison | Cut]:
+    def start(self, pool: ModelPool) -> Iterator[Progress | Comparison | Cut]:
         """Through all that a served run goes through. Raises FastVError at once when it may not be."""
-        wanted = replace(self, model=shelf.default if self.model is None else self.model)
-        return shelf.hosting.run(wanted, lambda checked, **limits: checked.begin(shelf, **limits))
+        wanted = replace(self, model=pool.default if self.model is None else self.model)
+        return pool.policy.run(wanted, lambda checked, **limits: checked.begin(pool, **limits))
 
-    def begin(self, shelf: Shelf, **limits: Any) -> Iterator[Progress | Comparison]:
+    def begin(self, pool: ModelPool, **limits: Any) -> Iterator[Progress | Comparison]:
         """With its models in memory. limits: ``seconds`` and ``unwanted`` of ``compare``."""
-        loaded, other = shelf.both(*self.models)
+        loaded, other = pool.load_pair(*self.models)
         return compare(
             loaded,
             self.picture,
@@ -138,7 +138,7 @@ def no_comparison() -> View:
     )
 
 
-def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]) -> Iterator[View]:
+def views(pool: ModelPool, request: Callable[[], Request], known: Mapping[str, str]) -> Iterator[View]:
     """All that the page shows of one comparison. Never raises; what is wrong with a request becomes a view too.
 
     request: makes the request, and may raise a FastVError. known: true answers to questions about this picture.
@@ -147,16 +147,16 @@ def views(shelf: Shelf, request: Callable[[], Request], known: Mapping[str, str]
     running, names = None, USUAL
     try:
         wanted = request()
-        if missing := [shelf.entry(key).name for key in dict.fromkeys(wanted.models) if not shelf.is_loaded(key)]:
+        if missing := [pool.entry(key).name for key in dict.fromkeys(wanted.models) if not pool.is_loaded(key)]:
             yield View(results.status(f"Loading {' and '.join(missing)}…", 0.0))
-            for step in fetched(shelf, *wanted.models):
+            for step in fetched(pool, *wanted.models):
                 how_far = (
                     None if step is None else results.status(f"{' and '.join(missing)}. {step.sentence}", step.fraction)
                 )
                 yield View(how_far)
-        running = wanted.start(shelf)
-        names = wanted.titles(shelf)
-        yield from _views(running, wanted, known, names, shelf)
+        running = wanted.start(pool)
+        names = wanted.titles(pool)
+        yield from _views(running, wanted, known, names, pool)
     except GeneratorExit:
         if running is not None:
             Thread(target=running.close, name="fastv-closing", daemon=True).start()
@@ -182,7 +182,7 @@ def _views(
     wanted: Request,
     known: Mapping[str, str],
     names: tuple[Title, Title],
-    shelf: Shelf,
+    pool: ModelPool,
 ) -> Iterator[View]:
     answers = partial(comparison_html.answers, names=names, question=wanted.question)
     yield View(
@@ -193,7 +193,7 @@ def _views(
             texts = answers(now.baseline_text, now.fastv_text, names=tuple(map(_cut_short, names)), empty=_NOT_YET)
             yield View(results.problem(now.words), texts)
         elif isinstance(now, Comparison):
-            yield _finished(now, names, known, wanted, shelf)
+            yield _finished(now, names, known, wanted, pool)
         elif now.stage in ("baseline", "fastv"):
             yield View(
                 results.status(_stage(now, wanted, names), now.fraction),
@@ -220,12 +220,12 @@ def _cut_short(title: Title) -> Title:
 
 
 def _finished(
-    comparison: Comparison, names: tuple[Title, Title], known: Mapping[str, str], wanted: Request, shelf: Shelf
+    comparison: Comparison, names: tuple[Title, Title], known: Mapping[str, str], wanted: Request, pool: ModelPool
 ) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     expected, setup = true_answer(known, wanted.question), fastv.setup
     remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.rank)]
-    if not known and shelf.entry(setup.model).embedded:
+    if not known and pool.entry(setup.model).embedded:
         remarks.append(
             f"{setup.name} knows drawn scenes only: about a picture of your own its answers mean nothing. Time, "
             "memory and FLOPs are real."
@@ -268,10 +268,10 @@ def _kept_of(run: RunResult, name: Title, side: str) -> Kept:
     return Kept(overlay.dimmed(run.seen[0].picture, run.kept), overlay.description(run.kept), words)
 
 
-def compared(shelf: Shelf, request: Request) -> dict[str, Any]:
+def compared(pool: ModelPool, request: Request) -> dict[str, Any]:
     """The comparison as JSON's types. Raises FastVError."""
     last = None
-    for last in request.start(shelf):  # noqa: B007
+    for last in request.start(pool):  # noqa: B007
         pass
     if not isinstance(last, Comparison):
         raise FastVError(last.words if isinstance(last, Cut) else "The run was stopped.")

@@ -12,8 +12,8 @@ from PIL import Image
 
 from fastv.app.hosting import malloc
 from fastv.app.hosting.disconnects import asker, has_left
-from fastv.app.hosting.rate_limit import FairUse, Visitor, address_of
-from fastv.app.hosting.sandbox import open_sealed_picture, open_sealed_video
+from fastv.app.hosting.rate_limit import RateLimiter, Visitor, client_address
+from fastv.app.hosting.sandbox import open_image_sandboxed, open_video_sandboxed
 from fastv.app.hosting.settings import Settings
 from fastv.app.service.run_log import RunLog
 from fastv.errors import FastVError, InvalidInputError
@@ -42,7 +42,7 @@ Steps = Iterator[Progress | Comparison]
 _AT_HOME = Settings(log="none", runs_per_minute=0, runs_per_minute_of_address=0, uploads_per_minute=0)
 
 
-class Hosting:
+class RunPolicy:
     """One for each app that is served.
 
     begin: starts the comparison of a request whose picture or clip is opened, ``begin(wanted, **limits)`` with the
@@ -51,7 +51,7 @@ class Hosting:
 
     def __init__(self, settings: Settings = _AT_HOME, begin: Callable[..., Steps] | None = None):
         self.settings, self._begin = settings, begin
-        self.fair = FairUse(settings.runs_per_minute, settings.runs_per_minute_of_address)
+        self.fair = RateLimiter(settings.runs_per_minute, settings.runs_per_minute_of_address)
         self.log = RunLog(settings.log)
 
     def run(self, wanted: Request, here: Callable[..., Steps]) -> Iterator[Progress | Comparison | Cut]:
@@ -64,7 +64,7 @@ class Hosting:
         peer = getattr(getattr(request, "client", None), "host", None)
         headers = getattr(request, "headers", None) or {}
         visitor = Visitor(
-            getattr(request, "session_hash", None), address_of(peer, headers, self.settings.trust_proxy or 0)
+            getattr(request, "session_hash", None), client_address(peer, headers, self.settings.trust_proxy or 0)
         )
         run = _Run(self, wanted, self.fair.name_of(visitor))
         try:
@@ -92,12 +92,12 @@ class Hosting:
     def open_picture(self, path: str) -> Image.Image:
         """The picture in a file, within the operator's limits. Raises InvalidInputError."""
         limits = self.settings
-        return open_sealed_picture(path, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
+        return open_image_sandboxed(path, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)
 
     def open_video(self, path: str) -> Clip:
         """The frames of a video within the operator's limits. Raises InvalidInputError."""
         limits = self.settings
-        return open_sealed_video(
+        return open_video_sandboxed(
             path, most_pixels=min(limits.picture_pixels, MAX_FRAME_PIXELS), most_bytes=limits.picture_bytes
         )
 
@@ -105,8 +105,8 @@ class Hosting:
 class _Run:
     """One run on its way: its clock, whether anybody still waits for it, and its line in the log."""
 
-    def __init__(self, hosting: Hosting, wanted: Request, who: str):
-        self.hosting, self.wanted, self.who, self.id = hosting, wanted, who, secrets.token_hex(6)
+    def __init__(self, policy: RunPolicy, wanted: Request, who: str):
+        self.policy, self.wanted, self.who, self.id = policy, wanted, who, secrets.token_hex(6)
         self.left, self.asked = has_left(), time.monotonic()
         self.begun: float | None = None
 
@@ -133,7 +133,7 @@ class _Run:
             raise
         finally:
             self.end(outcome, last)
-            malloc.give_back()
+            malloc.trim()
 
     def end(self, outcome: str, last: Any = None) -> None:
         """Writes the line."""
@@ -152,13 +152,13 @@ class _Run:
             "waited_seconds": round((self.begun or now) - self.asked, 3),
             "seconds": round(now - self.begun, 3) if self.begun else 0.0,
         }
-        if self.hosting.settings.log_text:
+        if self.policy.settings.log_text:
             facts["question"] = wanted.question
             if last is not None:
                 facts["answers"] = (
                     [last.baseline.answer, last.fastv.answer] if done else [last.baseline_text, last.fastv_text]
                 )
-        self.hosting.log.write(**{name: _short(fact) for name, fact in facts.items()})
+        self.policy.log.write(**{name: _short(fact) for name, fact in facts.items()})
 
 
 def _short(fact: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.costs import configs
 from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.costs.pair_presets import Duel, Pair, load_duels
@@ -37,10 +37,10 @@ class Choice:
 FALLBACK = Choice(OWN, OWN_SENTENCE, 0, 50.0)
 
 
-def choices(loaded: LoadedModel, shelf: Shelf | None = None) -> list[Choice]:
+def choices(loaded: LoadedModel, pool: ModelPool | None = None) -> list[Choice]:
     """The presets meant for a model that it can follow, its default first; never none. Unreadable files are logged.
 
-    shelf: where there is one, the duels that can be had with its models come last.
+    pool: where there is one, the duels that can be had with its models come last.
     """
     presets, problems = load_presets()
     duels, more_problems = load_duels(presets)
@@ -51,7 +51,7 @@ def choices(loaded: LoadedModel, shelf: Shelf | None = None) -> list[Choice]:
         if (not preset.models or key in preset.models) and (point := _resolved(preset, loaded.model.config)):
             found.append(Choice(preset.name, preset.sentence, *point))
     found = found or [FALLBACK]
-    return found if shelf is None else found + [made for duel in duels if (made := _choice(duel, shelf)) is not None]
+    return found if pool is None else found + [made for duel in duels if (made := _choice(duel, pool)) is not None]
 
 
 def _resolved(preset: Preset, config: object) -> tuple[int, float] | None:
@@ -66,26 +66,26 @@ def _resolved(preset: Preset, config: object) -> tuple[int, float] | None:
     return k, round(100 * r, 1)
 
 
-def _choice(duel: Duel, shelf: Shelf) -> Choice | None:
-    pair = duel.pair(lambda pair: _can_be_had(pair, shelf))
-    if pair is None or (point := _resolved(pair.preset, configs.shape_at(shelf.entries[pair.model]))) is None:
+def _choice(duel: Duel, pool: ModelPool) -> Choice | None:
+    pair = duel.pair(lambda pair: _can_be_had(pair, pool))
+    if pair is None or (point := _resolved(pair.preset, configs.shape_at(pool.entries[pair.model]))) is None:
         return None
-    large, small = (shelf.entries[key].name for key in (pair.model, pair.beside))
+    large, small = (pool.entries[key].name for key in (pair.model, pair.beside))
     here = f"Here: {large} at {budget(point[0], point[1] / 100)} beside {small}."
     return Choice(duel.name, f"{duel.sentence} {here}", *point, sides=(pair.model, pair.beside))
 
 
-def _can_be_had(pair: Pair, shelf: Shelf) -> bool:
+def _can_be_had(pair: Pair, pool: ModelPool) -> bool:
     """Whether both models can be had here, and there is a GPU that holds both where they want one."""
     shapes = [
-        configs.shape_at(shelf.entries[key])
+        configs.shape_at(pool.entries[key])
         for key in (pair.model, pair.beside)
-        if key in shelf.entries and key not in shelf.refused
+        if key in pool.entries and key not in pool.unavailable
     ]
     if len(shapes) < 2 or None in shapes:
         return False
-    dtype = shelf.dtype if shelf.dtype in DTYPES else "float16"
-    return not pair.gpu or sum(parameter_bytes(shape, dtype) for shape in shapes) < shelf.gpu_bytes
+    dtype = pool.dtype if pool.dtype in DTYPES else "float16"
+    return not pair.gpu or sum(parameter_bytes(shape, dtype) for shape in shapes) < pool.gpu_bytes
 
 
 def names(offered: list[Choice]) -> list[str]:

@@ -22,7 +22,7 @@ _MOST_SCENES = 10**6  # scene seeds are below this
 class Link:
     """What a link says; None for what it does not.
 
-    model: a key of the shelf; r: percent; scene: an example's seed; clip: "example". baseline: the key of what it is
+    model: a key of the pool; r: percent; scene: an example's seed; clip: "example". baseline: the key of what it is
     compared with, where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV. picture:
     "own" for one that the link cannot bring along.
     """

@@ -6,7 +6,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.loading.load import load
 from tests.support.browser import opened, wait_for
 from tests.support.miniatures import catalogue_with, untrained_mini_13
@@ -19,7 +19,7 @@ DUEL = '#preset input[value="The paper\'s duel"]'
 def twins(tmp_path_factory):
     """The app with both twins."""
     entry = untrained_mini_13(tmp_path_factory.mktemp("twins"))
-    with serving(Shelf(load("mini-7"), catalogue=catalogue_with(entry))) as app:
+    with serving(ModelPool(load("mini-7"), catalogue=catalogue_with(entry))) as app:
         yield app
 
 

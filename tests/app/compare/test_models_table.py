@@ -7,7 +7,7 @@ import re
 import pytest
 
 from fastv.app.compare.models_table import models_table
-from fastv.app.service.model_pool import Refusal, Shelf
+from fastv.app.service.model_pool import ModelPool, Unavailable
 from fastv.loading.load import load
 from fastv.loading.machine_memory import Gpu, Room
 from tests.support.standins import save_llava_checkpoint
@@ -16,15 +16,15 @@ GB = 10**9
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def pool(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "<i>mine"
     save_llava_checkpoint(folder)
-    return Shelf(load(str(folder)), refused={"qwen2-vl-2b": Refusal("never", "Not & never.")})
+    return ModelPool(load(str(folder)), unavailable={"qwen2-vl-2b": Unavailable("never", "Not & never.")})
 
 
-def test_every_model_of_the_shelf_has_its_line(shelf):
-    table = models_table(shelf, Room(24 * GB, 20 * GB))
-    assert table.count('<tr class="here">') == len(shelf.entries)
+def test_every_model_of_the_shelf_has_its_line(pool):
+    table = models_table(pool, Room(24 * GB, 20 * GB))
+    assert table.count('<tr class="here">') == len(pool.entries)
     assert "&lt;i&gt;mine" in table and "<i>" not in table
     assert "Not &amp; never." in table
     assert (
@@ -32,9 +32,9 @@ def test_every_model_of_the_shelf_has_its_line(shelf):
     )
 
 
-def test_what_fits_follows_the_machine(shelf):
+def test_what_fits_follows_the_machine(pool):
     small, large = (
-        models_table(shelf, room)
+        models_table(pool, room)
         for room in (Room(8 * GB, 6 * GB), Room(256 * GB, 200 * GB, (Gpu("large", 80 * GB, 80 * GB),)))
     )
     line = re.compile(r"LLaVA-1.5 13B in (\w+) needs")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.example_scenes import CLIP as QUESTIONS
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
 from fastv.families.catalogue import ModelEntry
@@ -30,7 +30,7 @@ def app(tmp_path_factory):
     model = load(str(folder / "videos"))
     model.model.generation_config.update(eos_token_id=None, suppress_tokens=model.processor.tokenizer.all_special_ids)
     pictures = ModelEntry("pictures", "Pictures", str(folder / "pictures"), "", embedded=True)
-    with serving(Shelf(model, catalogue=(pictures,))) as app:
+    with serving(ModelPool(model, catalogue=(pictures,))) as app:
         yield app
 
 

@@ -414,7 +414,7 @@ def test_a_model_that_cannot_be_loaded_says_nothing_of_the_disk(app, stranger, s
         )
 
     monkeypatch.setattr(model_pool, "load", fails)
-    monkeypatch.setattr(model_pool.Shelf, "_must_go", lambda *_: ())
+    monkeypatch.setattr(model_pool.ModelPool, "_must_go", lambda *_: ())
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "switch")
     told = [
         stranger.press(number, "llava-1.5-7b", None, None, 2, 0, queued=True),

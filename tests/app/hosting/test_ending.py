@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from fastv.app.hosting.settings import Settings
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.run_policy import RunPolicy
 from fastv.measurement import compare as compare_room
 from tests.support.http_client import ALONE, Stranger, messages, run_values
 from tests.support.serving import served
@@ -32,8 +32,8 @@ def log(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory, log):
-    hosting = Hosting(Settings(log=str(log), run_seconds=0, runs_per_minute=0, runs_per_minute_of_address=0))
-    with served(tmp_path_factory.mktemp("models"), hosting) as app:
+    policy = RunPolicy(Settings(log=str(log), run_seconds=0, runs_per_minute=0, runs_per_minute_of_address=0))
+    with served(tmp_path_factory.mktemp("models"), policy) as app:
         yield app
 
 
@@ -63,11 +63,11 @@ def slowly(app, seconds: float = 0.4, after: int = 0):
 
 @contextmanager
 def allowed(app, seconds: int):
-    before, app.hosting.settings = app.hosting.settings, Settings(log="none", run_seconds=seconds)
+    before, app.policy.settings = app.policy.settings, Settings(log="none", run_seconds=seconds)
     try:
         yield
     finally:
-        app.hosting.settings = before
+        app.policy.settings = before
 
 
 def red() -> bytes:
@@ -244,11 +244,11 @@ def test_a_line_of_the_log_says_what_ran_and_not_what_was_asked(app, stranger, l
 
 
 def test_texts_are_in_the_log_when_that_is_asked_for(app, stranger, log):
-    before, app.hosting.settings = app.hosting.settings, Settings(log=str(log), log_text=True)
+    before, app.policy.settings = app.policy.settings, Settings(log=str(log), log_text=True)
     try:
         assert "event: complete" in stranger.ask("compare", stranger.picture(red()), *QUICK)
     finally:
-        app.hosting.settings = before
+        app.policy.settings = before
     last = lines(log)[-1]
     assert last["question"] == QUESTION and len(last["answers"]) == 2 and all(last["answers"])
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fastv.app.hosting.settings import Settings
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.run_policy import RunPolicy
 from tests.support.benchmark_scripts import script
 from tests.support.serving import served
 
@@ -24,7 +24,7 @@ def load():
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     settings = Settings(log="none", queue=4, runs_per_minute=0, runs_per_minute_of_address=0, uploads_per_minute=0)
-    with served(tmp_path_factory.mktemp("models"), Hosting(settings)) as app:
+    with served(tmp_path_factory.mktemp("models"), RunPolicy(settings)) as app:
         yield app
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fastv.app.hosting.malloc import few_heaps, give_back
+from fastv.app.hosting.malloc import limit_arenas, trim
 
 ROOT = Path(__file__).resolve().parents[3]
 _SCRIPT = """
 import ctypes, os, sys, threading
-from fastv.app.hosting.malloc import few_heaps
-few_heaps(os.environ)
+from fastv.app.hosting.malloc import limit_arenas
+limit_arenas(os.environ)
 together = threading.Barrier(12)
 def work():
     kept = [bytes(3_000 + number) for number in range(200)]
@@ -44,8 +44,8 @@ def test_threads_share_heaps(tmp_path, said, heaps):
 
 def test_elsewhere_nothing_happens(monkeypatch):
     monkeypatch.setattr(ctypes, "pythonapi", object())
-    few_heaps({})
-    give_back()
+    limit_arenas({})
+    trim()
 
 
 def test_what_was_freed_is_given_back():
@@ -53,5 +53,5 @@ def test_what_was_freed_is_given_back():
     kept = [bytes(100_000) for _ in range(1_000)]
     last = bytes(100_000)  # on top of the others, so that they cannot go by themselves
     del kept
-    give_back()
+    trim()
     assert len(last) and psutil.Process().memory_info().rss - before < 20e6

@@ -12,9 +12,9 @@ from gradio_client.exceptions import ValidationError
 from PIL import Image
 
 from fastv.app.hosting import rate_limit
-from fastv.app.hosting.rate_limit import BusyError, FairUse, Visitor, Window, address_of
+from fastv.app.hosting.rate_limit import RateLimiter, RateLimitError, SlidingWindow, Visitor, client_address
 from fastv.app.hosting.settings import Settings
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.run_policy import RunPolicy
 from tests.support.http_client import ALONE, Stranger
 from tests.support.serving import served
 from tests.support.video_files import video
@@ -31,7 +31,7 @@ def clock(monkeypatch):
 
 
 def test_a_window_slides(clock):
-    window = Window(2)
+    window = SlidingWindow(2)
     assert window.take("a") == 0
     clock[0] += 40
     assert window.take("a") == 0 and window.take("a") == 20 and window.take("b") == 0
@@ -40,13 +40,13 @@ def test_a_window_slides(clock):
 
 
 def test_no_limit_counts_nothing(clock):
-    window = Window(0)
+    window = SlidingWindow(0)
     assert all(window.take("a") == 0 for _ in range(1_000)) and not window._times
 
 
 def test_the_quiet_are_forgotten(clock, monkeypatch):
     monkeypatch.setattr(rate_limit, "_FULL", 100)
-    window = Window(3)
+    window = SlidingWindow(3)
     for number in range(100):
         window.take(str(number))
     clock[0] += 61
@@ -55,13 +55,13 @@ def test_the_quiet_are_forgotten(clock, monkeypatch):
 
 
 def test_a_session_and_its_address_are_both_counted(clock):
-    fair = FairUse(of_session=2, of_address=3)
+    fair = RateLimiter(of_session=2, of_address=3)
     fair.admit(Visitor("one", "1.1.1.1"))
     fair.admit(Visitor("one", "1.1.1.1"))
-    with pytest.raises(BusyError, match="2 runs a minute of one visitor.*again in 60 s"):
+    with pytest.raises(RateLimitError, match="2 runs a minute of one visitor.*again in 60 s"):
         fair.admit(Visitor("one", "1.1.1.1"))
     fair.admit(Visitor("two", "1.1.1.1"))  # what was refused was not counted
-    with pytest.raises(BusyError, match="3 runs a minute from one address"):
+    with pytest.raises(RateLimitError, match="3 runs a minute from one address"):
         fair.admit(Visitor("three", "1.1.1.1"))
     fair.admit(Visitor("three", "2.2.2.2"))
     clock[0] += 61
@@ -69,7 +69,7 @@ def test_a_session_and_its_address_are_both_counted(clock):
 
 
 def test_names_in_the_log_lead_back_to_nobody():
-    one, other = FairUse(0, 0), FairUse(0, 0)
+    one, other = RateLimiter(0, 0), RateLimiter(0, 0)
     visitor = Visitor("session", "192.0.2.7")
     assert one.name_of(visitor) == one.name_of(visitor) != one.name_of(Visitor("session", "192.0.2.8"))
     assert one.name_of(visitor) != other.name_of(visitor) and len(one.name_of(visitor)) == 12
@@ -91,7 +91,7 @@ def test_names_in_the_log_lead_back_to_nobody():
 )
 def test_only_what_a_trusted_proxy_added_is_believed(header, proxies, address):
     headers = {} if header is None else {"x-forwarded-for": header}
-    assert address_of("10.0.0.1", headers, proxies) == address
+    assert client_address("10.0.0.1", headers, proxies) == address
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def tight(tmp_path_factory):
         question_characters=40,
         answer_tokens=8,
     )
-    with served(tmp_path_factory.mktemp("models"), Hosting(settings)) as app:
+    with served(tmp_path_factory.mktemp("models"), RunPolicy(settings)) as app:
         yield app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.loading.load import load
 from tests.support.browser import opened, wait_for
 from tests.support.serving import serving
@@ -20,7 +20,7 @@ def test_a_page_opens_itself_again_when_the_app_was_started_anew(browser, tmp_pa
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     first = ExitStack()
-    address = first.enter_context(serving(Shelf(load(str(tmp_path / "standin"))), port)).address
+    address = first.enter_context(serving(ModelPool(load(str(tmp_path / "standin"))), port)).address
     with first, opened(browser, f"{address}?scene=107&k=1") as page:
         wait_for(page, "k", "1")
         page.fill(QUESTION, "what was here ?")
@@ -32,7 +32,7 @@ def test_a_page_opens_itself_again_when_the_app_was_started_anew(browser, tmp_pa
         page.wait_for_timeout(3_100)
         assert page.evaluate("window.before")  # the app is the same, so nothing happens
         first.close()
-        with serving(Shelf(load(str(tmp_path / "standin"))), port):
+        with serving(ModelPool(load(str(tmp_path / "standin"))), port):
             page.click("#run")
             page.wait_for_function("window.before === undefined")
             page.wait_for_selector("#picture img")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastv.app.hosting.settings import Settings, from_command, variable
+from fastv.app.hosting.settings import Settings, parse_command_line, variable
 from fastv.measurement.compare import MAX_ANSWER_TOKENS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,18 +29,18 @@ SAMPLES = {
 def test_every_switch_is_read_from_both_places_and_the_command_line_wins(name):
     default = getattr(Settings(), name)
     if isinstance(default, bool):
-        assert getattr(from_command([flag(name)], {}), name) is True
-        assert getattr(from_command([], {variable(name): "1"}), name) is True
-        assert getattr(from_command([flag(name)], {variable(name): "no"}), name) is True
-        assert getattr(from_command([f"--no-{flag(name)[2:]}"], {variable(name): "yes"}), name) is False
+        assert getattr(parse_command_line([flag(name)], {}), name) is True
+        assert getattr(parse_command_line([], {variable(name): "1"}), name) is True
+        assert getattr(parse_command_line([flag(name)], {variable(name): "no"}), name) is True
+        assert getattr(parse_command_line([f"--no-{flag(name)[2:]}"], {variable(name): "yes"}), name) is False
         return
     one, other = SAMPLES.get(name, "7"), SAMPLES.get(name, "9")
     if name in ("picture_pixels", "picture_bytes", "forget_seconds"):
         one, other = "2000", "3000"
     kind = type(default) if default is not None else int if name in ("port", "trust_proxy") else str
-    assert getattr(from_command([flag(name), one], {}), name) == kind(one) != default
-    assert getattr(from_command([], {variable(name): one}), name) == kind(one)
-    assert getattr(from_command([flag(name), one], {variable(name): other}), name) == kind(one)
+    assert getattr(parse_command_line([flag(name), one], {}), name) == kind(one) != default
+    assert getattr(parse_command_line([], {variable(name): one}), name) == kind(one)
+    assert getattr(parse_command_line([flag(name), one], {variable(name): other}), name) == kind(one)
 
 
 def flag(name: str) -> str:
@@ -48,14 +48,14 @@ def flag(name: str) -> str:
 
 
 def test_nothing_said_is_the_default_and_settings_do_not_change():
-    assert from_command([], {}) == from_command([], {variable("queue"): " "}) == Settings()
+    assert parse_command_line([], {}) == parse_command_line([], {variable("queue"): " "}) == Settings()
     with pytest.raises(FrozenInstanceError):
         Settings().queue = 3
     assert Settings().answer_tokens == MAX_ANSWER_TOKENS
 
 
 def test_one_visitor_cannot_wait_more_often_than_the_line_is_long():
-    assert from_command(["--queue", "2"], {}).waiting_per_visitor == 2
+    assert parse_command_line(["--queue", "2"], {}).waiting_per_visitor == 2
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_one_visitor_cannot_wait_more_often_than_the_line_is_long():
 )
 def test_what_is_wrong_is_said_in_a_sentence(arguments, environment, words, capsys):
     with pytest.raises(SystemExit) as ended:
-        from_command(arguments, environment)
+        parse_command_line(arguments, environment)
     said = capsys.readouterr().err
     assert ended.value.code == 2 and words in said and said.count("\n") == 1 and "--help" in said
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from fastv.app.hosting import upload_cleanup
 from fastv.app.hosting.settings import Settings
-from fastv.app.service.run_policy import Hosting
+from fastv.app.service.run_policy import RunPolicy
 from tests.support.http_client import FILE, Stranger, run_values
 from tests.support.serving import served
 
@@ -31,28 +31,28 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    return upload_cleanup.own_folder()
+    return upload_cleanup.private_folder()
 
 
 def test_the_folder_is_ones_own(folder, tmp_path):
     assert folder.parents[1] == tmp_path.resolve()
     assert all(stat.S_IMODE(one.stat().st_mode) == 0o700 for one in (folder, folder.parent))
-    assert os.environ["GRADIO_TEMP_DIR"] == str(folder) == str(upload_cleanup.own_folder())
+    assert os.environ["GRADIO_TEMP_DIR"] == str(folder) == str(upload_cleanup.private_folder())
 
 
 def test_a_folder_that_somebody_laid_out_first_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    expected = upload_cleanup.own_folder().parent
+    expected = upload_cleanup.private_folder().parent
     shutil.rmtree(expected)
     (tmp_path / "elsewhere").mkdir()
     expected.symlink_to(tmp_path / "elsewhere")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    assert upload_cleanup.own_folder().parent not in (expected, tmp_path / "elsewhere")
+    assert upload_cleanup.private_folder().parent not in (expected, tmp_path / "elsewhere")
 
 
 def test_two_apps_of_one_user_have_no_file_in_common_and_find_each_others_leavings(folder):
     told = subprocess.run(
-        [sys.executable, "-c", "from fastv.app.hosting.upload_cleanup import own_folder; print(own_folder())"],
+        [sys.executable, "-c", "from fastv.app.hosting.upload_cleanup import private_folder; print(private_folder())"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -94,7 +94,7 @@ def test_nothing_is_older_than_it_may_be_between_two_looks(folder, monkeypatch):
             done.set()
 
     monkeypatch.setattr(upload_cleanup, "sweep", look)
-    upload_cleanup.keep_sweeping(folder, 1.0, tuple, lambda: not done.is_set())
+    upload_cleanup.start_cleanup(folder, 1.0, tuple, lambda: not done.is_set())
     assert done.wait(20)
     assert ages[0] == 1.0 and all(age + 0.25 <= 1.0 for age in ages[1:])  # looked at four times a second
     assert all(later - look > 0.2 for look, later in pairwise(looks[:4]))
@@ -111,7 +111,7 @@ def test_what_a_killed_app_left_goes_and_what_another_one_keeps_does_not(folder,
         os.utime(place, (long_ago, long_ago))
     os.utime(folder.parent / "link", (long_ago, long_ago), follow_symlinks=False)
     time.sleep(0.05)
-    upload_cleanup.keep_sweeping(folder, 0.01, tuple, lambda: False)
+    upload_cleanup.start_cleanup(folder, 0.01, tuple, lambda: False)
     assert not (dead / "deep/a.png").exists() and (alive / "deep/a.png").exists() and (outside / "deep/a.png").exists()
     assert time.time() - folder.stat().st_mtime < 10
 
@@ -133,7 +133,7 @@ def red() -> bytes:
 def test_a_running_app_forgets_what_was_sent_and_what_it_made(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
     monkeypatch.setattr(upload_cleanup, "_OFTEN_SECONDS", 0.5)
-    with served(tmp_path, Hosting(Settings(log="none", forget_seconds=10))) as app:
+    with served(tmp_path, RunPolicy(Settings(log="none", forget_seconds=10))) as app:
         visitor = Stranger(app.address)
         path = visitor.picture(red())["path"]
         number = next(one["id"] for one in visitor.dependencies() if one["api_name"] == "run")

@@ -11,7 +11,7 @@ import pytest
 
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import spaces, zerogpu
-from fastv.app.platforms.spaces import Place, too_dear
+from fastv.app.platforms.spaces import Platform, too_dear
 from fastv.families.catalogue import CATALOGUE, find
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,30 +24,30 @@ def no_gpu(monkeypatch):
 
 
 def test_at_home_everything_is_offered_and_no_header_is_believed(no_gpu):
-    place = Place.of({})
-    assert place.refused(Settings()) == {} and place.begin is None
-    shared = place.refused(Settings(share=True))  # no stranger starts a download of gigabytes
+    platform = Platform.of({})
+    assert platform.unavailable(Settings()) == {} and platform.begin is None
+    shared = platform.unavailable(Settings(share=True))  # no stranger starts a download of gigabytes
     assert set(shared) == set(REAL) and {one.mark for one in shared.values()} == {"not offered here"}
-    assert place.refused(Settings(share=True, real_models="yes")) == {}
-    assert set(place.refused(Settings(real_models="no"))) == set(REAL)
-    assert place.adjusted(Settings()) == Settings(model="mini-7", trust_proxy=0)
+    assert platform.unavailable(Settings(share=True, real_models="yes")) == {}
+    assert set(platform.unavailable(Settings(real_models="no"))) == set(REAL)
+    assert platform.adjusted(Settings()) == Settings(model="mini-7", trust_proxy=0)
 
 
 def test_on_a_space_without_a_gpu_real_models_are_listed_with_what_they_cost(no_gpu):
-    place = Place.of({"SYSTEM": "spaces", "SPACE_ID": "someone/fastv"})
-    assert place.adjusted(Settings()) == Settings(model="mini-7", trust_proxy=1)
-    assert place.adjusted(Settings(trust_proxy=0)).trust_proxy == 0
-    refused = place.refused(Settings())
+    platform = Platform.of({"SYSTEM": "spaces", "SPACE_ID": "someone/fastv"})
+    assert platform.adjusted(Settings()) == Settings(model="mini-7", trust_proxy=1)
+    assert platform.adjusted(Settings(trust_proxy=0)).trust_proxy == 0
+    refused = platform.unavailable(Settings())
     assert set(refused) == set(REAL)
     assert refused["llava-1.5-7b"].mark == "needs a GPU" and "14.1 GB" in refused["llava-1.5-7b"].sentence
-    assert place.refused(Settings(real_models="yes")) == {}
-    assert "llava-1.5-7b" not in place.refused(Settings(model="llava-1.5-7b"))
+    assert platform.unavailable(Settings(real_models="yes")) == {}
+    assert "llava-1.5-7b" not in platform.unavailable(Settings(model="llava-1.5-7b"))
 
 
 def test_on_a_space_with_a_gpu_they_are_offered(monkeypatch):
     monkeypatch.setattr(spaces.torch.cuda, "is_available", lambda: True)
-    assert Place.of({"SYSTEM": "spaces"}).refused(Settings()) == {}
-    held_back = Place.of({"SYSTEM": "spaces"}).refused(Settings(real_models="no"))
+    assert Platform.of({"SYSTEM": "spaces"}).unavailable(Settings()) == {}
+    held_back = Platform.of({"SYSTEM": "spaces"}).unavailable(Settings(real_models="no"))
     assert set(held_back) == set(REAL)
     assert not any("needs a GPU" in words for one in held_back.values() for words in (one.mark, one.sentence))
 
@@ -61,17 +61,17 @@ def test_the_cost_in_the_sentence_is_the_computed_one():
 
 
 def test_the_page_says_needs_a_gpu_and_loads_nothing(tmp_path, no_gpu):
-    from fastv.app.service.model_pool import Shelf
+    from fastv.app.service.model_pool import ModelPool
     from fastv.errors import ModelLoadError
     from fastv.loading.load import load
     from tests.support.standins import save_llava_checkpoint
 
     save_llava_checkpoint(tmp_path / "standin")
-    place = Place.of({"SYSTEM": "spaces"})
-    shelf = Shelf(load(str(tmp_path / "standin")), refused=place.refused(Settings()))
-    assert shelf.title("llava-1.5-7b") == "LLaVA-1.5 7B (needs a GPU)" and shelf.title("standin") == "standin"
+    platform = Platform.of({"SYSTEM": "spaces"})
+    pool = ModelPool(load(str(tmp_path / "standin")), unavailable=platform.unavailable(Settings()))
+    assert pool.label("llava-1.5-7b") == "LLaVA-1.5 7B (needs a GPU)" and pool.label("standin") == "standin"
     with pytest.raises(ModelLoadError, match="needs a GPU, and is not offered here"):
-        shelf.take("llava-1.5-7b")
+        pool.load("llava-1.5-7b")
 
 
 class Asked:
@@ -160,8 +160,8 @@ from fastv.loading.load import load
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import spaces as space
 from fastv.app.service.request import Request, compared, views
-from fastv.app.service.run_policy import Hosting
-from fastv.app.service.model_pool import Refusal, Shelf
+from fastv.app.service.run_policy import RunPolicy
+from fastv.app.service.model_pool import Unavailable, ModelPool
 from tests.support.standins import save_llava_checkpoint
 
 torch.set_num_threads(1)
@@ -170,20 +170,20 @@ save_llava_checkpoint(folder / "standin", seed=3)
 loaded = load(str(folder / "standin"))
 loaded.model.generation_config.update(eos_token_id=None, suppress_tokens=loaded.processor.tokenizer.all_special_ids)
 Image.new("RGB", (60, 60), "red").save(folder / "red.png")
-place = space.Place.of({"SPACES_ZERO_GPU": "true", "SYSTEM": "spaces"})
-hosting = Hosting(Settings(log="none"), place.begin)
+platform = space.Platform.of({"SPACES_ZERO_GPU": "true", "SYSTEM": "spaces"})
+policy = RunPolicy(Settings(log="none"), platform.begin)
 # Of the models of the catalogue none is at hand here.
-refused = {key: Refusal("not here", "Not here.") for key in ("mini-7", "mini-13", "llava-1.5-7b", "llava-1.5-13b")}
-shelf = Shelf(loaded, hosting=hosting, refused=refused | place.refused(Settings()))
-place.ready(shelf)
-assert "llava-1.5-7b" not in place.refused(Settings()) and "llava-1.5-13b" in place.refused(Settings())
+refused = {key: Unavailable("not here", "Not here.") for key in ("mini-7", "mini-13", "llava-1.5-7b", "llava-1.5-13b")}
+pool = ModelPool(loaded, policy=policy, unavailable=refused | platform.unavailable(Settings()))
+platform.ready(pool)
+assert "llava-1.5-7b" not in platform.unavailable(Settings()) and "llava-1.5-13b" in platform.unavailable(Settings())
 ran_here = []
 loaded.family.decoder(loaded.model).register_forward_pre_hook(lambda *_: ran_here.append(os.getpid()))
 
 def ask(**fields):
     return Request(str(folder / "red.png"), "how many red ?", **{"max_new_tokens": 4, "repeats": 2, **fields})
 
-steps = list(ask().start(shelf))
+steps = list(ask().start(pool))
 assert [type(step) for step in steps[:-1]] == [Progress] * (len(steps) - 1) and isinstance(steps[-1], Comparison)
 stages = [step.stage for step in steps[:-1]]
 assert {"baseline", "fastv", "measuring"} <= set(stages), stages  # the text comes as it grows, not as a bar
@@ -191,14 +191,14 @@ assert len({step.baseline_text for step in steps[:-1]}) > 3
 assert len(spaces.calls) == 1, "both sides belong in one call"
 assert len(steps[-1].baseline.timing.prefill_seconds.runs) == 2
 assert ran_here == [], "no model may run in the main process"
-here = list(ask().begin(shelf))[-1]
+here = list(ask().begin(pool))[-1]
 assert (here.baseline.answer, here.fastv.answer, here.fastv.kept) == (
     steps[-1].baseline.answer, steps[-1].fastv.answer, steps[-1].fastv.kept)
 ran_here.clear()
 
 for wrong in ({"k": 99}, {"max_new_tokens": 0}, {"rank": "best"}):
     try:
-        ask(**wrong).start(shelf)
+        ask(**wrong).start(pool)
     except FastVError:
         pass
     else:
@@ -208,20 +208,20 @@ assert len(spaces.calls) == 1, "what is wrong is said before a GPU is asked for"
 def fails(*_, **__):
     raise FastVError("The memory ran out.")
 
-begin, Request.begin = Request.begin, lambda self, shelf, **limits: fails() if limits else begin(self, shelf)
-(first, *_, last) = views(shelf, ask, {})
+begin, Request.begin = Request.begin, lambda self, pool, **limits: fails() if limits else begin(self, pool)
+(first, *_, last) = views(pool, ask, {})
 assert last.problem == "The memory ran out.", last
-Request.begin = lambda self, shelf, **limits: 1 / 0 if limits else begin(self, shelf)
-(*_, last) = views(shelf, ask, {})
+Request.begin = lambda self, pool, **limits: 1 / 0 if limits else begin(self, pool)
+(*_, last) = views(pool, ask, {})
 assert "could not be had" in last.problem and "ZeroDivisionError" in last.problem
 Request.begin = begin
 
-running = ask(max_new_tokens=60, repeats=50).start(shelf)
+running = ask(max_new_tokens=60, repeats=50).start(pool)
 next(step for step in running if step.baseline_text)
 running.close()  # waits until the other process has ended, well before its 50 rounds
-late = lambda self, shelf, **limits: begin(self, shelf, **(limits | {"seconds": 0.05} if limits else {}))
+late = lambda self, pool, **limits: begin(self, pool, **(limits | {"seconds": 0.05} if limits else {}))
 Request.begin = late
-(*_, cut) = ask(max_new_tokens=60).start(shelf)
+(*_, cut) = ask(max_new_tokens=60).start(pool)
 assert type(cut).__name__ == "Cut" and "Time was up" in cut.words
 print("kept", len(spaces.calls))
 """

@@ -7,7 +7,7 @@ import time
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from fastv.app.service.load_progress import fetched
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
 from fastv.worker import Stopped
@@ -26,10 +26,10 @@ def test_a_model_is_downloaded_and_loaded_before_ones_eyes(tmp_path, monkeypatch
     with fakehub.serving() as hub:
         hub.repositories[fakehub.NAME] = fakehub.Repository(tmp_path / "there")
         fakehub.use(hub.address, tmp_path / "cache", monkeypatch)
-        shelf = Shelf(load(str(tmp_path / "here")), catalogue=(ModelEntry("far", "Far", fakehub.NAME, ""),))
-        steps = [step for step in fetched(shelf, "far", "far") if step is not None]
+        pool = ModelPool(load(str(tmp_path / "here")), catalogue=(ModelEntry("far", "Far", fakehub.NAME, ""),))
+        steps = [step for step in fetched(pool, "far", "far") if step is not None]
     said = [step.sentence for step in steps]
-    assert said[0].startswith("Downloading: ") and said[-1].startswith("Loading: ") and shelf.is_loaded("far")
+    assert said[0].startswith("Downloading: ") and said[-1].startswith("Loading: ") and pool.is_loaded("far")
     assert len(set(said)) == len(said) and all(0 <= step.fraction <= 1 for step in steps if step.fraction is not None)
 
 
@@ -45,7 +45,7 @@ def test_a_load_that_says_nothing_can_be_let_go_of(tmp_path, monkeypatch):
 
     monkeypatch.setattr("fastv.app.service.model_pool.load", endless)
     monkeypatch.setattr("fastv.app.service.load_progress._SILENCE", 0.05)
-    steps = fetched(Shelf(model, catalogue=(ModelEntry("far", "Far", "some/where", ""),)), "far", "far")
+    steps = fetched(ModelPool(model, catalogue=(ModelEntry("far", "Far", "some/where", ""),)), "far", "far")
     assert [next(steps), next(steps)] == [None, None] and ended == []
     steps.close()
     assert ended == ["some/where"]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastv.app.api import health
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 from fastv.loading import load
@@ -21,7 +21,7 @@ from tests.support.standins import save_llava_checkpoint
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("shelf")
+    root = tmp_path_factory.mktemp("pool")
     for name in ("one", "two", "mini-7"):
         save_llava_checkpoint(root / name)
     return root
@@ -33,16 +33,16 @@ def first(folders):
 
 
 def test_the_first_model_is_there_under_its_name_and_its_path_is_not(folders, first):
-    shelf = Shelf(first)
-    assert shelf.default == "one" and shelf.take(None).model is first.model is shelf.take("one").model
-    assert list(shelf.entries) == ["one", *(entry.key for entry in CATALOGUE)]
-    assert not any(str(folders) in key or str(folders) in entry.name for key, entry in shelf.entries.items())
-    assert shelf.take(None).entry.key == "one"
+    pool = ModelPool(first)
+    assert pool.default == "one" and pool.load(None).model is first.model is pool.load("one").model
+    assert list(pool.entries) == ["one", *(entry.key for entry in CATALOGUE)]
+    assert not any(str(folders) in key or str(folders) in entry.name for key, entry in pool.entries.items())
+    assert pool.load(None).entry.key == "one"
 
 
 def test_a_name_in_a_list_says_how_much_would_be_downloaded(first):
-    shelf = Shelf(first)
-    assert (shelf.title("llava-1.5-7b"), shelf.title("mini-7"), shelf.title("one")) == (
+    pool = ModelPool(first)
+    assert (pool.label("llava-1.5-7b"), pool.label("mini-7"), pool.label("one")) == (
         "LLaVA-1.5 7B · 14.1 GB",
         "Mini 7",
         "one",
@@ -50,25 +50,25 @@ def test_a_name_in_a_list_says_how_much_would_be_downloaded(first):
 
 
 def test_a_folder_named_like_a_catalogue_model_does_not_hide_it(folders):
-    shelf = Shelf(load.load(str(folders / "mini-7")))
-    assert shelf.default == "mini-7 (given)" and shelf.entries["mini-7"] in CATALOGUE
+    pool = ModelPool(load.load(str(folders / "mini-7")))
+    assert pool.default == "mini-7 (given)" and pool.entries["mini-7"] in CATALOGUE
 
 
 @pytest.mark.parametrize("key", ["two", "/etc", "owner/name", "", 7, ["one"]])
 def test_nothing_else_can_be_had(first, key):
     with pytest.raises(ModelLoadError, match="There is no model"):
-        Shelf(first).take(key)
+        ModelPool(first).load(key)
 
 
-def there(shelf):
-    return [key for key in shelf.entries if shelf.is_loaded(key)]
+def there(pool):
+    return [key for key in pool.entries if pool.is_loaded(key)]
 
 
-def holding(shelf, models):
-    """A machine with room for so many of the shelf's models, all of one size; one more fits where one of them goes."""
-    loaded = shelf.take(None)
+def holding(pool, models):
+    """A machine with room for so many of the pool's models, all of one size; one more fits where one of them goes."""
+    loaded = pool.load(None)
     needed, held = need(loaded.entry, "float32"), held_bytes(loaded.model)[RAM]
-    return lambda: Room(100 * needed, needed if len(there(shelf)) < models else needed - held // 2)
+    return lambda: Room(100 * needed, needed if len(there(pool)) < models else needed - held // 2)
 
 
 @pytest.fixture
@@ -80,30 +80,30 @@ def listed(folders):
 
 
 def test_models_stay_in_memory_while_they_fit(first, listed):
-    shelf = Shelf(first, catalogue=listed)
-    small, big = shelf.take("small").model, shelf.take("big").model
-    assert there(shelf) == ["one", "small", "big"]
-    assert shelf.take("small").model is small and shelf.take("big").model is big
+    pool = ModelPool(first, catalogue=listed)
+    small, big = pool.load("small").model, pool.load("big").model
+    assert there(pool) == ["one", "small", "big"]
+    assert pool.load("small").model is small and pool.load("big").model is big
 
 
 def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed):
-    shelf = Shelf(first, catalogue=listed)
-    shelf._room = holding(shelf, 2)
-    small = shelf.take("small").model
-    assert there(shelf) == ["one", "small"]
-    assert shelf.take("big").entry == listed[1] and there(shelf) == ["small", "big"]
-    assert shelf.take("one").entry.key == "one" and there(shelf) == ["one", "small"]  # from its folder again
-    assert shelf.take("small").model is small
+    pool = ModelPool(first, catalogue=listed)
+    pool._room = holding(pool, 2)
+    small = pool.load("small").model
+    assert there(pool) == ["one", "small"]
+    assert pool.load("big").entry == listed[1] and there(pool) == ["small", "big"]
+    assert pool.load("one").entry.key == "one" and there(pool) == ["one", "small"]  # from its folder again
+    assert pool.load("small").model is small
 
 
 def test_asking_for_the_apps_health_changes_nothing(first, listed):
     page = SimpleNamespace(_queue=SimpleNamespace(stopped=False, event_queue_per_concurrency_id={}))
-    shelf = Shelf(first, catalogue=listed)
-    shelf._room = holding(shelf, 1)
-    before = health.facts(page, shelf)
-    shelf.take("big")
-    now = health.facts(page, shelf)
-    assert before["loaded"] == ["one"] and now["loaded"] == there(shelf) == ["big"]
+    pool = ModelPool(first, catalogue=listed)
+    pool._room = holding(pool, 1)
+    before = health.facts(page, pool)
+    pool.load("big")
+    now = health.facts(page, pool)
+    assert before["loaded"] == ["one"] and now["loaded"] == there(pool) == ["big"]
     assert {name: now[name] for name in ("status", "model", "device", "dtype")} == {
         "status": "ok",
         "model": "one",
@@ -113,63 +113,63 @@ def test_asking_for_the_apps_health_changes_nothing(first, listed):
 
 
 def test_a_model_that_went_is_not_in_memory_any_more(folders, listed):
-    shelf = Shelf(load.load(str(folders / "one")), catalogue=listed)
-    shelf._room = holding(shelf, 1)
-    model = weakref.ref(shelf.take(None).model)
-    shelf.take("big")
+    pool = ModelPool(load.load(str(folders / "one")), catalogue=listed)
+    pool._room = holding(pool, 1)
+    model = weakref.ref(pool.load(None).model)
+    pool.load("big")
     gc.collect()
     assert model() is None
 
 
 def test_what_was_freed_for_a_load_that_failed_is_there_again(first, listed, monkeypatch):
-    shelf = Shelf(first, catalogue=listed)
-    shelf._room = holding(shelf, 1)
+    pool = ModelPool(first, catalogue=listed)
+    pool._room = holding(pool, 1)
     real, asked = load.load, []
 
     def broken(source, *args, **kwargs):
         asked.append(source)
         if source == listed[1].source:
-            assert there(shelf) == []
+            assert there(pool) == []
             raise ModelLoadError("a broken file")
         return real(source, *args, **kwargs)
 
     monkeypatch.setattr("fastv.app.service.model_pool.load", broken)
     with pytest.raises(ModelLoadError, match="a broken file"):
-        shelf.take("big")
-    assert there(shelf) == ["one"] and asked == [listed[1].source, first.entry.source]
+        pool.load("big")
+    assert there(pool) == ["one"] and asked == [listed[1].source, first.entry.source]
 
 
 def test_a_model_that_could_never_fit_frees_nothing(first, listed):
-    shelf = Shelf(first, catalogue=listed)
-    shelf._room = lambda: Room(1, 0)
+    pool = ModelPool(first, catalogue=listed)
+    pool._room = lambda: Room(1, 0)
     with pytest.raises(ModelLoadError, match="does not fit in memory"):
-        shelf.take("big")
-    assert shelf.take(None).model is first.model
+        pool.load("big")
+    assert pool.load(None).model is first.model
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_others(first):
-    shelf = Shelf(first, catalogue=(ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
+    pool = ModelPool(first, catalogue=(ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
     with pytest.raises(ModelLoadError):
-        shelf.take("gone")
-    assert shelf.is_loaded("one") and not shelf.is_loaded("gone")
+        pool.load("gone")
+    assert pool.is_loaded("one") and not pool.is_loaded("gone")
 
 
 def test_both_models_of_a_comparison_stay_whichever_was_there_first(folders, first):
     big = [ModelEntry(key, key, str(folders / name), "") for key, name in (("two", "two"), ("three", "mini-7"))]
-    shelf = Shelf(first, catalogue=tuple(big))
-    shelf._room = holding(shelf, 2)
-    one, other = shelf.both("one", "two")
-    assert one.model is first.model and one is shelf.take("one") and other is shelf.take("two")
-    assert there(shelf) == ["one", "two"]
-    assert shelf.both("three", "two")[1] is other and there(shelf) == ["two", "three"]
-    assert shelf.both("two", "three")[0] is other and there(shelf) == ["two", "three"]
-    assert shelf.both("two", "two") == (other, other) and there(shelf) == ["two", "three"]
+    pool = ModelPool(first, catalogue=tuple(big))
+    pool._room = holding(pool, 2)
+    one, other = pool.load_pair("one", "two")
+    assert one.model is first.model and one is pool.load("one") and other is pool.load("two")
+    assert there(pool) == ["one", "two"]
+    assert pool.load_pair("three", "two")[1] is other and there(pool) == ["two", "three"]
+    assert pool.load_pair("two", "three")[0] is other and there(pool) == ["two", "three"]
+    assert pool.load_pair("two", "two") == (other, other) and there(pool) == ["two", "three"]
 
 
 def test_of_two_models_the_one_that_cannot_be_loaded_leaves_the_others(first, folders):
-    shelf = Shelf(first, catalogue=(ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
+    pool = ModelPool(first, catalogue=(ModelEntry("gone", "Gone", "/nowhere/at/all", ""),))
     for pair in (("one", "gone"), ("gone", "one"), ("one", "nobody")):
         with pytest.raises(ModelLoadError):
-            shelf.both(*pair)
-        assert shelf.is_loaded("one")
-    assert shelf.gpu_bytes == 0
+            pool.load_pair(*pair)
+        assert pool.is_loaded("one")
+    assert pool.gpu_bytes == 0

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fastv.app.service import request
-from fastv.app.service.model_pool import Shelf
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import BROKEN, NO_KEPT, Request, compared, no_comparison, upload_path, views
 from fastv.errors import InvalidInputError
 from fastv.families.catalogue import ModelEntry
@@ -21,12 +21,12 @@ QUESTION = "how many red ?"
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def pool(tmp_path_factory):
     folder = tmp_path_factory.mktemp("answering") / "standin"
     save_llava_checkpoint(folder, seed=3)
     loaded = load(str(folder))
     loaded.model.generation_config.update(eos_token_id=None, suppress_tokens=loaded.processor.tokenizer.all_special_ids)
-    return Shelf(loaded)
+    return ModelPool(loaded)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,12 @@ def picture(tmp_path_factory):
     return str(path)
 
 
-def shown(shelf, known=None, **fields):
-    return list(views(shelf, lambda: Request(**{"max_new_tokens": 4, "repeats": 2, **fields}), known or {}))
+def shown(pool, known=None, **fields):
+    return list(views(pool, lambda: Request(**{"max_new_tokens": 4, "repeats": 2, **fields}), known or {}))
 
 
-def test_a_run_streams_times_and_ends_with_everything(shelf, picture):
-    told = shown(shelf, {"how many red": "none"}, picture=picture, question=QUESTION)
+def test_a_run_streams_times_and_ends_with_everything(pool, picture):
+    told = shown(pool, {"how many red": "none"}, picture=picture, question=QUESTION)
     stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
     assert stages[:3] == ["Waiting for the model…", "Answering without FastV…", "Answering with FastV…"]
     assert stages[3:-1] == [f"Timing pass {number} of 4…" for number in (1, 2, 3, 4)] and stages[-1].startswith(
@@ -55,8 +55,8 @@ def test_a_run_streams_times_and_ends_with_everything(shelf, picture):
     assert all(view.answers is view.table is view.kept is None for view in told if "Timing" in view.status)
 
 
-def test_more_warm_up_is_called_so(shelf, picture):
-    told = [view.status for view in shown(shelf, picture=picture, question=QUESTION, warmup=2, repeats=1)]
+def test_more_warm_up_is_called_so(pool, picture):
+    told = [view.status for view in shown(pool, picture=picture, question=QUESTION, warmup=2, repeats=1)]
     assert sum("Warming up…" in status for status in told) == 2 and any(
         "Timing pass 2 of 2…" in status for status in told
     )
@@ -74,22 +74,22 @@ def test_more_warm_up_is_called_so(shelf, picture):
         ({"rank": "best"}, "rank"),
     ],
 )
-def test_what_is_wrong_becomes_one_sentence_and_leaves_the_rest_as_it_was(shelf, picture, fields, piece):
-    (view,) = shown(shelf, **{"picture": picture, "question": QUESTION, **fields})
+def test_what_is_wrong_becomes_one_sentence_and_leaves_the_rest_as_it_was(pool, picture, fields, piece):
+    (view,) = shown(pool, **{"picture": picture, "question": QUESTION, **fields})
     assert piece in view.problem and view.answers is view.table is view.kept is None
 
 
-def test_what_nobody_foresaw_is_logged_and_not_shown(shelf, picture, monkeypatch, caplog):
+def test_what_nobody_foresaw_is_logged_and_not_shown(pool, picture, monkeypatch, caplog):
     monkeypatch.setattr(request, "compare", lambda *_, **__: 1 / 0)
-    (view,) = shown(shelf, picture=picture, question=QUESTION)
+    (view,) = shown(pool, picture=picture, question=QUESTION)
     assert view.problem == BROKEN and "ZeroDivisionError" in caplog.text and "division" not in view.status
 
 
-def test_closing_returns_at_once_and_frees_the_model(shelf, picture):
-    model = shelf.take(None)
+def test_closing_returns_at_once_and_frees_the_model(pool, picture):
+    model = pool.load(None)
     slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.3))
     try:
-        running = views(shelf, lambda: Request(picture, QUESTION, max_new_tokens=60), {})
+        running = views(pool, lambda: Request(picture, QUESTION, max_new_tokens=60), {})
         next(view for view in running if "Answering" in view.status)
         start = time.monotonic()
         running.close()
@@ -103,8 +103,8 @@ def test_closing_returns_at_once_and_frees_the_model(shelf, picture):
                 thread.join(5)
 
 
-def test_scripts_get_the_numbers_and_the_models_public_name(shelf, picture):
-    result = compared(shelf, Request(picture, QUESTION, max_new_tokens=2, repeats=1))
+def test_scripts_get_the_numbers_and_the_models_public_name(pool, picture):
+    result = compared(pool, Request(picture, QUESTION, max_new_tokens=2, repeats=1))
     assert (
         result["model"] == "standin"
         and result["baseline"]["visual_tokens"] == 16
@@ -113,13 +113,13 @@ def test_scripts_get_the_numbers_and_the_models_public_name(shelf, picture):
 
 
 @pytest.fixture
-def pair(shelf, tmp_path_factory, monkeypatch):
-    """The shelf with another model on it, not yet in memory."""
+def pair(pool, tmp_path_factory, monkeypatch):
+    """The pool with another model on it, not yet in memory."""
     folder = tmp_path_factory.mktemp("twin") / "twin"
     save_llava_checkpoint(folder, seed=4, layers=6)
-    monkeypatch.setitem(shelf.entries, "twin", ModelEntry("twin", "Twin", str(folder), "", embedded=True))
-    yield shelf
-    shelf._loaded.pop("twin", None)
+    monkeypatch.setitem(pool.entries, "twin", ModelEntry("twin", "Twin", str(folder), "", embedded=True))
+    yield pool
+    pool._models.pop("twin", None)
 
 
 def test_a_duel_names_each_side_all_the_way(pair, picture):
@@ -151,8 +151,8 @@ def test_both_sides_with_fastv_show_what_both_kept_and_neither_none(pair, pictur
 @pytest.mark.parametrize(
     "fields", [{"baseline_model": "other"}, {"baseline_k": 99}, {"baseline_k": 1, "baseline_r": 2}]
 )
-def test_a_wrong_other_side_becomes_one_sentence(shelf, picture, fields):
-    (view,) = shown(shelf, picture=picture, question=QUESTION, **fields)
+def test_a_wrong_other_side_becomes_one_sentence(pool, picture, fields):
+    (view,) = shown(pool, picture=picture, question=QUESTION, **fields)
     assert view.problem and view.problem != BROKEN and view.answers is None
 
 

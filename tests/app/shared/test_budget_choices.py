@@ -67,12 +67,12 @@ GIB = 2**30
 BOTH = 39 * GIB  # more than the weights of the paper's two models in 16 bits
 
 
-def shelf_of(
+def pool_of(
     folder, *keys: str, gpu_bytes: int = 0, dtype: str = "auto", refused: tuple[str, ...] = ()
 ) -> SimpleNamespace:
-    """A shelf with these models; Mini 13's config is in ``folder``."""
+    """A pool with these models; Mini 13's config is in ``folder``."""
     entries = {key: mini_13(folder) if key == "mini-13" else find(key) for key in keys}
-    return SimpleNamespace(entries=entries, gpu_bytes=gpu_bytes, dtype=dtype, refused=dict.fromkeys(refused, "no"))
+    return SimpleNamespace(entries=entries, gpu_bytes=gpu_bytes, dtype=dtype, unavailable=dict.fromkeys(refused, "no"))
 
 
 TWINS, REAL = ("mini-7", "mini-13"), ("llava-1.5-7b", "llava-1.5-13b")
@@ -92,22 +92,22 @@ TWINS, REAL = ("mini-7", "mini-13"), ("llava-1.5-7b", "llava-1.5-13b")
     ],
 )
 def test_the_duel_is_between_models_that_are_there(tmp_path, keys, gpu_bytes, dtype, sides):
-    shelf = shelf_of(tmp_path, *keys, gpu_bytes=gpu_bytes, dtype=dtype)
-    offered = budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf)
+    pool = pool_of(tmp_path, *keys, gpu_bytes=gpu_bytes, dtype=dtype)
+    offered = budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), pool)
     assert [choice.sides for choice in offered if choice.sides or "duel" in choice.name] == ([sides] if sides else [])
 
 
 def test_no_duel_is_offered_with_a_model_that_cannot_be_had(tmp_path):
-    shelf = shelf_of(tmp_path, *REAL, gpu_bytes=BOTH, refused=("llava-1.5-13b",))
+    pool = pool_of(tmp_path, *REAL, gpu_bytes=BOTH, refused=("llava-1.5-13b",))
     assert not any(
-        choice.sides for choice in budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf)
+        choice.sides for choice in budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), pool)
     )
 
 
 def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
-    shelf = shelf_of(tmp_path, *TWINS)
-    *_, duel = budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), shelf)
-    large, small = configs.shape_at(shelf.entries["mini-13"]), configs.shape_of("mini-7")
+    pool = pool_of(tmp_path, *TWINS)
+    *_, duel = budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), pool)
+    large, small = configs.shape_at(pool.entries["mini-13"]), configs.shape_of("mini-7")
     costs = [
         Workload().cost(large, duel.k, r, "exact").decoder_prefill_flops
         for r in (duel.r_percent / 100, duel.r_percent / 100 - 1 / 576)
@@ -117,7 +117,7 @@ def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
 
 
 def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
-    offered = budget_choices.choices(loaded("mini-13", configs.shape_at(mini_13(tmp_path))), shelf_of(tmp_path, *TWINS))
+    offered = budget_choices.choices(loaded("mini-13", configs.shape_at(mini_13(tmp_path))), pool_of(tmp_path, *TWINS))
     assert offered[0].name == "Mini-7-equivalent (total)" and (offered[0].k, offered[0].r_percent) == (2, 50.3)
     point = (offered[-1].k, offered[-1].r_percent)
     assert point == (offered[0].k, offered[0].r_percent)
@@ -131,5 +131,5 @@ def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
 
 def test_a_broken_duel_is_named_in_the_log(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(budget_choices, "load_duels", lambda presets: ((), (PresetProblem("worse.json", "no pairs"),)))
-    offered = budget_choices.choices(loaded("any", llava_config()), shelf_of(tmp_path, *TWINS))
+    offered = budget_choices.choices(loaded("any", llava_config()), pool_of(tmp_path, *TWINS))
     assert "worse.json" in caplog.text and all(choice.sides is None for choice in offered)
