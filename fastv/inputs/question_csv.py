@@ -51,12 +51,3 @@ def _item(row: dict[str, str | None], path: Path, line: int) -> Item:
         raise InvalidInputError(f"“{path.name}”, line {line}: there is no picture “{picture}”.")
     answers = tuple(part.strip() for part in (row.get("answer") or "").split("|") if part.strip())
     return Item(path.parent / picture, question, answers)
-
-
-def says(answer: str, expected: str) -> bool:
-    """Whether an answer is the expected one as a whole, whatever its case, spaces and closing full stop."""
-    return _plain(answer) == _plain(expected)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).rstrip(".").casefold()

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from html import escape
 
 from fastv.formatting import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, times, unit_for
+from fastv.inputs.answer_matching import is_match
 from fastv.measurement.results import Comparison, RunResult
 from fastv.measurement.timing import Spread
 from fastv.presentation.filmstrip import kept_strip, where_most
@@ -111,14 +112,9 @@ def _marked(*texts: str) -> list[str]:
 
 def _expected(expected: str, names: tuple[Title, Title], texts: tuple[str, str]) -> str:
     """The true answer, and which side gave it."""
-    right = [title.text for title, text in zip(names, texts) if _parts(text) == _parts(expected)]
+    right = [title.text for title, text in zip(names, texts) if is_match(text, expected)]
     who = ("Neither is right", f"Only “{escape(''.join(right))}” is right", "Both are right")[len(right)]
     return f"Expected: <b>{escape(expected)}</b>. {who}."
-
-
-def _parts(answer: str) -> list[str]:
-    """What an answer says, in any case, and things that it lists in any order."""
-    return sorted(re.split(r",? and |, | on ", answer.strip().rstrip(".").lower()))
 
 
 def table(comparison: Comparison | None = None, names: tuple[Title, Title] = USUAL) -> str:

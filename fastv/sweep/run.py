@@ -28,9 +28,10 @@ from fastv.costs.flops import check_budget, cost
 from fastv.errors import FastVError, InvalidInputError
 from fastv.families.config_reader import read_shape
 from fastv.formatting import budget, percent, points, times
+from fastv.inputs.answer_matching import is_match, matches_any
 from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, prompt_of
-from fastv.inputs.question_csv import Item, read_questions, says
+from fastv.inputs.question_csv import Item, read_questions
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory, load
 from fastv.measurement.timing import Machine, generate
 from fastv.pruning.pruner import FastV
@@ -184,14 +185,12 @@ def _row(asked: Sequence[tuple[Item, dict[str, Any]]], one: FastV | None, number
 
     said, flops = both("answers"), both("flops")
     known = [(item, record["answers"]) for item, record in asked if item.answers]
-    before, after = (
-        [any(says(answers[side], right) for right in item.answers) for item, answers in known] for side in (0, number)
-    )
+    before, after = ([matches_any(answers[side], item.answers) for item, answers in known] for side in (0, number))
     return Row(
         one and one.k,
         one.r if one else 0.0,
         one and ("random" if one.k == 0 else one.rank),
-        Score.of([says(text, first) for first, text in zip(*said)]),
+        Score.of([is_match(text, first) for first, text in zip(*said)]),
         Score.of(after) if known else None,
         Change.of(before, after) if known and one else None,
         Ratio.of(*both("prefill_seconds")),

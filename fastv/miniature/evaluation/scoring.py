@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastv.inputs.answer_matching import is_match
 from fastv.miniature.evaluation.dataset import Item
 from fastv.miniature.world.question_templates import TASKS
 from fastv.miniature.world.questions import Question
@@ -11,16 +12,8 @@ from fastv.stats import Score
 
 
 def is_right(question: Question, answer: str) -> bool:
-    """Whether an answer says the same: in any case, and for a description with the things in any order."""
-    said, truth = answer.strip().rstrip(".").lower(), question.answer.lower()
-    if question.task != "describe":
-        return said == truth
-    return _parts(said) == _parts(truth)
-
-
-def _parts(text: str) -> list[str]:
-    things, _, background = text.partition(" on ")
-    return sorted(things.replace(" and ", ", ").split(", ")) + [background]
+    """Whether an answer is the question's; see ``fastv.inputs.answer_matching``."""
+    return is_match(answer, question.answer)
 
 
 def merged(parts: Sequence[dict[str, Score]]) -> dict[str, Score]:
