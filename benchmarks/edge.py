@@ -26,7 +26,6 @@ from transformers import AutoProcessor, CLIPVisionConfig, LlamaConfig, LlavaConf
 from transformers.utils.logging import disable_progress_bar
 
 from fastv import FastV
-from fastv.costs.memory import parameter_count
 from fastv.errors import FastVError
 from fastv.families.catalogue import find
 from fastv.families.config_reader import read_shape
@@ -126,7 +125,7 @@ def measured(name: str, source: str, dtype: str, settings: argparse.Namespace) -
         with peak_memory(model) as memory:
             side()
         sides.append(Side(Timing.of(run), memory.peak_bytes))
-    return Row(name, dtype, parameter_count(read_shape(model.config)), weight_bytes(model), *sides)
+    return Row(name, dtype, read_shape(model.config).parameters, weight_bytes(model), *sides)
 
 
 def rows(settings: argparse.Namespace) -> Iterator[Row]:

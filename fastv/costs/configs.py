@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fastv.errors import FastVError, InvalidInputError
-from fastv.families.catalogue import CATALOGUE, ModelEntry
-from fastv.families.config_reader import REFERENCE_CONFIGS, Shape, read_shape
+from fastv.families.catalogue import CATALOGUE, REFERENCE_CONFIGS, ModelEntry
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 
 LONGEST_CONFIG = 64 * 1024  # characters of a config somebody pastes or sends; real ones have a few thousand
 PICTURE_TOKENS = 576  # taken where a config is of a decoder alone: what LLaVA-1.5 makes of a picture
@@ -20,13 +21,13 @@ _LARGEST_SIZE = 10**7
 
 
 @lru_cache(maxsize=1)
-def known() -> dict[str, Shape]:
+def known() -> dict[str, ModelShape]:
     """The sizes of every model whose config is at hand: catalogue key -> shape."""
     found = {key: read_shape(config) for key, config in REFERENCE_CONFIGS.items()}
     return found | {entry.key: shape for entry in CATALOGUE if (shape := shape_at(entry)) is not None}
 
 
-def shape_at(entry: ModelEntry) -> Shape | None:
+def shape_at(entry: ModelEntry) -> ModelShape | None:
     """The sizes of an embedded model or of one of the paper's and its kin; None where its config is not at hand."""
     path = Path(entry.source) / "config.json"
     if entry.embedded and path.is_file():
@@ -34,7 +35,7 @@ def shape_at(entry: ModelEntry) -> Shape | None:
     return read_shape(REFERENCE_CONFIGS[entry.key]) if entry.key in REFERENCE_CONFIGS else None
 
 
-def shape_of(key: str) -> Shape:
+def shape_of(key: str) -> ModelShape:
     """The sizes of a model of ``known``. Raises InvalidInputError."""
     if not isinstance(key, str) or key not in known():
         raise InvalidInputError(f"There is no config of a model “{key}” here: choose one of {', '.join(known())}.")
@@ -46,14 +47,14 @@ def small_twin(key: str | None) -> str:
     return "mini-7" if key in ("mini-7", "mini-13") and "mini-7" in known() else "llava-1.5-7b"
 
 
-def intake(shape: Shape, key: str | None = None) -> tuple[int, int]:
+def intake(shape: ModelShape, key: str | None = None) -> tuple[int, int]:
     """What one picture, or one clip, is to a model: its visual tokens, and how often the vision tower runs for it."""
     frame = shape.projector.tokens if shape.projector else PICTURE_TOKENS
     tokens = VISUAL_TOKENS.get(key, frame)
     return tokens, max(1, round(tokens / frame))
 
 
-def parse(text: str | None) -> Shape:
+def parse(text: str | None) -> ModelShape:
     """The sizes in a config.json of anybody's. Raises InvalidInputError with what is wrong with it."""
     if not isinstance(text, str) or not text.strip():
         raise InvalidInputError("There is no config: paste the text of a config.json, or choose the file.")
@@ -66,7 +67,7 @@ def parse(text: str | None) -> Shape:
     return of_settings(settings)
 
 
-def of_settings(settings: Any) -> Shape:
+def of_settings(settings: Any) -> ModelShape:
     """The same for JSON that is parsed already."""
     try:
         shape = read_shape(settings)
@@ -78,7 +79,7 @@ def of_settings(settings: Any) -> Shape:
     return shape
 
 
-def _check_sizes(shape: Shape) -> None:
+def _check_sizes(shape: ModelShape) -> None:
     """Refuses sizes no model has: arithmetic with them would be no use, and could keep the machine busy."""
     if max(shape.decoder.layers, shape.vision.layers if shape.vision else 0) > _MOST_LAYERS:
         raise InvalidInputError(f"The config has more than {_MOST_LAYERS:,} layers.")

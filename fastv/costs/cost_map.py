@@ -1,4 +1,4 @@
-"""The plane of all (K, R): what each point costs or scores, where it meets another model's cost, and where FLOPs go."""
+"""The plane of all (K, R): what each point costs, where it meets another model's cost, and where FLOPs go."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 from fastv.costs.roofline import memory_bytes
 from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError
-from fastv.evidence import published
-from fastv.evidence.measurements import Measured
-from fastv.families.config_reader import Shape, read_shape
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 
 
 @dataclass(frozen=True)
@@ -61,39 +60,16 @@ class Grid:
     values: tuple[tuple[float | None, ...], ...]
 
 
-def rows_for(shape: Shape) -> tuple[int, ...]:
+def rows_for(shape: ModelShape) -> tuple[int, ...]:
     """The K of a map: every layer at first, where it matters most, then wider apart."""
     return tuple(k for k in ROWS if k < shape.decoder.layers)
 
 
 @lru_cache(maxsize=64)
-def cost_grid(shape: Shape, workload: Workload, measure: str) -> Grid:
+def cost_grid(shape: ModelShape, workload: Workload, measure: str) -> Grid:
     """FLOPs or bytes of the whole map."""
     rows = rows_for(shape)
     return Grid(rows, COLUMNS, tuple(tuple(amount(shape, workload, measure, k, r) for r in COLUMNS) for k in rows))
-
-
-def quality_grid(model: str, benchmark: str) -> Grid:
-    """The scores that the paper's Table 1 has for a model, one of ``published.TABLE1_BENCHMARKS``."""
-    scores = {
-        (row.k, row.r): getattr(row, benchmark)
-        for row in published.table1()
-        if row.model == model and row.k is not None
-    }
-    rows, columns = (tuple(sorted(set(axis))) for axis in zip(*scores)) if scores else ((), ())
-    return Grid(rows, columns, tuple(tuple(scores.get((k, r)) for r in columns) for k in rows))
-
-
-def measured_grid(found: Measured, rank: str = "last_token") -> Grid:
-    """The share of questions answered right with one ranking; K = 0 drops at random whatever it is.
-
-    R that were measured at one K alone have no column.
-    """
-    points = [point for point in found.pruned if point.rank == (rank if point.k else "random")]
-    at = [point.r for point in points]
-    rows, columns = sorted({point.k for point in points}), sorted({r for r in at if at.count(r) > 1})
-    shares = {(point.k, point.r): found.score(point).share for point in points}
-    return Grid(tuple(rows), tuple(columns), tuple(tuple(shares.get((k, r)) for r in columns) for k in rows))
 
 
 def contour(grid: Grid, level: float) -> tuple[tuple[int, float], ...]:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fastv.costs.memory import kv_cache_bytes, parameter_bytes
-from fastv.costs.vision import projector_flops, tower_flops
 from fastv.errors import InvalidBudgetError
-from fastv.families.config_reader import DecoderShape, Shape, read_shape
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import DecoderShape, ModelShape
 from fastv.validation import fraction, one_of, whole
 
 CONVENTIONS = ("paper", "exact")
@@ -122,7 +122,7 @@ def cost(
 
     visual_tokens: of the whole prompt, all ``pictures`` and all ``frames`` of videos together, which are taken to be
     alike where their tokens depend on their size. pictures: by default one if there are visual tokens and no frames,
-    else none. dtype, for the bytes: one of ``footprint.DTYPES``.
+    else none. dtype, for the bytes: one of ``memory.DTYPES``.
     Other arguments as ``prefill_flops``. A config of a decoder alone has no vision tower and no projector to count.
     Raises InvalidBudgetError and UnsupportedModelError.
     """
@@ -198,8 +198,8 @@ def _ffn(decoder: DecoderShape, tokens: float, paper: bool) -> float:
     return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.ffn_matrices
 
 
-def _around(shape: Shape, visual_tokens: int, pictures: int, frames: int) -> tuple[float, float, float]:
+def _around(shape: ModelShape, visual_tokens: int, pictures: int, frames: int) -> tuple[float, float, float]:
     """``exact`` FLOPs of vision tower, projector and lm_head, the last for one position."""
-    tower = tower_flops(shape.vision, visual_tokens, pictures, frames) if shape.vision else 0.0
-    projector = projector_flops(shape, visual_tokens, pictures, frames) if shape.projector else 0.0
+    tower = shape.vision_tower_flops(visual_tokens, pictures, frames)
+    projector = shape.projector_flops(visual_tokens, pictures, frames)
     return tower, projector, 2.0 * shape.decoder.width * shape.decoder.vocabulary

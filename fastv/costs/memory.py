@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from fastv.costs.vision import projector_parameters, tower_parameters
 from fastv.errors import InvalidBudgetError
-from fastv.families.shapes import DecoderShape, Shape
+from fastv.families.shapes import DecoderShape, ModelShape
 
 DTYPES = ("float32", "bfloat16", "float16", "8bit", "4bit")
 
@@ -19,20 +18,15 @@ def kv_cache_bytes(decoder: DecoderShape, lengths: tuple[int, ...], dtype: str) 
     return 2 * sum(lengths) * decoder.kv_heads * decoder.head_dim * _element_bytes(dtype)
 
 
-def parameter_count(shape: Shape) -> int:
-    """Number of weights of the whole model, tied ones once."""
-    layer = sum(rows * columns for rows, columns in _matrices(shape.decoder))
-    return shape.decoder.layers * layer + _unquantized(shape)
-
-
-def parameter_bytes(shape: Shape, dtype: str) -> int:
+def parameter_bytes(shape: ModelShape, dtype: str) -> int:
     """Bytes of the weights in ``dtype``, one of DTYPES.
 
     "8bit" (int8, one float32 scale per output row) and "4bit" (NF4, one float32 scale per block of 64, scales not
     quantized again) apply to the linear layers inside the decoder's layers; embeddings, norms, lm_head, projector and
     vision tower stay at 16 bits.
     """
-    matrices = _matrices(shape.decoder)
+    matrices, layers = shape.decoder.layer_matrices, shape.decoder.layers
+    unquantized = shape.parameters - layers * sum(rows * columns for rows, columns in matrices)
     if dtype == "8bit":
         linear = sum(rows * columns + _SCALE_BYTES * rows for rows, columns in matrices)
     elif dtype == "4bit":
@@ -42,7 +36,7 @@ def parameter_bytes(shape: Shape, dtype: str) -> int:
         )
     else:
         linear = sum(rows * columns for rows, columns in matrices) * _element_bytes(dtype)
-    return shape.decoder.layers * linear + _unquantized(shape) * _element_bytes(dtype)
+    return layers * linear + unquantized * _element_bytes(dtype)
 
 
 def _element_bytes(dtype: str) -> int:
@@ -50,31 +44,3 @@ def _element_bytes(dtype: str) -> int:
     if dtype not in DTYPES:
         raise InvalidBudgetError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
     return 4 if dtype == "float32" else 2
-
-
-def _matrices(decoder: DecoderShape) -> list[tuple[int, int]]:
-    """(output, input) sizes of the linear layers inside one decoder layer: the weights that may be quantized."""
-    width, attention, kv = decoder.width, decoder.heads * decoder.head_dim, decoder.kv_heads * decoder.head_dim
-    projections = [(attention, width), (kv, width), (kv, width), (width, attention)]
-    return projections + [(decoder.ffn_width, width)] * (decoder.ffn_matrices - 1) + [(width, decoder.ffn_width)]
-
-
-def _unquantized(shape: Shape) -> int:
-    """Weights outside those linear layers: embeddings, lm_head, norms, biases, projector, vision tower."""
-    decoder = shape.decoder
-    embeddings = decoder.vocabulary * decoder.width * (1 if decoder.tied_embeddings else 2)
-    norms = (2 * decoder.layers + 1) * decoder.width
-    biases = 0
-    if decoder.attention_bias:
-        biases += (decoder.heads + 2 * decoder.kv_heads) * decoder.head_dim
-    if decoder.output_bias:
-        biases += decoder.width
-    if decoder.ffn_bias:
-        biases += (decoder.ffn_matrices - 1) * decoder.ffn_width + decoder.width
-    return (
-        embeddings
-        + norms
-        + decoder.layers * biases
-        + (tower_parameters(shape.vision) if shape.vision else 0)
-        + (projector_parameters(shape.projector, decoder.width) if shape.projector else 0)
-    )

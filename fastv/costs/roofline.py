@@ -15,7 +15,8 @@ from typing import Any
 from fastv.costs.flops import Cost
 from fastv.costs.memory import parameter_bytes
 from fastv.costs.solver import Workload
-from fastv.families.config_reader import Shape, read_shape
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 from fastv.paths import ASSETS
 
 FILE = ASSETS / "devices.json"
@@ -70,13 +71,13 @@ def estimate(config: Any, workload: Workload, device: Device, k: int | None, r: 
     # The cache is a little smaller before its end: a floor may count what it is when decoding begins.
     begun = Workload(workload.text_tokens, workload.visual_tokens, 1, workload.pictures, workload.dtype, workload.batch)
     cache = begun.cost(shape, k, r, "exact").kv_cache_bytes
-    decoder = _weights_read(Shape(shape.decoder), workload.dtype)
+    decoder = _weights_read(ModelShape(shape.decoder), workload.dtype)
     decode = (figures.decode_flops_per_token / peak, (decoder + cache) / bandwidth)
     needed = memory_bytes(shape, workload, figures)
     return Estimate(max(prefill), _bound(prefill), max(decode), _bound(decode), needed, needed <= device.memory_bytes)
 
 
-def memory_bytes(shape: Shape, workload: Workload, figures: Cost) -> int:
+def memory_bytes(shape: ModelShape, workload: Workload, figures: Cost) -> int:
     """Weights, the finished KV cache, and what the widest layer holds at once while it reads the whole prompt.
 
     That is the residual, its normalized copy and three FFN activations per token; layers before K read all tokens, so
@@ -88,7 +89,7 @@ def memory_bytes(shape: Shape, workload: Workload, figures: Cost) -> int:
     return figures.parameter_bytes + figures.kv_cache_bytes + working
 
 
-def _weights_read(shape: Shape, dtype: str) -> int:
+def _weights_read(shape: ModelShape, dtype: str) -> int:
     """Bytes of the weights that a step reads: of the table of embeddings it reads only a few rows, unless tied."""
     decoder = shape.decoder
     table = 0 if decoder.tied_embeddings else decoder.vocabulary * decoder.width * (4 if dtype == "float32" else 2)

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from fastv.costs.flops import CONVENTIONS, Cost, check_budget, cost
 from fastv.errors import InvalidBudgetError
-from fastv.families.config_reader import Shape, read_shape
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 from fastv.paths import PRESETS
 from fastv.validation import one_of, real
 
@@ -150,7 +151,7 @@ def _check_quantity(quantity: str) -> None:
         raise InvalidBudgetError(f"A target is one of {', '.join(QUANTITIES)}, not {quantity!r}.")
 
 
-def _reason(shape: Shape, k: int, visual: int, ratio: float) -> str:
+def _reason(shape: ModelShape, k: int, visual: int, ratio: float) -> str:
     share = f"{100 * ratio:.1f}% of the target"
     if not visual:
         return f"The prompt has no visual token to drop, and costs {share}."

@@ -14,7 +14,7 @@ from fastv.costs.flops import prefill_flops
 from fastv.errors import InvalidInputError
 from fastv.evidence import published
 from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured
-from fastv.families.config_reader import REFERENCE_CONFIGS
+from fastv.families.catalogue import REFERENCE_CONFIGS
 
 #: What may stand on the cost axis -> its title, which names the convention.
 AXES = {

@@ -1,115 +1,161 @@
-"""What differs between families of models: where the decoder is, which prompt positions are visual, how to ask.
+"""What a family of vision-language models is: all that FastV must know of a model and that others do differently.
 
-Everything FastV needs to know about a family is in one ``Family``; the method itself never names a model.
+A family is one module of this package: a subclass of ``Family`` with its catalogue entries, and one line in
+``registry.FAMILIES``. Everything that lists families reads that registry; the method itself never names a model. These
+modules import neither torch nor transformers until a model is there, so that costs can be computed without both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor, nn
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.errors import UnsupportedModelError
-from fastv.families.frames import Frame, clip_frames, merged_frames
+from fastv.families.decoders import DecoderReader
+from fastv.families.frames import Frame
+from fastv.families.shapes import ModelShape
 
-
-def _base(model: nn.Module) -> nn.Module:
-    return getattr(model, "base_model", model)
-
-
-def _language_model(model: nn.Module) -> nn.Module:
-    decoder = getattr(_base(model), "language_model", None)
-    if decoder is None:
-        raise UnsupportedModelError(f"{type(model).__name__} hides the model's decoder. Pass the model it wraps.")
-    return decoder
-
-
-def _image_tokens(model: nn.Module, input_ids: Tensor) -> Tensor:
-    return input_ids == model.config.image_token_id
-
-
-def _image_and_video_tokens(model: nn.Module, input_ids: Tensor) -> Tensor:
-    return _image_tokens(model, input_ids) | (input_ids == model.config.video_token_id)
-
-
-def _chat_prompt(processor: Any, question: str, kind: str = "image") -> str:
-    turn = {"role": "user", "content": [{"type": kind}, {"type": "text", "text": question}]}
-    return processor.apply_chat_template([turn], add_generation_prompt=True)
-
-
-def _vicuna_prompt(processor: Any, question: str, kind: str = "image") -> str:
-    """The format of LLaVA-1.5 and Video-LLaVA, for checkpoints that bring no chat template."""
-    if processor.chat_template:
-        return _chat_prompt(processor, question, kind)
-    return f"USER: {processor.video_token if kind == 'video' else processor.image_token}\n{question} ASSISTANT:"
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedConfig, ProcessorMixin
 
 
 @dataclass(frozen=True)
-class Family:
-    """One way to build a vision-language model.
+class ModelEntry:
+    """A model one can choose.
 
-    name: for people. model_types: the ``config.model_type`` values it covers.
-    unquantized: names of the modules that stay at 16 bits when the decoder is quantized.
-    videos: whether it reads videos too.
-    decoder(model): the module that owns ``layers`` and runs them in order.
-    visual_mask(model, input_ids): boolean (batch, n), True where a visual token stands, of a picture or a video.
-    prompt(processor, question, kind="image"): the text of one picture, or with kind "video" one video, and one
-    question, in the model's own chat format.
-    frames(config, inputs): the pictures and frames in what the processor made, and where their tokens lie.
+    Parameters
+    ----------
+    key, name, description
+        What it is called in links and commands, what it is called for people, and what it is for them.
+    source
+        A folder, or a hub id, "owner/name" or "owner/name@revision".
+    embedded
+        Whether it comes with the project; such a model needs neither network nor GPU.
+    revision
+        A commit, branch or tag of the hub; "main" where none was asked for.
+    prompt, visual_span
+        For people: the model's chat format, and what a picture becomes in it.
+    visual_tokens
+        How many visual tokens a usual prompt has: a picture's, or a video's where the model is for videos.
+    config
+        The sizes in its published config.json, to cost it without a download; None where only its files tell.
+    parameters
+        Number of weights by that config; None where it is not known.
     """
 
+    key: str
     name: str
-    model_types: tuple[str, ...]
-    unquantized: tuple[str, ...]
-    videos: bool = False
-    decoder: Callable[[nn.Module], nn.Module] = _language_model
-    visual_mask: Callable[[nn.Module, Tensor], Tensor] = _image_tokens
-    prompt: Callable[..., str] = _chat_prompt
-    frames: Callable[[Any, Mapping[str, Tensor]], list[Frame]] = clip_frames
+    source: str
+    description: str
+    embedded: bool = False
+    revision: str = "main"
+    prompt: str = ""
+    visual_span: str = ""
+    visual_tokens: int = 576
+    config: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    parameters: int | None = None
+
+    @property
+    def repository(self) -> str:
+        """The hub id without a revision."""
+        return self.source.split("@")[0]
+
+    @property
+    def download_bytes(self) -> int | None:
+        """Bytes of the weights on the hub, 16 bits each; None when not known beforehand, 0 when nothing is fetched."""
+        return 0 if self.embedded else self.parameters and 2 * self.parameters
 
 
-# Pictures suffer first from few bits. A list of one's own also replaces the automatic exception for lm_head.
-FAMILIES = (
-    Family(
-        name="LLaVA",
-        model_types=("llava",),
-        prompt=_vicuna_prompt,
-        unquantized=("model.vision_tower", "model.multi_modal_projector", "lm_head"),
-    ),
-    Family(
-        name="Video-LLaVA",
-        model_types=("video_llava",),
-        videos=True,
-        prompt=_vicuna_prompt,
-        unquantized=("model.image_tower", "model.video_tower", "model.multi_modal_projector", "lm_head"),
-        visual_mask=_image_and_video_tokens,
-    ),
-    Family(
-        name="Qwen-VL",
-        model_types=("qwen2_vl", "qwen2_5_vl"),
-        videos=True,
-        unquantized=("model.visual", "lm_head"),
-        visual_mask=_image_and_video_tokens,
-        frames=merged_frames,
-    ),
-)
+class Family(ABC):
+    """One way to build a vision-language model. Subclasses set the attributes and override what differs.
+
+    Attributes
+    ----------
+    name
+        For people.
+    model_types
+        The values of ``config.model_type`` that it covers.
+    unquantized
+        Names of the modules that stay at 16 bits when the decoder is quantized: vision suffers first from few bits.
+        A list of one's own also replaces the automatic exception for lm_head, so that it stands here too.
+    videos
+        Whether its models read videos too.
+    entries
+        Its models in the catalogue.
+    decoder_types
+        ``model_type`` of a text part that only this family has -> what reads its sizes.
+    """
+
+    name: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+    unquantized: ClassVar[tuple[str, ...]]
+    videos: ClassVar[bool] = False
+    entries: ClassVar[tuple[ModelEntry, ...]] = ()
+    decoder_types: ClassVar[Mapping[str, DecoderReader]] = {}
+
+    # The loaded model
+
+    def decoder(self, model: nn.Module) -> nn.Module:
+        """The module that owns ``layers`` and runs them in order. Raises UnsupportedModelError where it is hidden."""
+        decoder = getattr(base_of(model), "language_model", None)
+        if decoder is None:
+            raise UnsupportedModelError(f"{type(model).__name__} hides the model's decoder. Pass the model it wraps.")
+        return decoder
+
+    def visual_mask(self, model: nn.Module, input_ids: Tensor) -> Tensor:
+        """Boolean (batch, n): True where a visual token stands, of a picture or a video."""
+        mask = input_ids == model.config.image_token_id
+        return mask | (input_ids == model.config.video_token_id) if self.videos else mask
+
+    def sequence_length(self, model: nn.Module, attention_mask: Tensor | None, position_ids: Tensor | None):
+        """Length of the whole sequence, cached tokens included, by the arguments of one forward; None if they do not
+        tell.
+
+        Parameters
+        ----------
+        attention_mask
+            (batch, n) or (batch, 1, queries, n), as the model's forward was given it.
+        position_ids
+            (batch, queries), as the model's forward was given it.
+        """
+        if attention_mask is not None:
+            return attention_mask.shape[-1]
+        return None if position_ids is None else int(position_ids.max()) + 1
+
+    # Its inputs
+
+    def prompt(self, processor: ProcessorMixin, question: str, kind: str = "image") -> str:
+        """The text of one picture, or with kind "video" one video, and one question, in the model's own chat format."""
+        turn = {"role": "user", "content": [{"type": kind}, {"type": "text", "text": question}]}
+        return processor.apply_chat_template([turn], add_generation_prompt=True)
+
+    @abstractmethod
+    def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
+        """The pictures and frames in what the processor made, and where their visual tokens lie.
+
+        Pictures come first, whatever the order in the prompt.
+        """
+
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+        """The processor of a checkpoint, a folder or a hub id, for a model of this config.
+
+        Raises what transformers raises where files are missing or broken: OSError, ValueError, KeyError, TypeError.
+        """
+        from transformers import AutoProcessor
+
+        return AutoProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
+
+    # Its sizes
+
+    @abstractmethod
+    def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
+        """The sizes in a config, given as a dict. Raises UnsupportedModelError for parts whose cost is not known."""
 
 
-def family_for(model_type: str | None) -> Family | None:
-    """The family of a ``config.model_type``, or None."""
-    return next((family for family in FAMILIES if model_type in family.model_types), None)
-
-
-def family_of(model: nn.Module) -> Family:
-    """The family of a loaded model; UnsupportedModelError when FastV knows none for it."""
-    model_type = getattr(getattr(model, "config", None), "model_type", None)
-    family = family_for(model_type)
-    if family is None:
-        known = ", ".join(name for family in FAMILIES for name in family.model_types)
-        raise UnsupportedModelError(
-            f"FastV does not know how to prune {type(model).__name__} (model type {model_type!r}). "
-            f"Use a model of type: {known}."
-        )
-    return family
+def base_of(model: nn.Module) -> nn.Module:
+    """The model without its head."""
+    return getattr(model, "base_model", model)

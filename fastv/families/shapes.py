@@ -1,9 +1,15 @@
-"""The few numbers that costs are computed from: what a decoder, a vision tower and what joins them are made of."""
+"""The few numbers that costs are computed from: what a decoder, a vision tower and the projector between are made of.
+
+Each part counts its own weights, and what stands before the decoder its own FLOPs (two per multiply-add), so that a
+family with another kind of vision tower brings a shape of its own and nothing else changes. No torch.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import ceil, floor, sqrt
+from typing import ClassVar
 
 #: Least and most pixels of a picture that Qwen-VL's processors scale to, as in the checkpoints' own settings.
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 28 * 28 * 16384
@@ -29,10 +35,60 @@ class DecoderShape:
     ffn_bias: bool = False
     tied_embeddings: bool = False
 
+    @property
+    def layer_matrices(self) -> list[tuple[int, int]]:
+        """(output, input) sizes of the linear layers inside one decoder layer: the weights that may be quantized."""
+        attention, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        projections = [(attention, self.width), (kv, self.width), (kv, self.width), (self.width, attention)]
+        return projections + [(self.ffn_width, self.width)] * (self.ffn_matrices - 1) + [(self.width, self.ffn_width)]
+
+    @property
+    def other_parameters(self) -> int:
+        """Weights outside those matrices: embeddings, lm_head, norms and biases; tied embeddings count once."""
+        embeddings = self.vocabulary * self.width * (1 if self.tied_embeddings else 2)
+        norms = (2 * self.layers + 1) * self.width
+        biases = 0
+        if self.attention_bias:
+            biases += (self.heads + 2 * self.kv_heads) * self.head_dim
+        if self.output_bias:
+            biases += self.width
+        if self.ffn_bias:
+            biases += (self.ffn_matrices - 1) * self.ffn_width + self.width
+        return embeddings + norms + self.layers * biases
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return self.layers * sum(rows * columns for rows, columns in self.layer_matrices) + self.other_parameters
+
+
+class VisionShape(ABC):
+    """A vision tower: what every kind of it tells."""
+
+    any_size: ClassVar[bool] = False  # whether a picture's visual tokens depend on its size
+    layers: int
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """Number of weights of all towers."""
+
+    @abstractmethod
+    def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """FLOPs for all ``pictures`` and all ``frames`` of videos of one prompt, which become ``visual_tokens``."""
+
+    def picture_tokens(self, height: int, width: int, min_pixels: int, max_pixels: int) -> int | None:
+        """Visual tokens of a picture of this size; None where they are the projector's, whatever the size."""
+        return None
+
+    def video_tokens(self, frames: int, height: int, width: int) -> int | None:
+        """Visual tokens of a video, its frames already scaled; None where each has the projector's."""
+        return None
+
 
 @dataclass(frozen=True)
-class VisionShape:
-    """A CLIP-like vision tower. It reads the patches plus one class token, in every one of its layers.
+class FixedVisionShape(VisionShape):
+    """A CLIP-like tower for pictures of one size. Every layer reads the patches and one class token.
 
     towers: how many such there are, each with its own weights; a picture, or a video's frame, goes through one.
     """
@@ -45,14 +101,34 @@ class VisionShape:
     channels: int
     towers: int = 1
 
+    @property
+    def parameters(self) -> int:
+        width, ffn = self.width, self.ffn_width
+        patches = self.channels * self.patch_size**2 * width
+        positions = (self.patches + 1) * width
+        layer = 4 * (width * width + width) + (2 * width * ffn + ffn + width) + 4 * width  # attention, FFN, two norms
+        tower = width + patches + positions + self.layers * layer + 4 * width  # class token first, outer norms last
+        return self.towers * tower
+
+    def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """Every layer counts, also the last, which runs though LLaVA-1.5 does not use its output."""
+        tokens = self.patches + 1
+        patches = 2.0 * self.patches * self.channels * self.patch_size**2 * self.width
+        attention = 8.0 * tokens * self.width**2 + 4.0 * tokens**2 * self.width
+        ffn = 4.0 * tokens * self.width * self.ffn_width
+        return (pictures + frames) * (patches + self.layers * (attention + ffn))
+
 
 @dataclass(frozen=True)
-class FlexibleVisionShape:
-    """Qwen-VL's vision tower, which takes pictures of any size and merges ``merge`` x ``merge`` patches into a token.
+class DynamicVisionShape(VisionShape):
+    """A Qwen-VL-like tower for pictures of any size, which merges ``merge`` x ``merge`` patches into a visual token.
 
     A patch spans ``patch_frames`` frames. Layers attend to the whole picture, or to windows of ``window`` patches a
-    side in all but ``whole_layers`` of them (window = 0: there are no windows). norm_bias: LayerNorm, not RMSNorm.
+    side in all but ``full_attention_layers`` of them (window = 0: there are no windows). norm_bias: LayerNorm, not
+    RMSNorm.
     """
+
+    any_size = True
 
     width: int
     ffn_width: int
@@ -62,9 +138,47 @@ class FlexibleVisionShape:
     merge: int
     patch_frames: int
     window: int = 0
-    whole_layers: int = 0
+    full_attention_layers: int = 0
     ffn_matrices: int = 2
     norm_bias: bool = True
+
+    @property
+    def parameters(self) -> int:
+        width, ffn = self.width, self.ffn_width
+        patches = self.channels * self.patch_frames * self.patch_size**2 * width
+        norm = (1 + self.norm_bias) * width
+        attention = 4 * (width * width + width)
+        layer = attention + self.ffn_matrices * width * ffn + (self.ffn_matrices - 1) * ffn + width + 2 * norm
+        return patches + self.layers * layer + norm  # the last norm stands before the projector
+
+    def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """Pictures are taken to be of one size, and windows to be full: at a picture's edge real ones may be smaller."""
+        pictures += ceil(frames / self.patch_frames)
+        if not pictures:
+            return 0.0
+        patches = visual_tokens * self.merge**2
+        inputs = self.channels * self.patch_frames * self.patch_size**2
+        ffn = 2.0 * self.ffn_matrices * patches * self.width * self.ffn_width
+        linear = 8.0 * patches * self.width**2 + ffn
+        windowed = self.layers - self.full_attention_layers if self.window else 0
+        seen = patches / pictures
+        spans = (self.layers - windowed) * seen + windowed * min(seen, self.window**2)
+        return 2.0 * patches * inputs * self.width + self.layers * linear + 4.0 * patches * spans * self.width
+
+    def picture_tokens(self, height: int, width: int, min_pixels: int, max_pixels: int) -> int:
+        side = self.patch_size * self.merge
+        rows, columns = round(height / side), round(width / side)
+        if rows * columns * side**2 > max_pixels:
+            shrink = sqrt(max_pixels / (height * width))
+            return max(1, floor(height * shrink / side)) * max(1, floor(width * shrink / side))
+        if rows * columns * side**2 < min_pixels:
+            grow = sqrt(min_pixels / (height * width))
+            return ceil(height * grow / side) * ceil(width * grow / side)
+        return rows * columns
+
+    def video_tokens(self, frames: int, height: int, width: int) -> int:
+        side = self.patch_size * self.merge
+        return ceil(frames / self.patch_frames) * (height // side) * (width // side)
 
 
 @dataclass(frozen=True)
@@ -81,19 +195,49 @@ class ProjectorShape:
     inner_width: int = 0
     frame_tokens: int = 0
 
+    def parameters(self, width: int) -> int:
+        """Number of weights before a decoder of this ``width``."""
+        inner = self.inner_width or width
+        return self.input_width * inner + inner * width + (inner + width if self.bias else 0)
+
+    def flops(self, width: int, tokens: int) -> float:
+        """FLOPs for so many visual tokens before a decoder of this ``width``."""
+        return 2.0 * tokens * (self.inner_width or width) * (self.input_width + width)
+
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """All sizes of a model; ``vision`` and ``projector`` are None when the config is of a decoder alone."""
 
     decoder: DecoderShape
-    vision: VisionShape | FlexibleVisionShape | None = None
+    vision: VisionShape | None = None
     projector: ProjectorShape | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the whole model, tied ones once."""
+        vision = self.vision.parameters if self.vision else 0
+        projector = self.projector.parameters(self.decoder.width) if self.projector else 0
+        return self.decoder.parameters + vision + projector
 
     @property
     def any_size(self) -> bool:
         """Whether the visual tokens of a picture depend on its size."""
-        return isinstance(self.vision, FlexibleVisionShape)
+        return self.vision is not None and self.vision.any_size
+
+    def vision_tower_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """FLOPs of the vision tower for a prompt's pictures and frames of video; 0 where there is no tower."""
+        return self.vision.flops(visual_tokens, pictures, frames) if self.vision else 0.0
+
+    def projector_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """FLOPs of the projector for the same; 0 where there is none."""
+        if self.projector is None:
+            return 0.0
+        if self.any_size:
+            tokens = visual_tokens if pictures or frames else 0
+        else:
+            tokens = pictures * self.projector.tokens + frames * self.projector.frame_tokens
+        return self.projector.flops(self.decoder.width, tokens)
 
     def picture_tokens(
         self, height: int, width: int, min_pixels: int = MIN_PIXELS, max_pixels: int = MAX_PIXELS
@@ -101,21 +245,14 @@ class Shape:
         """Visual tokens of a picture of so many pixels; where they depend on it, the processor scales it between both
         bounds.
         """
-        if not isinstance(self.vision, FlexibleVisionShape):
-            return self.projector.tokens if self.projector else 0
-        side = self.vision.patch_size * self.vision.merge
-        rows, columns = round(height / side), round(width / side)
-        if rows * columns * side**2 > max_pixels:
-            shrink = sqrt(max_pixels / (height * width))
-            return max(1, floor(height * shrink / side)) * max(1, floor(width * shrink / side))
-        if rows * columns * side**2 < min_pixels:
-            grow = sqrt(min_pixels / (height * width))
-            return ceil(height * grow / side) * ceil(width * grow / side)
-        return rows * columns
+        found = self.vision.picture_tokens(height, width, min_pixels, max_pixels) if self.vision else None
+        if found is not None:
+            return found
+        return self.projector.tokens if self.projector else 0
 
     def video_tokens(self, frames: int, height: int, width: int) -> int:
         """Visual tokens of a video whose frames have so many pixels once they are scaled; 0 if it reads no videos."""
-        if isinstance(self.vision, FlexibleVisionShape):
-            side = self.vision.patch_size * self.vision.merge
-            return ceil(frames / self.vision.patch_frames) * (height // side) * (width // side)
+        found = self.vision.video_tokens(frames, height, width) if self.vision else None
+        if found is not None:
+            return found
         return frames * self.projector.frame_tokens if self.projector else 0

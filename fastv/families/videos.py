@@ -13,7 +13,7 @@ from transformers.video_processing_utils import VideoProcessorMixin
 from transformers.video_utils import make_batched_metadata, make_batched_videos
 
 
-class ClipVideos(VideoProcessorMixin):
+class FrameVideoProcessor(VideoProcessorMixin):
     """Video-LLaVA's: every frame scaled and cropped like a picture.
 
     size: what frames are scaled to where that is not what pictures are scaled to, in the words of ``pictures``.
@@ -58,7 +58,7 @@ class ClipVideos(VideoProcessorMixin):
         )
 
 
-class PairedVideos(ClipVideos):
+class PairedFrameVideoProcessor(FrameVideoProcessor):
     """Qwen-VL's: every ``temporal_patch_size`` frames become one, the last is repeated to fill up.
 
     pixel_values_videos: float32 (patches, numbers in a patch), all videos in turn; video_grid_thw: long (videos, 3).

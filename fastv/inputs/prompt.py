@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from fastv.errors import InvalidInputError
-from fastv.families.base import FAMILIES
 from fastv.families.frames import Frame
+from fastv.families.registry import FAMILIES
 from fastv.inputs.frame_view import Seen
 from fastv.inputs.video import Clip
 from fastv.loading.load import LoadedModel

@@ -15,10 +15,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConf
 
 from fastv.costs import memory
 from fastv.errors import ModelLoadError, UnsupportedModelError
-from fastv.families.base import FAMILIES, Family, family_for, family_of
+from fastv.families.base import Family
 from fastv.families.catalogue import ModelEntry, find
-from fastv.families.config_reader import Shape, read_shape
-from fastv.families.processors import read_processor
+from fastv.families.config_reader import read_shape
+from fastv.families.registry import family_for, family_of, model_types
+from fastv.families.shapes import ModelShape
 from fastv.loading.error_messages import explanation, first_line, is_out_of_memory
 from fastv.loading.hub import config_folder, files_folder
 from fastv.loading.machine_memory import Room
@@ -139,7 +140,7 @@ class _Load:
         check_packages(self.dtype)
         where = placed(self.entry, self.dtype, self.device, room, shape)
         folder = files_folder(self.entry, self.follower)
-        processor = self._processor(folder, config.model_type)
+        processor = self._processor(folder, config, family)
         self._check_prompt(processor, family)
         with self.follower.reading_weights():
             model, found = AutoModelForImageTextToText.from_pretrained(
@@ -168,20 +169,19 @@ class _Load:
     def _config(self, folder: Path) -> PreTrainedConfig:
         settings, _ = PreTrainedConfig.get_config_dict(folder)
         if family_for(kind := settings.get("model_type")) is None:
-            known = [kind for family in FAMILIES for kind in family.model_types]
             raise ModelLoadError(
                 f"{self.entry.name} is a model of type “{kind}”, which FastV does not know: choose "
-                f"one of type {', '.join(known)}."
+                f"one of type {model_types()}."
             )
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
-    def _processor(self, folder: Path, model_type: str) -> ProcessorMixin:
+    def _processor(self, folder: Path, config: PreTrainedConfig, family: Family) -> ProcessorMixin:
         advice = (
             f"The processor of {self.entry.name} cannot be loaded: the model folder needs its tokenizer and "
             "processor files too."
         )
         try:
-            processor = read_processor(folder, model_type)
+            processor = family.read_processor(folder, config)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelLoadError(f"{advice} ({first_line(error).replace(str(folder), self.entry.name)})") from error
         if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
@@ -201,7 +201,7 @@ class _Load:
         )
 
 
-def _shape(config: PreTrainedConfig) -> Shape | None:
+def _shape(config: PreTrainedConfig) -> ModelShape | None:
     """The sizes, where costs can be computed for this kind of model."""
     try:
         return read_shape(config)

@@ -15,7 +15,8 @@ from fastv.costs.configs import known
 from fastv.costs.memory import kv_cache_bytes, parameter_bytes
 from fastv.errors import FastVError, ModelLoadError
 from fastv.families.catalogue import ModelEntry
-from fastv.families.config_reader import Shape, read_shape
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 from fastv.loading.machine_memory import Room
 
 _QUANTIZED_SHARE = 0.9  # of several devices' memory that transformers fills with quantized weights
@@ -37,7 +38,7 @@ class Place:
         return 3 if not self.gpus else 2 if self.offload else len(self.gpus) > 1
 
 
-def shape_at_hand(entry: ModelEntry) -> Shape | None:
+def shape_at_hand(entry: ModelEntry) -> ModelShape | None:
     """A model's sizes as far as this machine knows them without a download; None when it does not."""
     if entry.key in known():
         return known()[entry.key]
@@ -48,7 +49,7 @@ def shape_at_hand(entry: ModelEntry) -> Shape | None:
         return None
 
 
-def need(entry: ModelEntry, dtype: str, shape: Shape | None = None) -> int | None:
+def need(entry: ModelEntry, dtype: str, shape: ModelShape | None = None) -> int | None:
     """Bytes of a model's weights in ``dtype`` (one of footprint.DTYPES) and of the KV cache of a usual prompt.
 
     shape: where it is known already. None when the sizes are not known.
@@ -79,7 +80,7 @@ def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
     return Place() if needed <= room.free_ram_bytes else None
 
 
-def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", shape: Shape | None = None) -> str:
+def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", shape: ModelShape | None = None) -> str:
     """The precision to load in when none was asked for; never a quantized one, which changes answers.
 
     own: the 16-bit type of the checkpoint. On a GPU that; on the CPU float32, or bfloat16 where only that fits.

@@ -14,7 +14,7 @@ from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import ModelEntry
-from fastv.families.config_reader import Shape
+from fastv.families.shapes import ModelShape
 from fastv.loading.machine_memory import RAM, Room
 from fastv.loading.memory_fit import SPREAD_SPARE_BYTES, Place, gb, need, place, smaller
 
@@ -67,7 +67,7 @@ def check_packages(dtype: str) -> None:
         raise ModelLoadError(f"{dtype} needs {' and '.join(missing)}: install that with pip, or choose the dtype auto.")
 
 
-def placed(entry: ModelEntry, dtype: str, device: str, room: Room, shape: Shape | None) -> Place:
+def placed(entry: ModelEntry, dtype: str, device: str, room: Room, shape: ModelShape | None) -> Place:
     """Where the weights go; "auto" takes the fastest place there is.
 
     Raises ModelLoadError for what does not fit: some systems would end the whole program instead.

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from torch import nn
 
 from fastv.errors import InvalidBudgetError, NestingError, UnsupportedModelError
-from fastv.families.base import family_of
+from fastv.families.registry import family_of
 from fastv.pruning.hooks import Hooks
 from fastv.pruning.scorers import RANKS
 from fastv.pruning.token_selection import Trace

@@ -9,8 +9,9 @@ import pytest
 
 from fastv.costs import configs
 from fastv.errors import InvalidInputError
-from fastv.families.catalogue import ModelEntry
-from fastv.families.config_reader import REFERENCE_CONFIGS, Shape, read_shape
+from fastv.families.catalogue import REFERENCE_CONFIGS, ModelEntry
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 
 BIG = REFERENCE_CONFIGS["llava-1.5-13b"]
 
@@ -40,7 +41,7 @@ def test_every_model_has_its_visual_tokens():
         tokens, runs = configs.intake(shape, key)
         frame = shape.projector.tokens if shape.projector else configs.PICTURE_TOKENS
         assert tokens == configs.VISUAL_TOKENS.get(key, frame) and runs == round(tokens / frame) >= 1
-    assert configs.intake(Shape(configs.shape_of("llava-1.5-7b").decoder)) == (576, 1)
+    assert configs.intake(ModelShape(configs.shape_of("llava-1.5-7b").decoder)) == (576, 1)
 
 
 def test_a_clip_is_eight_frames_of_a_model_that_reads_small_pictures():

@@ -6,10 +6,12 @@ from transformers import BitsAndBytesConfig, LlamaConfig, LlavaConfig, LlavaForC
 
 from fastv import FastV
 from fastv.costs.flops import cost, kept_tokens, per_layer_average, prefill_flops
-from fastv.costs.memory import DTYPES, parameter_bytes, parameter_count
+from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.evidence.published import table1
-from fastv.families.config_reader import REFERENCE_CONFIGS, Shape, read_shape
+from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 from fastv.pruning.caches import cache_in
 from tests.support.flop_counter import counted, counter
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_config, llava_inputs, tiny_llava
@@ -151,7 +153,7 @@ def test_decode_steps_and_cache_are_what_generate_does(k, r):
 
 def test_parameters_of_the_real_models():
     for config, total in ((SMALL, 7_063_427_072), (BIG, 13_351_494_656)):
-        assert parameter_count(read_shape(config)) == total
+        assert read_shape(config).parameters == total
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_less_usual_configs(text, whole):
     text = LlamaConfig(**(base.text_config.to_dict() | text))
     config = LlavaConfig(text_config=text, vision_config=base.vision_config, image_token_index=IMAGE_TOKEN, **whole)
     model = LlavaForConditionalGeneration(config).eval()
-    assert parameter_count(read_shape(config)) == sum(weight.numel() for weight in model.parameters())
+    assert read_shape(config).parameters == sum(weight.numel() for weight in model.parameters())
     inputs, class_tokens = llava_inputs(), int("vision_feature_select_strategy" in whole)
     inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.full((1, class_tokens), IMAGE_TOKEN)], dim=1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
@@ -271,7 +273,7 @@ def test_every_way_to_write_a_config_reads_the_same():
     config = llava_config(kv_heads=2)
     assert read_shape(config) == read_shape(config.to_dict()) == read_shape(read_shape(config))
     text = config.text_config
-    assert read_shape(text) == read_shape(text.to_dict()) == Shape(read_shape(config).decoder)
+    assert read_shape(text) == read_shape(text.to_dict()) == ModelShape(read_shape(config).decoder)
     hub = {
         "model_type": "llava",
         "text_config": {"model_type": "llama", "vocab_size": 32064},

@@ -7,7 +7,8 @@ import pytest
 from fastv import FastV
 from fastv.costs.flops import cost
 from fastv.evidence.published import video
-from fastv.families.config_reader import REFERENCE_CONFIGS, read_shape
+from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.families.config_reader import read_shape
 from tests.support.flop_counter import counted
 from tests.support.masked_reference import visual_of
 from tests.support.standins import IMAGE_TOKEN

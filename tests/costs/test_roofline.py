@@ -7,7 +7,8 @@ import pytest
 from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.costs.roofline import devices, estimate
 from fastv.costs.solver import Workload
-from fastv.families.config_reader import REFERENCE_CONFIGS, read_shape
+from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.families.config_reader import read_shape
 
 SMALL, BIG = (read_shape(REFERENCE_CONFIGS[key]) for key in ("llava-1.5-7b", "llava-1.5-13b"))
 PROMPT = Workload(answer_tokens=64)

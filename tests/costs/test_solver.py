@@ -8,7 +8,8 @@ import pytest
 from fastv.costs.flops import kept_tokens
 from fastv.costs.solver import NotReachable, Solution, Target, Workload, load_presets, solve, solve_all
 from fastv.errors import InvalidBudgetError
-from fastv.families.config_reader import REFERENCE_CONFIGS, read_shape
+from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.families.config_reader import read_shape
 from fastv.miniature.model.architecture import DECODERS, llava_config, tower_config
 
 SMALL, BIG = REFERENCE_CONFIGS["llava-1.5-7b"], REFERENCE_CONFIGS["llava-1.5-13b"]

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoProcessor, LlamaModel, LlavaNextConfig, LlavaNextForConditionalGeneration
 
 from fastv.errors import FastVError, UnsupportedModelError
-from fastv.families.base import FAMILIES, family_for, family_of
+from fastv.families.registry import FAMILIES, family_for, family_of
 from tests.support.standins import IMAGE_TOKEN, save_llava_checkpoint, tiny_llava
 from tests.support.standins_families import PICTURE, STANDINS, VIDEO, WIDE
 

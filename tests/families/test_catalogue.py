@@ -10,9 +10,8 @@ from transformers import AutoModelForImageTextToText, LlavaConfig, Qwen2_5_VLCon
 
 from fastv.errors import ModelLoadError
 from fastv.families import catalogue
-from fastv.families.catalogue import CATALOGUE, find
+from fastv.families.catalogue import CATALOGUE, REFERENCE_CONFIGS, find
 from fastv.families.config_reader import read_shape
-from fastv.families.references import REFERENCE_CONFIGS
 from tests.support.standins import save_llava_checkpoint
 
 CLIP = {

@@ -18,8 +18,9 @@ from transformers import (
     VideoLlavaConfig,
 )
 
-from fastv.costs.memory import parameter_count
-from fastv.families.config_reader import REFERENCE_CONFIGS, FlexibleVisionShape, Shape, read_shape
+from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.families.config_reader import read_shape
+from fastv.families.shapes import DynamicVisionShape, ModelShape
 from tests.support.standins_families import FRAMES, QWEN_GRIDS, QWEN_PATCH, STANDINS, VIDEO
 
 # As the hub counts the weights of the checkpoints of these names.
@@ -44,7 +45,7 @@ def test_references_are_the_real_classes_models(key):
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     model.tie_weights()
-    assert parameter_count(shape) == model.num_parameters() == WEIGHTS.get(key, model.num_parameters())
+    assert shape.parameters == model.num_parameters() == WEIGHTS.get(key, model.num_parameters())
 
 
 @pytest.mark.parametrize("key", STANDINS)
@@ -54,7 +55,7 @@ def test_small_models_weigh_what_is_computed(key, tied):
     config.tie_word_embeddings = tied
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
-    assert parameter_count(read_shape(config)) == model.num_parameters()
+    assert read_shape(config).parameters == model.num_parameters()
 
 
 @pytest.mark.parametrize("text", [Qwen2Config, MistralConfig])
@@ -70,7 +71,7 @@ def test_llava_on_another_decoder(text):
     config = LlavaConfig(text_config=text(**small), vision_config=STANDINS["llava"].model().config.vision_config)
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
-    assert parameter_count(read_shape(config)) == model.num_parameters()
+    assert read_shape(config).parameters == model.num_parameters()
 
 
 @pytest.mark.parametrize("kind", [VideoLlavaConfig, Qwen2VLConfig, Qwen2_5_VLConfig, Qwen2Config, MistralConfig])
@@ -81,7 +82,7 @@ def test_what_a_short_config_leaves_out_is_the_classs_default(kind):
 def test_the_text_part_alone_is_the_decoder():
     for key in ("qwen2_vl", "qwen2_5_vl", "video_llava"):
         config = STANDINS[key].model().config
-        assert read_shape(config.text_config) == Shape(read_shape(config).decoder)
+        assert read_shape(config.text_config) == ModelShape(read_shape(config).decoder)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_tokens_of_a_picture_of_one_size():
         assert shape.projector.tokens == shape.picture_tokens(10, 10) == shape.picture_tokens(900, 300) == tokens
     qwen = read_shape(REFERENCE_CONFIGS["qwen2-vl-7b"])
     assert qwen.projector.tokens == qwen.picture_tokens(672, 672) == 576
-    assert Shape(qwen.decoder).picture_tokens(10, 10) == 0
+    assert ModelShape(qwen.decoder).picture_tokens(10, 10) == 0
 
 
 def test_tokens_of_a_video():
@@ -136,5 +137,5 @@ def test_tokens_of_a_video_are_what_the_model_takes(key):
 
 def test_windows_are_in_patches():
     vision = read_shape(REFERENCE_CONFIGS["qwen2.5-vl-7b"]).vision
-    assert isinstance(vision, FlexibleVisionShape) and (vision.window, vision.whole_layers) == (8, 4)
+    assert isinstance(vision, DynamicVisionShape) and (vision.window, vision.full_attention_layers) == (8, 4)
     assert read_shape(REFERENCE_CONFIGS["qwen2-vl-7b"]).vision.window == 0

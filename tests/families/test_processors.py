@@ -10,12 +10,16 @@ import torch
 from PIL import Image
 
 from fastv import FastV
-from fastv.families.base import family_for
 from fastv.families.config_reader import read_shape
-from fastv.families.processors import read_processor
+from fastv.families.registry import family_for
 from tests.support.standins import QUESTION_WORDS
 from tests.support.standins_families import STANDINS
 from tests.support.standins_files import save_checkpoint
+
+
+def read_processor(folder, key: str):
+    return family_for(key).read_processor(folder, STANDINS[key].model().config)
+
 
 VIDEO_KEYS = [key for key, standin in STANDINS.items() if standin.video]
 QWEN = [key for key in VIDEO_KEYS if key.startswith("qwen")]

@@ -9,9 +9,8 @@ import pytest
 
 from fastv.costs.memory import DTYPES, kv_cache_bytes, parameter_bytes
 from fastv.errors import ModelLoadError
-from fastv.families.catalogue import CATALOGUE, ModelEntry, find
+from fastv.families.catalogue import CATALOGUE, REFERENCE_CONFIGS, ModelEntry, find
 from fastv.families.config_reader import read_shape
-from fastv.families.references import REFERENCE_CONFIGS
 from fastv.loading.machine_memory import RAM, Gpu, Room
 from fastv.loading.memory_fit import Place, auto_dtype, fit, must_free, need, place, shape_at_hand
 from tests.support.standins import llava_config

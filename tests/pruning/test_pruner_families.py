@@ -8,7 +8,7 @@ from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from fastv import FastV
 from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
-from fastv.families.base import family_of
+from fastv.families.registry import family_of
 from fastv.pruning.caches import cache_in
 from tests.support.masked_reference import (
     CACHE,

@@ -8,12 +8,25 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast, Qwen2VLImageProcessorPil, VideoLlavaImageProcessor
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLProcessor,
+    Qwen2VLImageProcessorPil,
+    Qwen2VLProcessor,
+    VideoLlavaImageProcessor,
+    VideoLlavaProcessor,
+)
 
-from fastv.families.processors import WITH_VIDEOS
+from fastv.families.processors import taking_frame_videos
+from fastv.families.videos import FrameVideoProcessor, PairedFrameVideoProcessor
 from tests.support.standins import IMAGE_TOKEN, PATCH, QUESTION_WORDS, SIDE, save_llava_checkpoint
 from tests.support.standins_families import END, QWEN_PATCH, STANDINS, START, VIDEO_TOKEN
 
+_PROCESSORS = {
+    "video_llava": (VideoLlavaProcessor, FrameVideoProcessor),
+    "qwen2_vl": (Qwen2VLProcessor, PairedFrameVideoProcessor),
+    "qwen2_5_vl": (Qwen2_5_VLProcessor, PairedFrameVideoProcessor),
+}
 MOST_PIXELS = 576  # of a picture for the stand-ins of Qwen-VL
 _QWEN_SPANS = {
     "image": "<|vision_start|><|image_pad|><|vision_end|>",
@@ -53,7 +66,7 @@ def _template(image: str, video: str) -> str:
 
 def processor_of(key: str):
     """The real processor of a family that reads videos, in the sizes of its stand-in."""
-    kind = WITH_VIDEOS[key]
+    kind, videos = _PROCESSORS[key]
     if key == "video_llava":
         side = PATCH * SIDE
         pictures = VideoLlavaImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
@@ -70,9 +83,9 @@ def processor_of(key: str):
             IMAGE_TOKEN: "<|image_pad|>",
         }
         spans, own = _QWEN_SPANS, {}
-    return kind(
+    return taking_frame_videos(kind)(
         image_processor=pictures,
-        video_processor=kind.videos(pictures),
+        video_processor=videos(pictures),
         tokenizer=_tokenizer(special),
         chat_template=_template(**spans),
         **own,

@@ -19,7 +19,7 @@ from fastv.costs.solver import BASES, QUANTITIES, NotReachable, Solution, Target
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.evidence.latency_solver import TimeSolution, Unknown, solve_time
 from fastv.evidence.measurements import measured
-from fastv.families.config_reader import Shape
+from fastv.families.shapes import ModelShape
 
 logger = logging.getLogger(__name__)
 
@@ -107,14 +107,14 @@ def budget(
     }
 
 
-def _check(ratio: float, ks: list | None, shape: Shape) -> None:
+def _check(ratio: float, ks: list | None, shape: ModelShape) -> None:
     if ks is not None and (not isinstance(ks, list) or len(ks) > shape.decoder.layers):
         raise InvalidBudgetError(f"ks must be a list of at most {shape.decoder.layers} layers.")
     if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1e6:
         raise InvalidBudgetError(f"ratio must be above 0 and at most 1,000,000, not {str(ratio)[:40]!r}.")
 
 
-def _in_time(model: str | None, like: str, ratio: float, shape: Shape, ks: list | None) -> dict:
+def _in_time(model: str | None, like: str, ratio: float, shape: ModelShape, ks: list | None) -> dict:
     """Rows for a time to the first token; the target is None where that of ``like`` was not measured."""
     for k in ks or ():
         check_budget(k, 0.0, shape.decoder.layers)
@@ -162,7 +162,7 @@ def _asked(
     pictures: int,
     batch: int,
     dtype: str,
-) -> tuple[Shape, Workload]:
+) -> tuple[ModelShape, Workload]:
     counts = {
         "text_tokens": text_tokens,
         "visual_tokens": 0 if visual_tokens is None else visual_tokens,

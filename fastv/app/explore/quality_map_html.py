@@ -7,11 +7,12 @@ from html import escape
 
 from fastv.app.explore.state import Settings
 from fastv.app.shared.plots import heat_map
-from fastv.costs.cost_map import Grid, measured_grid, quality_grid
+from fastv.costs.cost_map import Grid
 from fastv.costs.flops import kept_tokens
 from fastv.evidence import pareto
 from fastv.evidence.measurements import Measured, MeasuredPoint, measured
 from fastv.evidence.published import TABLE1_BENCHMARKS
+from fastv.evidence.quality_grid import measured_grid, quality_grid
 from fastv.formatting import percent, points
 
 STRONGEST = 0.55  # of the colour: text on it stays readable

@@ -9,7 +9,7 @@ from fastv.costs import configs
 from fastv.costs.solver import Preset, Workload, load_presets
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.families.catalogue import CATALOGUE
-from fastv.families.config_reader import Shape
+from fastv.families.shapes import ModelShape
 
 OWN = "own"
 OWN_NAME = "Your config"
@@ -24,7 +24,7 @@ class Settings:
     """
 
     model: str
-    shape: Shape
+    shape: ModelShape
     workload: Workload
     k: int = 2
     r: float = 0.5
@@ -42,7 +42,7 @@ class Settings:
         return configs.small_twin(self.model)
 
     @property
-    def small_shape(self) -> Shape:
+    def small_shape(self) -> ModelShape:
         return configs.shape_of(self.small)
 
     @property
@@ -60,12 +60,12 @@ def choices() -> list[tuple[str, str]]:
     return [(name_of(key), key) for key in keys] + [(OWN_NAME, OWN)]
 
 
-def shape_of(model: str, own: str | None) -> Shape:
+def shape_of(model: str, own: str | None) -> ModelShape:
     """The sizes of a model of ``configs.known``, or those in the text ``own`` for OWN. Raises InvalidInputError."""
     return configs.parse(own) if model == OWN else configs.shape_of(model)
 
 
-def workload_for(shape: Shape, like: Workload, model: str | None, pictures: int) -> Workload:
+def workload_for(shape: ModelShape, like: Workload, model: str | None, pictures: int) -> Workload:
     """The same text, answer, precision and batch, and so many pictures, for a model, by its key where it has one."""
     tokens, frames = configs.intake(shape, model)
     return Workload(like.text_tokens, pictures * tokens, like.answer_tokens, pictures * frames, like.dtype, like.batch)

@@ -14,7 +14,7 @@ from fastv.errors import InvalidInputError
 from fastv.evidence import published
 from fastv.evidence.latency_solver import TimeSolution, solve_time
 from fastv.evidence.measurements import measured
-from fastv.families.config_reader import Shape
+from fastv.families.shapes import ModelShape
 from fastv.formatting import FLOPS, change, number, percent, sized, unit_for
 
 # What the columns of the table of equivalents compare -> quantity and convention of fastv.costs.solver.
@@ -27,7 +27,7 @@ _BASES = {
 
 @lru_cache(maxsize=512)
 def _equivalent(
-    shape: Shape, workload: Workload, small: Shape, small_workload: Workload, basis: str, k: int
+    shape: ModelShape, workload: Workload, small: ModelShape, small_workload: Workload, basis: str, k: int
 ) -> Solution | NotReachable:
     quantity, convention = _BASES[basis]
     target = Target.of_model(small, small_workload, quantity, convention)

@@ -13,8 +13,8 @@ from fastv.app.platforms import zerogpu as zero
 from fastv.app.service.model_pool import ModelPool, Unavailable
 from fastv.costs.flops import cost
 from fastv.costs.memory import parameter_bytes
-from fastv.families.catalogue import CATALOGUE, DEFAULT, ModelEntry
-from fastv.families.config_reader import REFERENCE_CONFIGS, read_shape
+from fastv.families.catalogue import CATALOGUE, DEFAULT, REFERENCE_CONFIGS, ModelEntry
+from fastv.families.config_reader import read_shape
 
 _TEXT_TOKENS = 36  # of the prompt in the paper's examples
 

@@ -11,7 +11,7 @@ from fastv.costs.flops import Cost
 from fastv.costs.flops import cost as computed
 from fastv.errors import FastVError
 from fastv.evidence import measurements
-from fastv.families.config_reader import REFERENCE_CONFIGS
+from fastv.families.catalogue import REFERENCE_CONFIGS
 from tests.support.recorded_runs import record
 
 BIG = REFERENCE_CONFIGS["llava-1.5-13b"]

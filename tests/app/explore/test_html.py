@@ -17,7 +17,7 @@ from fastv.costs import roofline
 from fastv.costs.memory import DTYPES
 from fastv.errors import FastVError
 from fastv.evidence import pareto
-from fastv.families.config_reader import REFERENCE_CONFIGS
+from fastv.families.catalogue import REFERENCE_CONFIGS
 
 NAMES = (
     "model",

@@ -54,7 +54,8 @@ def test_on_a_space_with_a_gpu_they_are_offered(monkeypatch):
 
 def test_the_cost_in_the_sentence_is_the_computed_one():
     from fastv.costs.memory import parameter_bytes
-    from fastv.families.config_reader import REFERENCE_CONFIGS, read_shape
+    from fastv.families.catalogue import REFERENCE_CONFIGS
+    from fastv.families.config_reader import read_shape
 
     said = too_dear(find("llava-1.5-13b"), lacking=True).sentence
     assert f"{parameter_bytes(read_shape(REFERENCE_CONFIGS['llava-1.5-13b']), 'float16') / 1e9:.1f} GB in 16" in said

@@ -10,8 +10,7 @@ from fastv.app.shared import budget_choices
 from fastv.costs import configs
 from fastv.costs.flops import kept_tokens
 from fastv.costs.solver import Preset, PresetProblem, Workload
-from fastv.families.catalogue import find
-from fastv.families.config_reader import REFERENCE_CONFIGS
+from fastv.families.catalogue import REFERENCE_CONFIGS, find
 from tests.support.miniatures import mini_13
 from tests.support.standins import llava_config
 

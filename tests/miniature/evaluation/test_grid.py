@@ -10,7 +10,7 @@ from fastv import FastV
 from fastv.costs.flops import cost
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import parsed
-from fastv.families.config_reader import DecoderShape, Shape
+from fastv.families.shapes import DecoderShape, ModelShape
 from fastv.loading.load import load
 from fastv.miniature.evaluation import grid as sweep_room
 from fastv.miniature.evaluation.batched_generation import Exam
@@ -142,7 +142,8 @@ def test_a_file_that_is_no_sweep_is_left_alone(exam, tmp_path, text):
 
 def test_parity_costs_what_the_smaller_model_costs_to_a_token(exam):
     big, small = (
-        Shape(DecoderShape(width, 2 * width, layers, 4, 4, width // 4, 100)) for width, layers in ((200, 10), (160, 8))
+        ModelShape(DecoderShape(width, 2 * width, layers, 4, 4, width // 4, 100))
+        for width, layers in ((200, 10), (160, 8))
     )
     found = parity(big, small, exam, (0, 1, 2))
     text = round(fmean(exam.prompt_lengths)) - 576

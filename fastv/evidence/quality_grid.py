@@ -1,0 +1,30 @@
+"""The plane of all (K, R): what each point scores, as published and as measured."""
+
+from __future__ import annotations
+
+from fastv.costs.cost_map import Grid
+from fastv.evidence import published
+from fastv.evidence.measurements import Measured
+
+
+def quality_grid(model: str, benchmark: str) -> Grid:
+    """The scores that the paper's Table 1 has for a model, one of ``published.TABLE1_BENCHMARKS``."""
+    scores = {
+        (row.k, row.r): getattr(row, benchmark)
+        for row in published.table1()
+        if row.model == model and row.k is not None
+    }
+    rows, columns = (tuple(sorted(set(axis))) for axis in zip(*scores)) if scores else ((), ())
+    return Grid(rows, columns, tuple(tuple(scores.get((k, r)) for r in columns) for k in rows))
+
+
+def measured_grid(found: Measured, rank: str = "last_token") -> Grid:
+    """The share of questions answered right with one ranking; K = 0 drops at random whatever it is.
+
+    R that were measured at one K alone have no column.
+    """
+    points = [point for point in found.pruned if point.rank == (rank if point.k else "random")]
+    at = [point.r for point in points]
+    rows, columns = sorted({point.k for point in points}), sorted({r for r in at if at.count(r) > 1})
+    shares = {(point.k, point.r): found.score(point).share for point in points}
+    return Grid(tuple(rows), tuple(columns), tuple(tuple(shares.get((k, r)) for r in columns) for k in rows))

@@ -1,0 +1,55 @@
+"""Decoders by their own model type: the text parts that families share, and configs of a decoder alone.
+
+A new one is a function here and its line in ``DECODERS``; one that a single family has stands in the family's module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastv.families.config_fields import size
+from fastv.families.shapes import DecoderShape
+
+DecoderReader = Callable[[Mapping[str, Any]], DecoderShape]
+
+
+def llama_like(
+    settings: Mapping[str, Any],
+    *,
+    width: int = 4096,
+    ffn_width: int = 11008,
+    layers: int = 32,
+    heads: int = 32,
+    kv_heads: int | None = None,
+    vocabulary: int = 32000,
+    qkv_bias: bool = False,
+) -> DecoderShape:
+    """A decoder of LLaMA's kind; the keywords are its config class's defaults."""
+    width, heads = size(settings, "hidden_size", width), size(settings, "num_attention_heads", heads)
+    biased = bool(settings.get("attention_bias"))
+    return DecoderShape(
+        width=width,
+        heads=heads,
+        ffn_width=size(settings, "intermediate_size", ffn_width),
+        layers=size(settings, "num_hidden_layers", layers),
+        kv_heads=size(settings, "num_key_value_heads", kv_heads or heads),
+        head_dim=size(settings, "head_dim", width // heads),
+        vocabulary=size(settings, "vocab_size", vocabulary),
+        attention_bias=qkv_bias or biased,
+        output_bias=biased,
+        ffn_bias=bool(settings.get("mlp_bias")),
+        tied_embeddings=bool(settings.get("tie_word_embeddings")),
+    )
+
+
+def mistral(settings: Mapping[str, Any]) -> DecoderShape:
+    return llama_like(settings, ffn_width=14336, kv_heads=8)
+
+
+def qwen2(settings: Mapping[str, Any]) -> DecoderShape:
+    return llama_like(settings, ffn_width=22016, kv_heads=32, vocabulary=151936, qkv_bias=True)
+
+
+#: ``model_type`` of a text part -> what reads its sizes.
+DECODERS: dict[str, DecoderReader] = {"llama": llama_like, "mistral": mistral, "qwen2": qwen2}

@@ -1,0 +1,107 @@
+"""LLaVA-1.5 and its kin: a CLIP-like tower, a projector of two layers, and any decoder of LLaMA's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastv.families.base import Family, ModelEntry
+from fastv.families.config_fields import as_dict, reader_for
+from fastv.families.decoders import DECODERS
+from fastv.families.frames import Frame
+from fastv.families.shapes import DecoderShape, FixedVisionShape, ModelShape, ProjectorShape
+from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig, ProcessorMixin
+
+VICUNA_PROMPT = "USER: {picture}\n{question} ASSISTANT:"
+VICUNA_7B = {"model_type": "llama", "vocab_size": 32064}
+_VICUNA_13B = VICUNA_7B | {
+    "hidden_size": 5120,
+    "intermediate_size": 13824,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 40,
+}
+VISUAL_SPAN = "576 tokens for every picture, in place of <image>"
+
+
+class Llava(Family):
+    name = "LLaVA"
+    model_types = ("llava",)
+    unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+    # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
+    entries = (
+        ModelEntry(
+            "llava-1.5-7b",
+            "LLaVA-1.5 7B",
+            "llava-hf/llava-1.5-7b-hf",
+            "The model of the FastV paper.",
+            revision="b234b804b114d9e37bb655e11cbbb5f5e971b7a9",
+            prompt=VICUNA_PROMPT,
+            visual_span=VISUAL_SPAN,
+            config={"model_type": "llava", "text_config": VICUNA_7B, "vision_config": CLIP_LARGE_336},
+        ),
+        ModelEntry(
+            "llava-1.5-13b",
+            "LLaVA-1.5 13B",
+            "llava-hf/llava-1.5-13b-hf",
+            "The paper's larger model.",
+            revision="5dda2880bda009266dda7c4baff660b95ca64540",
+            prompt=VICUNA_PROMPT,
+            visual_span=VISUAL_SPAN,
+            config={"model_type": "llava", "text_config": _VICUNA_13B, "vision_config": CLIP_LARGE_336},
+        ),
+    )
+
+    def prompt(self, processor: ProcessorMixin, question: str, kind: str = "image") -> str:
+        return vicuna_prompt(self, processor, question, kind)
+
+    def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
+        lead = int(config.vision_feature_select_strategy == "full")
+        return patch_frames(config, inputs.get("pixel_values", ()), lead)
+
+    def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
+        decoder, vision = read_parts(settings, CLIP_LARGE_336)
+        return ModelShape(decoder, vision, read_projector(settings, vision))
+
+
+def vicuna_prompt(family: Family, processor: ProcessorMixin, question: str, kind: str) -> str:
+    """The model's own chat template, or where a checkpoint brings none the format of LLaVA-1.5 and Video-LLaVA."""
+    if processor.chat_template:
+        return Family.prompt(family, processor, question, kind)
+    return VICUNA_PROMPT.format(
+        picture=processor.video_token if kind == "video" else processor.image_token, question=question
+    )
+
+
+def patch_frames(config: PreTrainedConfig, pictures: Any, lead: int) -> list[Frame]:
+    """Frames of (pictures, 3, height, width): a grid of patches each, behind ``lead`` tokens of no place."""
+    patch = config.vision_config.patch_size
+    return [Frame(pixels, (pixels.shape[-2] // patch, pixels.shape[-1] // patch), lead) for pixels in pictures]
+
+
+def read_parts(settings: Mapping[str, Any], tower: Mapping[str, Any]) -> tuple[DecoderShape, FixedVisionShape]:
+    """Decoder and vision tower. A sub-config that is absent, not merely short, means the sizes of the first 7B."""
+    text = as_dict(settings.get("text_config") or {"model_type": "llama"}, "text_config")
+    tower = as_dict(settings.get("vision_config") or tower, "vision_config")
+    if settings.get("tie_word_embeddings"):
+        text = {**text, "tie_word_embeddings": True}
+    return (
+        reader_for(DECODERS, text.get("model_type", "llama"), "text part")(text),
+        reader_for(VISION_TOWERS, tower.get("model_type", "clip_vision_model"), "vision tower")(tower),
+    )
+
+
+def read_projector(settings: Mapping[str, Any], vision: FixedVisionShape, frame_tokens: int = 0) -> ProjectorShape:
+    """The projector behind a CLIP-like tower."""
+    taken = settings.get("vision_feature_layer", -2)
+    depth = 1 if isinstance(taken, int) else len(taken)  # several layers' features are laid side by side
+    whole = settings.get("vision_feature_select_strategy", "default") == "full"  # "default" leaves the class token out
+    return ProjectorShape(
+        input_width=depth * vision.width,
+        tokens=vision.patches + whole,
+        bias=bool(settings.get("multimodal_projector_bias", True)),
+        frame_tokens=frame_tokens,
+    )

@@ -1,0 +1,38 @@
+"""The families of models that FastV knows. A new one is a module of this package and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastv.errors import UnsupportedModelError
+from fastv.families.base import Family
+from fastv.families.llava import Llava
+from fastv.families.qwen_vl import QwenVL
+from fastv.families.video_llava import VideoLlava
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FAMILIES: tuple[Family, ...] = (Llava(), VideoLlava(), QwenVL())
+
+
+def family_for(model_type: Any) -> Family | None:
+    """The family of a ``config.model_type``, or None."""
+    return next((family for family in FAMILIES if model_type in family.model_types), None)
+
+
+def model_types() -> str:
+    """The model types of all families, for a sentence: "llava, video_llava, ..."."""
+    return ", ".join(name for family in FAMILIES for name in family.model_types)
+
+
+def family_of(model: nn.Module) -> Family:
+    """The family of a loaded model. Raises UnsupportedModelError where FastV knows none for it."""
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    family = family_for(model_type)
+    if family is None:
+        raise UnsupportedModelError(
+            f"FastV does not know how to prune {type(model).__name__} (model type {model_type!r}). "
+            f"Use a model of type: {model_types()}."
+        )
+    return family

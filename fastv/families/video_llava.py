@@ -1,0 +1,66 @@
+"""Video-LLaVA: LLaVA-1.5 with a second tower of its own for the frames of videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastv.families.base import Family, ModelEntry
+from fastv.families.frames import Frame
+from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, patch_frames, read_parts, read_projector, vicuna_prompt
+from fastv.families.shapes import ModelShape
+from fastv.families.vision_towers import CLIP_LARGE_224
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig, ProcessorMixin
+
+
+class VideoLlava(Family):
+    name = "Video-LLaVA"
+    model_types = ("video_llava",)
+    unquantized = ("model.image_tower", "model.video_tower", "model.multi_modal_projector", "lm_head")
+    videos = True
+    entries = (
+        ModelEntry(
+            "video-llava-7b",
+            "Video-LLaVA 7B",
+            "LanguageBind/Video-LLaVA-7B-hf",
+            "The paper's model for videos; it takes pictures too.",
+            revision="4cf9d8cfc76a54f46a4cb43be5368b46b7f0d736",
+            prompt=VICUNA_PROMPT,
+            visual_tokens=2_056,
+            visual_span="256 tokens for a picture, in place of <image>; 2,056 for the 8 frames of a video, in place of "
+            "<video>",
+            config={"model_type": "video_llava", "text_config": VICUNA_7B, "vision_config": CLIP_LARGE_224},
+        ),
+    )
+
+    def prompt(self, processor: ProcessorMixin, question: str, kind: str = "image") -> str:
+        return vicuna_prompt(self, processor, question, kind)
+
+    def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
+        """Pictures are (pictures, 3, height, width), videos (videos, frames, 3, height, width).
+
+        Only in videos does the tower's class token stay, before each frame's patches.
+        """
+        lead = int(config.vision_feature_select_strategy == "full")
+        videos = inputs["pixel_values_videos"].flatten(0, 1) if "pixel_values_videos" in inputs else ()
+        pictures = inputs.get("pixel_values_images", inputs.get("pixel_values", ()))
+        return patch_frames(config, pictures, lead) + patch_frames(config, videos, 1)
+
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+        from transformers import VideoLlavaProcessor
+
+        from fastv.families.processors import read_with_videos
+        from fastv.families.videos import FrameVideoProcessor
+
+        return read_with_videos(source, VideoLlavaProcessor, FrameVideoProcessor)
+
+    def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
+        decoder, vision = read_parts(settings, CLIP_LARGE_224)
+        vision = replace(vision, towers=2)  # one for pictures, one for videos
+        # The class token stays in videos: 8 frames are 2056 tokens, where the FastV paper speaks of 2048.
+        return ModelShape(decoder, vision, read_projector(settings, vision, frame_tokens=vision.patches + 1))
