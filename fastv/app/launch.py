@@ -1,4 +1,4 @@
-"""From settings to an app that is up."""
+"""Starts the app from its settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fastv.loading.load import load
 
 
 class NotServed(Exception):
-    """Why the app cannot start, in a sentence."""
+    """The app cannot start; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class App:
-    """address: where it is open."""
+    """A served app: its Gradio page and the address it is open at."""
 
     page: gr.Blocks
     address: str
@@ -34,19 +34,18 @@ def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> Ap
     platform = spaces.Platform.of(environment)
     settings = platform.adjusted(settings)
     try:
-        policy = RunPolicy(settings, platform.begin)
         pool = ModelPool(
             load(settings.model, settings.dtype),
             settings.dtype,
-            policy=policy,
             unavailable=platform.unavailable(settings),
         )
-        platform.ready(pool)
+        platform.prepare(pool)
+        policy = RunPolicy(settings, platform.execute)
     except FastVError as error:
         raise NotServed(str(error)) from error
-    page = build(pool)
+    page = build(pool, policy)
     try:
-        return App(page, serve(page, host=settings.host, port=settings.port, share=settings.share))
+        return App(page.blocks, serve(page, host=settings.host, port=settings.port, share=settings.share))
     except OSError as error:
         raise NotServed(
             f"The page cannot be served at that address: choose another --host or --port. ({error})"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -13,9 +15,10 @@ from fastv.app.api import costs, health
 from fastv.app.compare import layout as compare_layout
 from fastv.app.explore import events as explore_events
 from fastv.app.explore import layout as explore_layout
-from fastv.app.hosting import gradio_queue, reload_on_restart, upload_cleanup
+from fastv.app.hosting import gradio_adapter, gradio_queue, reload_on_restart, upload_cleanup
 from fastv.app.hosting.http_guard import HttpGuard
 from fastv.app.service.model_pool import ModelPool
+from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared.theme import STYLE, colour_variables, theme
 
 TITLE = "FastV explorer"
@@ -23,51 +26,65 @@ _INTRO = """<header class="intro"><h1>FastV explorer</h1><p>What does a cheaper 
 and compare two answers: from the model as it is, and with
 <b><a href="https://arxiv.org/abs/2403.06764" target="_blank" rel="noopener">FastV</a></b>, which from layer K on drops the
 R percent of visual tokens that got the least attention.</p></header>"""
-_LINES = 200  # small things of the page that may wait, on top of the runs
+_SHORT_EVENTS = 200  # events of the page that may wait, besides the runs
 
 
-def build(pool: ModelPool) -> gr.Blocks:
-    """The page for the models of a pool, the first of which is loaded; served as the pool's hosting settings say."""
-    settings = pool.policy.settings
-    folder, forget = upload_cleanup.private_folder(), settings.forget_seconds
+@dataclass(frozen=True)
+class Page:
+    """The built page, and what serving it needs."""
+
+    blocks: gr.Blocks
+    pool: ModelPool
+    policy: RunPolicy
+    uploads: Path
+
+
+def build(pool: ModelPool, policy: RunPolicy | None = None) -> Page:
+    """Builds the page. The pool's default model is in memory; without a policy only size limits hold."""
+    policy = policy or RunPolicy()
+    settings = policy.settings
+    uploads, forget = upload_cleanup.private_folder(), settings.forget_seconds
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
         gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare") as compare:
-                parts = compare_layout.build(pool)
+                parts = compare_layout.build(pool, policy)
             with gr.Tab("Explore", id="explore") as explore:
                 explorer = explore_events.build(pool, parts, explore)
         url_sync.connect(page, tabs, {"compare": compare, "explore": explore}, parts, explorer, pool)
         reload_on_restart.watch(page)
-        api.add(pool)
+        api.add(pool, policy)
         costs.add()
-    page.queue(max_size=settings.queue + _LINES, default_concurrency_limit=1, api_open=False)
-    gradio_queue.limit(page._queue, settings.queue, settings.waiting_per_visitor)
-    page.fastv = pool, folder  # for ``serve``
-    return page
+    page.queue(max_size=settings.queue + _SHORT_EVENTS, default_concurrency_limit=1, api_open=False)
+    gradio_queue.limit(page, settings.queue, settings.waiting_per_visitor)
+    return Page(page, pool, policy, uploads)
 
 
-def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, share: bool = False) -> str:
-    """Starts serving in the background and returns the address; ``page.block_thread()`` waits until it ends.
+def serve(page: Page, *, host: str | None = None, port: int | None = None, share: bool = False) -> str:
+    """Starts serving in the background and returns the address; ``page.blocks.block_thread()`` waits for its end.
 
-    host and port: where None, Gradio's: its environment variables, else 127.0.0.1 and the first free port from 7860.
+    Parameters
+    ----------
+    host, port
+        None is Gradio's default: its environment variables, else 127.0.0.1 and the first free port from 7860.
+    share
+        Also opens a public address through Gradio's servers, which is then the one returned.
     """
-    pool, folder = page.fastv
-    settings = pool.policy.settings
-    # Gradio asks itself over HTTP whether it is up: a proxy must not be in between.
+    blocks, settings = page.blocks, page.policy.settings
+    # Gradio checks over HTTP whether it is up: no proxy may be in between.
     local = "127.0.0.1,localhost"
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = f"{os.environ[name]},{local}" if os.environ.get(name) else local
-    # Whose X-Forwarded-For counts is a setting; uvicorn would believe everything that comes through a tunnel.
+    # Which X-Forwarded-For is trusted is a setting; uvicorn would trust any that comes through a tunnel.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
-    door = Middleware(
+    guard = Middleware(
         HttpGuard,
         picture_bytes=settings.picture_bytes,
         uploads_per_minute=settings.uploads_per_minute,
         proxies=settings.trust_proxy or 0,
-        names=[one.api_name for one in page.fns.values() if one.api_visibility == "public"],
+        names=gradio_adapter.public_endpoints(blocks),
     )
-    _, address, public = page.launch(
+    _, address, public = blocks.launch(
         server_name=host,
         server_port=port,
         share=share,
@@ -84,8 +101,8 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         max_file_size=settings.picture_bytes,
         allowed_paths=[],
         app_kwargs={
-            "middleware": [door],
-            "routes": [health.route(page, pool)],
+            "middleware": [guard],
+            "routes": [health.route(blocks, page.pool, settings.queue)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -94,10 +111,10 @@ def serve(page: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         pwa=False,
         mcp_server=False,
     )
-    upload_cleanup.start_cleanup(folder, settings.forget_seconds, lambda: _own_files(page), lambda: page.is_running)
+    upload_cleanup.start_cleanup(
+        page.uploads,
+        settings.forget_seconds,
+        lambda: gradio_adapter.built_in_files(blocks),
+        lambda: blocks.is_running,
+    )
     return public or address
-
-
-def _own_files(page: gr.Blocks) -> set[str]:
-    """Files the page itself was built with: its examples and first picture."""
-    return {path for part in list(page.blocks.values()) for path in getattr(part, "keep_in_cache", ())}

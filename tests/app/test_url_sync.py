@@ -163,4 +163,4 @@ def test_an_other_side_nobody_knows_is_the_same_model(pool):
 
 
 def test_the_whole_page_builds(pool):
-    assert page.build(pool).config["components"]
+    assert page.build(pool).blocks.config["components"]

@@ -33,12 +33,12 @@ def served(folder: Path, policy: RunPolicy | None = None) -> Iterator[Served]:
     save_llava_checkpoint(folder / "standin", seed=3)
     model = load(str(folder / "standin"))
     model.model.generation_config.update(eos_token_id=None, suppress_tokens=model.processor.tokenizer.all_special_ids)
-    with serving(ModelPool(model, policy=policy)) as app:
+    with serving(ModelPool(model), policy=policy) as app:
         yield app
 
 
 @contextmanager
-def serving(pool: ModelPool, port: int | None = None) -> Iterator[Served]:
+def serving(pool: ModelPool, port: int | None = None, policy: RunPolicy | None = None) -> Iterator[Served]:
     """Serves the page for a pool; port: the first free one if None."""
     strangers, connect = [], socket.socket.connect
 
@@ -48,11 +48,11 @@ def serving(pool: ModelPool, port: int | None = None) -> Iterator[Served]:
         return connect(self, address)
 
     socket.socket.connect = watched
-    page = build(pool)
+    page = build(pool, policy)
     try:
-        yield Served(serve(page, host="127.0.0.1", port=port), pool.load(None), strangers, pool.policy)
+        yield Served(serve(page, host="127.0.0.1", port=port), pool.load(None), strangers, page.policy)
     finally:
-        page.close(verbose=False)
+        page.blocks.close(verbose=False)
         socket.socket.connect = connect
 
 

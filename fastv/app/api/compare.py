@@ -1,19 +1,22 @@
-"""The one endpoint for scripts; everything else the page does is private."""
+"""The endpoint ``/compare``: a measured comparison for scripts."""
 
-import logging
+from __future__ import annotations
+
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 
+from fastv.app.api.endpoint import as_endpoint
 from fastv.app.hosting.event_options import ONE_AT_A_TIME
+from fastv.app.hosting.uploads import upload_path
+from fastv.app.service.json_result import run_as_json
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import BROKEN, Request, compared, upload_path
-from fastv.errors import FastVError
-
-logger = logging.getLogger(__name__)
+from fastv.app.service.request import Request
+from fastv.app.service.run_policy import RunPolicy
 
 
-def add(pool: ModelPool) -> None:
+def add(pool: ModelPool, policy: RunPolicy) -> None:
     """Adds ``/compare`` to the Blocks that are open."""
 
     def compare(
@@ -31,8 +34,8 @@ def add(pool: ModelPool) -> None:
         baseline_k: int | None = None,
         baseline_r: float = 0.5,
         video: bool = False,
-    ) -> dict:
-        """Answers a question about a picture with and without FastV: {"baseline": {...}, "fastv": {...}, ...}.
+    ) -> dict[str, Any]:
+        """Answers a question about an image with and without FastV: {"baseline": {...}, "fastv": {...}, ...}.
 
         Seconds, bytes and FLOPs are in base units. r is a fraction; k=None is without FastV. model is one of those on
         the page, by default the one the app was started with. rank is last_token, mean or random (drawn by seed).
@@ -40,30 +43,22 @@ def add(pool: ModelPool) -> None:
         or baseline_model, with FastV where baseline_k is given. video=True reads image as a video, for a model that
         was made for them; kept is then one grid per frame.
         """
-        try:
-            return compared(
-                pool,
-                Request(
-                    upload_path(image),
-                    question,
-                    model,
-                    k,
-                    r,
-                    rank,
-                    seed,
-                    max_new_tokens,
-                    repeats,
-                    warmup,
-                    baseline_model,
-                    baseline_k,
-                    baseline_r,
-                    video,
-                ),
-            )
-        except FastVError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            logger.exception("a comparison failed")
-            raise gr.Error(BROKEN, print_exception=False) from error
+        request = Request(
+            picture=upload_path(image),
+            question=question,
+            model=model,
+            k=k,
+            r=r,
+            rank=rank,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            repeats=repeats,
+            warmup=warmup,
+            baseline_model=baseline_model,
+            baseline_k=baseline_k,
+            baseline_r=baseline_r,
+            video=video,
+        )
+        return run_as_json(request, pool, policy)
 
-    gr.api(compare, api_name="compare", **ONE_AT_A_TIME)
+    gr.api(as_endpoint(compare), api_name="compare", **ONE_AT_A_TIME)

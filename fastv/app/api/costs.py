@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
-from typing import Any
 
 import gradio as gr
 
+from fastv.app.api.endpoint import as_endpoint
 from fastv.app.explore.state import workload_for
-from fastv.app.service.request import BROKEN
 from fastv.costs import configs
 from fastv.costs.flops import check_budget
 from fastv.costs.solver import BASES, QUANTITIES, NotReachable, Solution, Target, Workload, solve_all
-from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
+from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.evidence.latency_solver import TimeSolution, Unknown, solve_time
 from fastv.evidence.measurements import measured
 from fastv.families.shapes import ModelShape
-
-logger = logging.getLogger(__name__)
 
 FIRST_TOKEN = "first-token"
 _MOST = 10**7  # tokens, pictures or prompts: beyond any model, and arithmetic stays within floats
@@ -134,23 +128,7 @@ def _in_time(model: str | None, like: str, ratio: float, shape: ModelShape, ks: 
 def add() -> None:
     """Adds ``/cost`` and ``/budget`` to the Blocks that are open."""
     for function in (cost, budget):
-        gr.api(_answering(function), api_name=function.__name__, queue=False)
-
-
-def _answering(function: Callable) -> Callable:
-    """The function as an endpoint: what is wrong comes back as one clear sentence."""
-
-    @wraps(function)  # Gradio reads names, types and defaults from it
-    def endpoint(*values: Any) -> dict:
-        try:
-            return function(*values)
-        except FastVError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            logger.exception("an estimate failed")
-            raise gr.Error(BROKEN, print_exception=False) from error
-
-    return endpoint
+        gr.api(as_endpoint(function), api_name=function.__name__, queue=False)
 
 
 def _asked(

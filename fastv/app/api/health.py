@@ -1,4 +1,4 @@
-"""``GET /healthz``: whether the app is up, on what, and how busy it is. Nothing in it is anybody's business alone."""
+"""``GET /healthz``: whether the app is up, its models, and its queue. Contains no per-user data."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from fastv.app.hosting.gradio_queue import LINE, running, waiting
+from fastv.app.hosting.event_options import MODEL_QUEUE
+from fastv.app.hosting.gradio_adapter import is_stopped, running_events, waiting_events
 from fastv.app.service.model_pool import ModelPool
 
 
-def facts(page: gr.Blocks, pool: ModelPool) -> dict[str, Any]:
-    """status: "ok", or "stopped" once the queue is. model: the one the app was started with, and the dtype it then had;
-    loaded: all in memory. waiting: runs in line, of limit. busy: whether one is being made.
+def facts(page: gr.Blocks, pool: ModelPool, queue_limit: int) -> dict[str, Any]:
+    """The state of the app, without changing it.
 
-    Looks, and loads nothing: the first model may have gone to make room for another.
+    ``status`` is "ok", or "stopped" once the queue is. ``model`` and ``dtype`` are those the app was started with,
+    ``loaded`` are all models in memory. The queue has ``waiting`` runs of at most ``limit``, and is ``busy`` while one
+    is running.
     """
-    queue = page._queue
     return {
-        "status": "stopped" if queue.stopped else "ok",
+        "status": "stopped" if is_stopped(page) else "ok",
         "model": pool.default,
         "device": pool.device.type,
         "dtype": pool.default_dtype,
         "loaded": [key for key in pool.entries if pool.is_loaded(key)],
         "queue": {
-            "waiting": waiting(queue, LINE),
-            "limit": pool.policy.settings.queue,
-            "busy": running(queue, LINE) > 0,
+            "waiting": waiting_events(page, MODEL_QUEUE),
+            "limit": queue_limit,
+            "busy": running_events(page, MODEL_QUEUE) > 0,
         },
     }
 
 
-def route(page: gr.Blocks, pool: ModelPool) -> Route:
+def route(page: gr.Blocks, pool: ModelPool, queue_limit: int) -> Route:
     async def healthz(_: Request) -> JSONResponse:
-        now = facts(page, pool)
+        now = facts(page, pool, queue_limit)
         return JSONResponse(now, 200 if now["status"] == "ok" else 503, {"Cache-Control": "no-store"})
 
     return Route("/healthz", healthz, methods=["GET"])

@@ -14,9 +14,10 @@ from fastv.app.compare import baseline_panel
 from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.components import CompareControls
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
-from fastv.app.service.load_progress import fetched
+from fastv.app.hosting.uploads import upload_path
+from fastv.app.service.load_progress import load_with_progress
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import upload_path
+from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import budget_choices, example_scenes, status
 from fastv.app.shared.budget_choices import layers_of, slider_step
 from fastv.app.shared.deep_link import Link
@@ -26,7 +27,7 @@ from fastv.loading.load import LoadedModel, LoadProgress
 from fastv.miniature.world.abilities import in_words
 
 
-def connect_inputs(parts: CompareControls, pool: ModelPool) -> None:
+def connect_inputs(parts: CompareControls, policy: RunPolicy) -> None:
     """Pictures, questions that fit them, and budgets."""
 
     def own_picture(upload: Any) -> list:
@@ -34,7 +35,7 @@ def connect_inputs(parts: CompareControls, pool: ModelPool) -> None:
         picture = gr.skip()
         if upload is not None:
             try:
-                pool.policy.open_picture(upload_path(upload))
+                policy.open_picture(upload_path(upload))
             except FastVError as error:
                 gr.Warning(escape(str(error)))
                 picture = None
@@ -64,7 +65,7 @@ def connect_model(parts: CompareControls, pool: ModelPool) -> Any:
                 *unchanged,
                 gr.Button(interactive=True),
             )
-            for step in fetched(pool, key, other or key):
+            for step in load_with_progress(pool, key, other or key):
                 yield _progress(step), gr.skip(), gr.skip(), *unchanged, gr.skip()
             loaded = pool.load(key)
         except ModelLoadError as error:
@@ -123,7 +124,7 @@ def connect_baseline(parts: CompareControls, pool: ModelPool) -> Any:
         model, k, r, _, other_k, other_r = chosen
         try:
             yield [status.status(_loading(pool, key or model), 0.0), *[gr.skip()] * 7, gr.Button(interactive=True)]
-            for step in fetched(pool, model, key or model):
+            for step in load_with_progress(pool, model, key or model):
                 yield [_progress(step), *[gr.skip()] * 8]
             loaded = pool.load(key or model)
         except ModelLoadError as error:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
 
 from fastv.app.compare.baseline_panel import SAME, is_usual, setups
+from fastv.app.hosting.gradio_adapter import cache_file
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared import deep_link
 from fastv.app.shared.deep_link import Link, link_of
@@ -138,18 +138,13 @@ def files(taking: ExportControls, comparison: Comparison | None, expected: str |
     beside = "" if other.model == one.model and other.k is None else f"-beside-{_name(other)}"
     name = re.sub(r"[^A-Za-z0-9.]+", "-", f"fastv-{_name(one)}{beside}")
     return [
-        gr.DownloadButton(value=_cached(button, f"{name}.{kind}", texts[kind]), interactive=True)
+        gr.DownloadButton(value=cache_file(button, f"{name}.{kind}", texts[kind]), interactive=True)
         for kind, button in zip(_FORMATS, taking.downloads)
     ]
 
 
 def _name(side: Setup) -> str:
     return side.model if side.k is None else f"{side.model}-k{side.k}-r{100 * side.r:g}"
-
-
-def _cached(button: gr.DownloadButton, name: str, text: str) -> str:
-    """Gradio's own cache, which forgets files after a while."""
-    return save_bytes_to_cache(text.encode("utf-8", "replace"), name, button.GRADIO_CACHE)
 
 
 def connect_copy(button: gr.Button) -> None:

@@ -12,8 +12,9 @@ from fastv.app.compare.events import connect_baseline, connect_inputs, connect_m
 from fastv.app.compare.models_table import models_table
 from fastv.app.compare.run import connect_headings, connect_run
 from fastv.app.compare.video_events import connect_clips
+from fastv.app.compare.view_stream import no_comparison
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import no_comparison
+from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import budget_choices, example_scenes
 from fastv.app.shared.budget_choices import layers_of, slider_step
 from fastv.app.shared.deep_link import Link
@@ -26,13 +27,13 @@ _LONGEST_ANSWER = 64  # tokens, to begin with
 _LIVE = "element.setAttribute('role', 'status')"
 
 
-def build(pool: ModelPool) -> CompareControls:
+def build(pool: ModelPool, policy: RunPolicy) -> CompareControls:
     """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
     parts = _layout(pool)
-    connect_inputs(parts, pool)
+    connect_inputs(parts, policy)
     loads = [connect_model(parts, pool), connect_baseline(parts, pool)]
-    connect_clips(parts, pool)
-    connect_run(parts, pool, loads)
+    connect_clips(parts, pool, policy)
+    connect_run(parts, pool, policy, loads)
     connect_headings(parts, pool)
     return parts
 

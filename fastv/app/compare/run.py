@@ -10,23 +10,26 @@ import gradio as gr
 
 from fastv.app.compare import baseline_panel, export
 from fastv.app.compare.components import CompareControls
+from fastv.app.compare.view_stream import KeptView, View, view_stream
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
+from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import Kept, Request, View, upload_path, views
+from fastv.app.service.request import Request
+from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import status
 from fastv.app.shared.deep_link import link_of
 from fastv.errors import FastVError
 from fastv.presentation import comparison_html
 from fastv.presentation.side_labels import titles
 
-_STOPPED = "Stopped. The texts so far stay; nothing was measured."
+_STOPPED = "Stopped. Partial answers are kept; no timings were recorded."
 # Where all stands in one column, the settings lie between the button and the answers.
 _SHOW = """() => {
   if (innerWidth < 880) document.getElementById("answers").scrollIntoView({behavior: "smooth", block: "start"});
 }"""
 
 
-def connect_run(parts: CompareControls, pool: ModelPool, loads: list[Any]) -> None:
+def connect_run(parts: CompareControls, pool: ModelPool, policy: RunPolicy, loads: list[Any]) -> None:
     """Lets Run, Enter and Stop begin and end comparisons; loads: the events that load models, which Stop ends too."""
     buttons = [parts.run, parts.stop]
     shown = [
@@ -76,7 +79,7 @@ def connect_run(parts: CompareControls, pool: ModelPool, loads: list[Any]) -> No
                 **pruning,
             )
 
-        steps = views(pool, request, {} if which else known)
+        steps = view_stream(request, pool, policy, {} if which else known)
         try:
             for view in steps:
                 if view.problem:
@@ -147,7 +150,7 @@ def _updates(view: View) -> list:
     return [*shown, *_picture(one), gr.Row(visible=bool(other)), *(_picture(other[0]) if other else (None, ""))]
 
 
-def _picture(kept: Kept) -> tuple[gr.Image, str]:
+def _picture(kept: KeptView) -> tuple[gr.Image, str]:
     """Of a clip the frames are in the words."""
     return gr.Image(kept.picture, alt_text=kept.description, visible=not kept.is_clip), kept.words
 

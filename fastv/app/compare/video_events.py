@@ -11,8 +11,9 @@ from fastv.app.compare import video_panel
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.events import chips_of
 from fastv.app.hosting.event_options import INSTANT, QUIET
+from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import upload_path
+from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes
 from fastv.app.shared.deep_link import EXAMPLE_CLIP, OWN_CLIP, link_of
 from fastv.errors import FastVError
@@ -21,7 +22,7 @@ from fastv.miniature.world.example_clip import CLIP
 from fastv.presentation.filmstrip import clip_strip
 
 
-def connect_clips(parts: CompareControls, pool: ModelPool) -> None:
+def connect_clips(parts: CompareControls, pool: ModelPool, policy: RunPolicy) -> None:
     """Takes a clip, or the picture again, and follows the model."""
     made = parts.clips
     place = [*made.changing, parts.picture]
@@ -30,7 +31,7 @@ def connect_clips(parts: CompareControls, pool: ModelPool) -> None:
 
     def own(upload: Any, question: str, known: dict) -> list:
         try:
-            strip = clip_strip(pool.policy.open_video(upload_path(upload, "video")))
+            strip = clip_strip(policy.open_video(upload_path(upload, "video")))
         except FastVError as error:
             gr.Warning(escape(str(error)))
             return [*_picture(), *[gr.skip()] * (len(shown) - len(place))]
@@ -43,7 +44,7 @@ def connect_clips(parts: CompareControls, pool: ModelPool) -> None:
     gr.on([parts.gallery.select, parts.new_scene.click], _picture, None, place, **INSTANT)
 
     def followed(key: str) -> list:
-        loaded = pool.in_memory(key)
+        loaded = pool.get_loaded(key)
         if loaded is None:
             return [gr.skip()] * (2 + len(place))
         reads = loaded.family.videos
@@ -58,7 +59,7 @@ def connect_link(parts: CompareControls, pool: ModelPool, opened: Any) -> None:
     """A link to the example clip shows it; opened: the event that reads all else of the link."""
 
     def follow(visit: gr.Request, key: str, question: str, known: dict) -> list:
-        loaded = pool.in_memory(key)
+        loaded = pool.get_loaded(key)
         if link_of(visit.query_params).clip != EXAMPLE_CLIP or loaded is None or not loaded.family.videos:
             return [gr.skip()] * len(shown)
         return example_clip(question, known)

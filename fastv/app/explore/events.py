@@ -16,8 +16,9 @@ from fastv.app.explore import cost_map_html, link, pareto_html, state, tables_ht
 from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
 from fastv.app.explore.state import OWN, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
+from fastv.app.hosting.internal_error import INTERNAL_ERROR
+from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import BROKEN, upload_path
 from fastv.app.shared import budget_choices, status
 from fastv.costs import configs
 from fastv.errors import FastVError, InvalidInputError
@@ -58,7 +59,7 @@ def panes(*values: Any) -> list[str]:
         problem = str(error)
     except Exception:
         logger.exception("the explorer failed")
-        problem = BROKEN
+        problem = INTERNAL_ERROR
     return [status.problem(problem), *[gr.skip()] * 5]
 
 

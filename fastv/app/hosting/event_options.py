@@ -1,10 +1,13 @@
-"""How the page's events run: keyword arguments that Gradio's event listeners take."""
+"""Keyword arguments for Gradio's event listeners: how an event queues, and what it shows meanwhile."""
 
 from __future__ import annotations
 
-# All that touches a model stands in one line: two runs at a time would spoil each other's times.
-ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1}
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-INSTANT = QUIET | {"queue": False}
-# While somebody types: the last change counts, and fields may hold what Gradio's own check answers with an error.
-TYPED = INSTANT | {"trigger_mode": "always_last", "preprocess": False}
+from typing import Any
+
+MODEL_QUEUE = "model"
+# Everything that uses a model shares one queue: two runs at a time would disturb each other's timings.
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+INSTANT: dict[str, Any] = QUIET | {"queue": False}
+# While a field is being edited: only the last change counts, and values that Gradio's own check would reject pass.
+TYPED: dict[str, Any] = INSTANT | {"trigger_mode": "always_last", "preprocess": False}

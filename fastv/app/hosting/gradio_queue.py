@@ -1,45 +1,29 @@
-"""The line of those who wait for a model: how long it may get, and how much of it one visitor may take.
-
-Gradio serves a line in order and tells everybody in it their place.
-"""
+"""Limits of the queue that all runs share: its length, and one visitor's part of it."""
 
 from __future__ import annotations
 
-from typing import Any
+import gradio as gr
 
-from gradio.queueing import Queue
-
-from fastv.app.hosting.event_options import ONE_AT_A_TIME
-
-LINE = ONE_AT_A_TIME["concurrency_id"]
+from fastv.app.hosting.event_options import MODEL_QUEUE
+from fastv.app.hosting.gradio_adapter import Refusal, check_joins, waiting_events
 
 
-def waiting(queue: Queue, line: str, session: str | None = None) -> int:
-    """How many wait in a line, or how many of a session do."""
-    events = queue.event_queue_per_concurrency_id
-    return sum(session in (None, event.session_hash) for event in events[line].queue) if line in events else 0
+def limit(page: gr.Blocks, most: int, most_per_visitor: int) -> None:
+    """Refuses events of the models' queue beyond ``most``, with messages in the form Gradio's clients show."""
 
+    def refusal(concurrency_id: str | None, session: str | None) -> Refusal | None:
+        if concurrency_id != MODEL_QUEUE:
+            return None
+        if waiting_events(page, MODEL_QUEUE) >= most:
+            return (
+                False,
+                f"The app is busy: {most} runs are already waiting. Please try again in a minute.",
+                "queue_full",
+            )
+        if session and waiting_events(page, MODEL_QUEUE, session) >= most_per_visitor:
+            message = f"You already have {most_per_visitor} runs waiting: please wait for one of them."
+            problem = {"__type__": "validate", "is_valid": False, "message": message, "parameter_name": "request"}
+            return False, [problem], "validator_error"
+        return None
 
-def running(queue: Queue, line: str) -> int:
-    events = queue.event_queue_per_concurrency_id
-    return events[line].current_concurrency if line in events else 0
-
-
-def limit(queue: Queue, most: int, most_of_one: int) -> None:
-    """Lets the next in the models' line know that it is full, in words that Gradio's clients show."""
-    join = queue.push
-
-    async def push(body: Any, request: Any, username: str | None) -> tuple:
-        asked = queue.blocks.fns.get(body.fn_index)
-        if asked is None:
-            return False, "There is no such function.", "error"
-        if asked.concurrency_id == LINE:
-            if waiting(queue, LINE) >= most:
-                return False, f"The app is busy: {most} runs wait already. Please try again in a minute.", "queue_full"
-            if body.session_hash and waiting(queue, LINE, body.session_hash) >= most_of_one:
-                words = f"You have {most_of_one} runs waiting already: please wait for one of them."
-                said = {"__type__": "validate", "is_valid": False, "message": words, "parameter_name": "request"}
-                return False, [said], "validator_error"
-        return await join(body, request, username)
-
-    queue.push = push
+    check_joins(page, refusal)

@@ -93,7 +93,7 @@ class RateLimiter:
             )
         self._addresses.take(visitor.address)
 
-    def name_of(self, visitor: Visitor) -> str:
+    def pseudonym(self, visitor: Visitor) -> str:
         """A name for a visitor that leads back to nobody and changes when the app is started again."""
         told = f"{visitor.session}\n{visitor.address}".encode("utf-8", "replace")
         return hashlib.blake2b(told, key=self._salt, digest_size=6).hexdigest()

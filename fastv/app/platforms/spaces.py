@@ -1,27 +1,38 @@
-"""Where the app runs, as far as it matters: on one's own machine, or on a Hugging Face Space with or without a GPU."""
+"""Where the app runs: on a local machine, or on a Hugging Face Space with or without a GPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import zerogpu as zero
 from fastv.app.service.model_pool import ModelPool, Unavailable
+from fastv.app.service.run_policy import Executor
 from fastv.costs.flops import cost
 from fastv.costs.memory import parameter_bytes
 from fastv.families.catalogue import CATALOGUE, DEFAULT, REFERENCE_CONFIGS, ModelEntry
 from fastv.families.config_reader import read_shape
+from fastv.families.shapes import ModelShape
 
 _TEXT_TOKENS = 36  # of the prompt in the paper's examples
 
 
 @dataclass(frozen=True)
 class Platform:
-    """space: whether it is one. gpu: whether it has a GPU all the time. zero: the way to one that comes and goes."""
+    """Where the app runs.
+
+    Attributes
+    ----------
+    space
+        Whether this is a Space.
+    gpu
+        Whether a GPU is attached all the time.
+    zero
+        ZeroGPU, where the Space has it.
+    """
 
     space: bool
     gpu: bool
@@ -34,12 +45,12 @@ class Platform:
         return cls(space=environment.get("SYSTEM") == "spaces", gpu=torch.cuda.is_available())
 
     def adjusted(self, settings: Settings) -> Settings:
-        """With what was left open decided."""
+        """The settings with what was left open decided."""
         proxies = int(self.space) if settings.trust_proxy is None else settings.trust_proxy
         return replace(settings, model=settings.model or DEFAULT, trust_proxy=proxies)
 
     def unavailable(self, settings: Settings) -> dict[str, Unavailable]:
-        """Why a model of the catalogue cannot be had here, by key."""
+        """The models of the catalogue that are not offered here, by key."""
         real = [entry for entry in CATALOGUE if not entry.embedded and entry.key != settings.model]
         if self.zero:
             return {
@@ -52,22 +63,22 @@ class Platform:
             }
         lacking = settings.real_models == "auto" and self.space and not self.gpu
         if lacking or settings.real_models == "no" or settings.real_models == "auto" and settings.share:
-            return {entry.key: too_dear(entry, lacking) for entry in real}
+            return {entry.key: unavailable_with_costs(entry, lacking) for entry in real}
         return {}
 
     @property
-    def begin(self) -> Callable[..., Iterator[Any]] | None:
-        """See ``RunPolicy``."""
-        return self.zero.begin if self.zero else None
+    def execute(self) -> Executor | None:
+        """Where comparisons run; None is in this process."""
+        return self.zero.execute if self.zero else None
 
-    def ready(self, pool: ModelPool) -> None:
-        """Called with the models before the page is built."""
+    def prepare(self, pool: ModelPool) -> None:
+        """Called once, before the page is built."""
         if self.zero:
-            self.zero.ready(pool)
+            self.zero.prepare(pool)
 
 
-def too_dear(entry: ModelEntry, lacking: bool) -> Unavailable:
-    """With what a real model would cost, for people who cannot have it here. lacking: a GPU, rather than the operator's leave."""
+def unavailable_with_costs(entry: ModelEntry, lacking: bool) -> Unavailable:
+    """Why a real model is not offered, with what it would cost. lacking: whether for want of a GPU."""
     mark, needs = (
         ("needs a GPU", "needs a GPU, and is not offered here")
         if lacking
@@ -83,9 +94,9 @@ def too_dear(entry: ModelEntry, lacking: bool) -> Unavailable:
         mark,
         f"{entry.name} {needs}: its weights are {_gigabytes(shape, 'float16')} in 16 bits or "
         f"{_gigabytes(shape, '4bit')} in 4, and reading one picture takes "
-        f"{prefill.prefill_flops / 1e12:.1f} TFLOPs. The tab Explore shows what FastV would save of them.",
+        f"{prefill.prefill_flops / 1e12:.1f} TFLOPs. The tab Explore shows what FastV would save.",
     )
 
 
-def _gigabytes(shape: Any, dtype: str) -> str:
+def _gigabytes(shape: ModelShape, dtype: str) -> str:
     return f"{parameter_bytes(shape, dtype) / 1e9:.1f} GB"

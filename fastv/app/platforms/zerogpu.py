@@ -1,8 +1,8 @@
-"""ZeroGPU: a GPU that is there for one call at a time. The whole measured pair is one call, so that its sides compare.
+"""ZeroGPU: a GPU that is attached for one call at a time. Both sides are measured in one call, so that they compare.
 
-The call runs in a forked process: what goes in and comes out is pickled, models are inherited, and errors arrive
-without their words. So models are loaded before the page is served, and problems travel as values. Imports neither
-torch nor Gradio, since ``spaces`` has to be imported before both.
+The call runs in a forked process: arguments and results are pickled, models are inherited, and errors arrive without
+their message. So all models are loaded before the page is served, and problems travel as values. Imports neither torch
+nor Gradio, since ``spaces`` must be imported before both.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from fastv.app.service.request import Request
 
 MODEL = "llava-1.5-7b"
-# Guesses for a 7B in 16 bits on a GPU of that service, on the safe side; nothing here was run there.
+# Conservative guesses for a 7B model in 16 bits on such a GPU; not measured there.
 _PREFILL_SECONDS, _TOKEN_SECONDS, _START_SECONDS = 0.5, 0.05, 15
 _LEAST_SECONDS, _MOST_SECONDS = 20, 120
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The words of a FastVError on their way out of the GPU's process."""
+    """The message of a FastVError on its way out of the GPU's process."""
 
-    words: str
+    message: str
 
 
 def is_zero(environment: Mapping[str, str]) -> bool:
@@ -38,15 +38,21 @@ def is_zero(environment: Mapping[str, str]) -> bool:
 
 
 def import_first(environment: Mapping[str, str]) -> None:
-    """Imports ``spaces`` where it is needed; to be called before torch or Gradio are imported."""
+    """Imports ``spaces`` where it is needed; call it before torch or Gradio are imported."""
     if is_zero(environment):
         importlib.import_module("spaces")
 
 
-def estimate(wanted: Request, most_seconds: float | None = None) -> int:
-    """Seconds of GPU to ask for: for both sides, their warm-up and their timed passes."""
-    passes = 2 * (_number(wanted.warmup) + _number(wanted.repeats))
-    seconds = _START_SECONDS + passes * (_PREFILL_SECONDS + _TOKEN_SECONDS * _number(wanted.max_new_tokens))
+def estimate(request: Request, most_seconds: float | None = None) -> int:
+    """Seconds of GPU to ask for: both sides with their warm-up and timed passes.
+
+    Parameters
+    ----------
+    most_seconds
+        The time limit of a run, if any.
+    """
+    passes = 2 * (_number(request.warmup) + _number(request.repeats))
+    seconds = _START_SECONDS + passes * (_PREFILL_SECONDS + _TOKEN_SECONDS * _number(request.max_new_tokens))
     return math.ceil(min(max(seconds, _LEAST_SECONDS), _MOST_SECONDS, (most_seconds or math.inf) + _START_SECONDS))
 
 
@@ -55,48 +61,57 @@ def _number(value: Any) -> int:
 
 
 class ZeroGpu:
-    """The way of a ``RunPolicy`` to begin a comparison there. The pool's models are those that were loaded at first."""
+    """Runs comparisons in the GPU's process, on the models that were in the pool when it was prepared."""
 
     def __init__(self) -> None:
-        self.pool: ModelPool | None = None
+        self._pool: ModelPool | None = None  # inherited by the forked process: a pool cannot be pickled
         spaces = importlib.import_module("spaces")
 
-        def on_gpu(wanted: Request, most_seconds: float | None) -> Iterator[Any]:
-            yield from self._in_the_gpus_process(wanted, most_seconds)
+        def on_gpu(request: Request, most_seconds: float | None) -> Iterator[Any]:
+            yield from self._in_gpu_process(request, most_seconds)
 
         self._on_gpu = spaces.GPU(duration=estimate)(on_gpu)
 
-    def ready(self, pool: ModelPool) -> None:
-        """Loads all that will ever be used: what is not there before the first call cannot be had later."""
+    def prepare(self, pool: ModelPool) -> None:
+        """Loads all models that are offered: the GPU's process cannot load any later."""
         for key in pool.entries:
             if key not in pool.unavailable:
                 pool.load(key)
-        self.pool = pool
+        self._pool = pool
 
-    def begin(self, wanted: Request, *, seconds: float | None, unwanted: Callable[[], bool]) -> Iterator[Any]:
-        """See ``RunPolicy``. Closing the iterator, or ``unwanted``, ends the call at its next step."""
-        wanted.begin(self.pool)  # what is wrong with the request is said before any GPU is asked for
-        return self._followed(wanted, seconds, unwanted)
+    def execute(
+        self, request: Request, pool: ModelPool, *, seconds: float | None, unwanted: Callable[[], bool]
+    ) -> Iterator[Any]:
+        """See ``run_policy.Executor``. Closing the iterator, or ``unwanted``, ends the call at its next step."""
+        from fastv.app.service import run  # imports torch
 
-    def _followed(self, wanted: Request, seconds: float | None, unwanted: Callable[[], bool]) -> Iterator[Any]:
-        steps = self._on_gpu(wanted, seconds)
+        run.start_comparison(request, pool)  # raises for an invalid request before a GPU is asked for
+        return self._follow(request, seconds, unwanted)
+
+    def _follow(self, request: Request, seconds: float | None, unwanted: Callable[[], bool]) -> Iterator[Any]:
+        steps = self._on_gpu(request, seconds)
         try:
             for step in steps:
                 if isinstance(step, Problem):
-                    raise FastVError(step.words)
+                    raise FastVError(step.message)
                 yield step
                 if unwanted():
                     return
         except Exception as error:
-            # Gradio's own error class, which this module must not import, is how the service says what it refuses.
+            # The service reports a refusal as Gradio's own error class, which this module must not import.
             if isinstance(error, FastVError) or not hasattr(error, "print_exception"):
                 raise
-            raise FastVError(f"The GPU could not be had, or not for long enough: {error}") from error
+            raise FastVError(f"No GPU was available for the time needed: {error}") from error
         finally:
             steps.close()
 
-    def _in_the_gpus_process(self, wanted: Request, most_seconds: float | None) -> Iterator[Any]:
+    def _in_gpu_process(self, request: Request, most_seconds: float | None) -> Iterator[Any]:
+        from fastv.app.service import run
+
+        assert self._pool is not None, "prepare() comes first"
         try:
-            yield from wanted.begin(self.pool, seconds=estimate(wanted, most_seconds) - _START_SECONDS)
+            yield from run.start_comparison(
+                request, self._pool, seconds=estimate(request, most_seconds) - _START_SECONDS
+            )
         except FastVError as error:
             yield Problem(str(error))

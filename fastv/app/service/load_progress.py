@@ -1,4 +1,4 @@
-"""Models on their way into memory: how far that is while a page waits for it, and the end of it when nobody does."""
+"""Loads models with progress messages, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from fastv.worker import reports_of
 _SILENCE = 0.5  # seconds
 
 
-def fetched(pool: ModelPool, key: str | None, other: str | None) -> Iterator[LoadProgress | None]:
-    """Brings two models, or one that is both, into memory, and yields each new word on how far that is.
+def load_with_progress(pool: ModelPool, key: str | None, other: str | None) -> Iterator[LoadProgress | None]:
+    """Loads two models, or one that is both, and yields each new message.
 
-    None comes while there is nothing new to say: a page can be left, or told to stop, between two steps only.
+    Yields None every half second without a message: a Gradio event can only be cancelled between two steps. Closing
+    the iterator ends the load; what was downloaded by then need not be downloaded again.
 
-    Raises ModelLoadError. Closing the iterator ends the load; what was fetched by then need not be fetched again.
+    Raises
+    ------
+    ModelLoadError
     """
 
     def work(report: Callable[[LoadProgress], None], stopped: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""The models that can be chosen on the page, and those in memory."""
+"""The models that can be chosen, and those in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 from fastv.loading.load import LoadedModel, free_memory, load
@@ -26,18 +25,37 @@ _PATH = re.compile(r"(?<![\w:/.…])(?:[A-Za-z]:)?[/\\](?:[^\s/\\“”\"'(),:;]
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why a model cannot be had here. mark: in a few words, behind its name in a list. sentence: with what it would cost."""
+    """Why a model is not offered here.
+
+    Attributes
+    ----------
+    mark
+        A few words, shown after the model's name in a list.
+    sentence
+        The reason, with what the model would cost.
+    """
 
     mark: str
     sentence: str
 
 
 class ModelPool:
-    """Nobody can have a model loaded that is neither in the catalogue nor the one the app was started with.
+    """The models that can be chosen, and those of them in memory. Not for concurrent use.
 
-    Models stay in memory once used. Those that come with the project always do; of the others one goes when a new one
-    needs its room, but not the one that is compared with. Not for several threads at once. policy: what runs on these
-    models go through. unavailable: why a model cannot be had here, by key. room: the machine's memory at a time.
+    Only models of the catalogue, and the one the app was started with, can be loaded. Models stay in memory; where a
+    new one needs their memory, models that do not come with the project are dropped, except for the one that the new
+    one is compared with.
+
+    Parameters
+    ----------
+    started_with
+        The first model. Its path is hidden: pages and the API only see its name.
+    dtype
+        How weights are held; "auto" decides per model.
+    unavailable
+        Models that are listed but not offered, by key.
+    room
+        Returns the machine's memory at the moment.
     """
 
     def __init__(
@@ -45,13 +63,11 @@ class ModelPool:
         started_with: LoadedModel,
         dtype: str = "auto",
         catalogue: tuple[ModelEntry, ...] = CATALOGUE,
-        policy: RunPolicy | None = None,
         unavailable: Mapping[str, Unavailable] | None = None,
         room: Callable[[], Room] = Room.here,
     ):
-        self.policy, self.unavailable, self._room = policy or RunPolicy(), dict(unavailable or {}), room
+        self.unavailable, self._room = dict(unavailable or {}), room
         first, listed = started_with.entry, {entry.key: entry for entry in catalogue}
-        # A folder's path is nobody's business on the page, nor in what the API returns.
         entry = listed.get(first.key) or replace(
             first, key=first.name if first.name not in listed else f"{first.name} (given)"
         )
@@ -61,14 +77,14 @@ class ModelPool:
         self._models = {entry.key: replace(started_with, entry=entry)}
 
     def entry(self, key: str | None) -> ModelEntry:
-        """The entry for a key, the first model's for None. Raises ModelLoadError for what cannot be chosen."""
+        """The entry for a key, the first model's for None. Raises ModelLoadError for unknown keys."""
         key = self.default if key is None else key
         if not isinstance(key, str) or key not in self.entries:
             raise ModelLoadError(f"There is no model “{key}” here: choose one of {', '.join(self.entries)}.")
         return self.entries[key]
 
     def label(self, key: str) -> str:
-        """A model's name in a list, with the size of its download; it says so where the model cannot be had here."""
+        """A model's name in a list, with the size of its download or why it is not offered."""
         entry, refusal = self.entries[key], self.unavailable.get(key)
         if refusal:
             return f"{entry.name} ({refusal.mark})"
@@ -79,15 +95,24 @@ class ModelPool:
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._models
 
-    def in_memory(self, key: str) -> LoadedModel | None:
-        """The model, if it need not be loaded."""
+    def get_loaded(self, key: str) -> LoadedModel | None:
+        """The model, if it is in memory."""
         return self._models.get(key)
 
-    def load(self, key: str | None, *, beside: str | None = None, **following: Any) -> LoadedModel:
-        """The model, from memory or loaded now. Raises ModelLoadError; those in memory are then there, or there again.
+    def load(self, key: str | None, *, beside: str | None = None, **progress: Any) -> LoadedModel:
+        """The model, from memory or loaded now.
 
-        beside: a model that is wanted at the same time, and stays in memory if it is there. following: ``report`` and
-        ``stopped`` of ``load``.
+        Parameters
+        ----------
+        beside
+            The key of a model that is needed at the same time and stays in memory.
+        **progress
+            ``report`` and ``stopped`` of :func:`fastv.loading.load.load`.
+
+        Raises
+        ------
+        ModelLoadError
+            The models in memory are then the same as before.
         """
         entry = self.entry(key)
         if entry.key in self.unavailable:
@@ -96,16 +121,16 @@ class ModelPool:
             gone = self._must_go(entry, beside)
             self._forget(gone)
             try:
-                self._models[entry.key] = self._read(entry, **following)
+                self._models[entry.key] = self._read(entry, **progress)
             except BaseException:
                 self._models |= {name: self._read(self.entries[name]) for name in gone}
                 raise
         return self._models[entry.key]
 
-    def load_pair(self, key: str | None, other: str | None, **following: Any) -> tuple[LoadedModel, LoadedModel]:
-        """Two models in memory at the same time; as ``load``."""
+    def load_pair(self, key: str | None, other: str | None, **progress: Any) -> tuple[LoadedModel, LoadedModel]:
+        """Two models in memory at the same time; see ``load``."""
         names = self.entry(key).key, self.entry(other).key
-        return self.load(names[0], beside=names[1], **following), self.load(names[1], beside=names[0], **following)
+        return self.load(names[0], beside=names[1], **progress), self.load(names[1], beside=names[0], **progress)
 
     def _must_go(self, entry: ModelEntry, beside: str | None) -> tuple[str, ...]:
         """The models in memory without which another one fits. Raises ModelLoadError where it does not even then."""
@@ -124,16 +149,16 @@ class ModelPool:
         if names:
             free_memory(self.device)
 
-    def _read(self, entry: ModelEntry, **following: Any) -> LoadedModel:
-        """What goes wrong is for everybody to read, where it lies on this machine for the operator alone."""
+    def _read(self, entry: ModelEntry, **progress: Any) -> LoadedModel:
+        """Reads a model from its files. Paths in errors are for the log only."""
         try:
-            return replace(load(entry.source, self.dtype, **following), entry=entry)
+            return replace(load(entry.source, self.dtype, **progress), entry=entry)
         except ModelLoadError as error:
             logger.warning("%s could not be loaded: %s", entry.key, error)
             raise ModelLoadError(_PATH.sub("…", str(error))) from error
 
     def setup(self, key: str | None, k: int | None = None, r: float = 0.0) -> Setup:
-        """What a side with this model would be, whether or not it is in memory. Raises ModelLoadError."""
+        """A side with this model, whether or not it is in memory. Raises ModelLoadError."""
         entry = self.entry(key)
         dtype = self._models[entry.key].dtype if entry.key in self._models else self.dtype
         pruning = {} if k is None else {"k": k, "r": r}
@@ -141,5 +166,5 @@ class ModelPool:
 
     @property
     def gpu_bytes(self) -> int:
-        """The memory of the GPU that models run on, 0 where they run on a CPU."""
+        """The memory of the GPU in bytes; 0 on a CPU."""
         return torch.cuda.mem_get_info(self.device)[1] if self.device.type == "cuda" else 0

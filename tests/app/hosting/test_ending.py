@@ -14,7 +14,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.hosting.settings import Settings
+from fastv.app.service.run import TimedOut
 from fastv.app.service.run_policy import RunPolicy
 from fastv.measurement import compare as compare_room
 from tests.support.http_client import ALONE, Stranger, messages, run_values
@@ -162,13 +164,13 @@ def test_who_leaves_the_line_frees_the_place(app, stranger):
 def test_time_that_is_up_ends_with_the_texts_and_no_numbers(app, stranger):
     with allowed(app, 1), slowly(app):
         said = stranger.ask("compare", stranger.picture(red()), *LONG)
-        assert "event: error" in said and "Time was up: this took longer" in said
+        assert "event: error" in said and TimedOut("", "").reason in said
         number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
         told = messages(
             stranger.press(number, *run_values(stranger.picture(red()), QUESTION, tokens=60, repeats=3), queued=True)
         )
     shown = [message["output"]["data"] for message in told if message["msg"] == "process_generating"]
-    assert "Time was up: this took longer" in json.dumps(shown[-1]) and "cut short" in json.dumps(shown[-1])
+    assert TimedOut("", "").reason in json.dumps(shown[-1]) and "cut short" in json.dumps(shown[-1])
     assert "not reached" in json.dumps(shown[-1])
     assert not running(app)
 
@@ -202,7 +204,7 @@ def test_a_pair_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypa
     last = [message["output"]["data"] for message in messages(said) if message["msg"] == "process_generating"][-1]
     assert (
         json.dumps(last).count(">failed<") == 2
-        and "went wrong" in json.dumps(last)
+        and INTERNAL_ERROR in json.dumps(last)
         and "detail of the inside" not in said
     )
     assert lines(log)[-1]["outcome"] == "failed"

@@ -71,8 +71,8 @@ def test_a_session_and_its_address_are_both_counted(clock):
 def test_names_in_the_log_lead_back_to_nobody():
     one, other = RateLimiter(0, 0), RateLimiter(0, 0)
     visitor = Visitor("session", "192.0.2.7")
-    assert one.name_of(visitor) == one.name_of(visitor) != one.name_of(Visitor("session", "192.0.2.8"))
-    assert one.name_of(visitor) != other.name_of(visitor) and len(one.name_of(visitor)) == 12
+    assert one.pseudonym(visitor) == one.pseudonym(visitor) != one.pseudonym(Visitor("session", "192.0.2.8"))
+    assert one.pseudonym(visitor) != other.pseudonym(visitor) and len(one.pseudonym(visitor)) == 12
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import spaces, zerogpu
-from fastv.app.platforms.spaces import Platform, too_dear
+from fastv.app.platforms.spaces import Platform, unavailable_with_costs
 from fastv.families.catalogue import CATALOGUE, find
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,7 +25,7 @@ def no_gpu(monkeypatch):
 
 def test_at_home_everything_is_offered_and_no_header_is_believed(no_gpu):
     platform = Platform.of({})
-    assert platform.unavailable(Settings()) == {} and platform.begin is None
+    assert platform.unavailable(Settings()) == {} and platform.execute is None
     shared = platform.unavailable(Settings(share=True))  # no stranger starts a download of gigabytes
     assert set(shared) == set(REAL) and {one.mark for one in shared.values()} == {"not offered here"}
     assert platform.unavailable(Settings(share=True, real_models="yes")) == {}
@@ -57,7 +57,7 @@ def test_the_cost_in_the_sentence_is_the_computed_one():
     from fastv.families.catalogue import REFERENCE_CONFIGS
     from fastv.families.config_reader import read_shape
 
-    said = too_dear(find("llava-1.5-13b"), lacking=True).sentence
+    said = unavailable_with_costs(find("llava-1.5-13b"), lacking=True).sentence
     assert f"{parameter_bytes(read_shape(REFERENCE_CONFIGS['llava-1.5-13b']), 'float16') / 1e9:.1f} GB in 16" in said
 
 
@@ -160,7 +160,10 @@ from fastv.errors import FastVError
 from fastv.loading.load import load
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import spaces as space
-from fastv.app.service.request import Request, compared, views
+from fastv.app.compare.view_stream import view_stream
+from fastv.app.service import run as service
+from fastv.app.service.request import Request
+from fastv.app.service.run import run
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.service.model_pool import Unavailable, ModelPool
 from tests.support.standins import save_llava_checkpoint
@@ -172,11 +175,11 @@ loaded = load(str(folder / "standin"))
 loaded.model.generation_config.update(eos_token_id=None, suppress_tokens=loaded.processor.tokenizer.all_special_ids)
 Image.new("RGB", (60, 60), "red").save(folder / "red.png")
 platform = space.Platform.of({"SPACES_ZERO_GPU": "true", "SYSTEM": "spaces"})
-policy = RunPolicy(Settings(log="none"), platform.begin)
+policy = RunPolicy(Settings(log="none"), platform.execute)
 # Of the models of the catalogue none is at hand here.
 refused = {key: Unavailable("not here", "Not here.") for key in ("mini-7", "mini-13", "llava-1.5-7b", "llava-1.5-13b")}
-pool = ModelPool(loaded, policy=policy, unavailable=refused | platform.unavailable(Settings()))
-platform.ready(pool)
+pool = ModelPool(loaded, unavailable=refused | platform.unavailable(Settings()))
+platform.prepare(pool)
 assert "llava-1.5-7b" not in platform.unavailable(Settings()) and "llava-1.5-13b" in platform.unavailable(Settings())
 ran_here = []
 loaded.family.decoder(loaded.model).register_forward_pre_hook(lambda *_: ran_here.append(os.getpid()))
@@ -184,7 +187,7 @@ loaded.family.decoder(loaded.model).register_forward_pre_hook(lambda *_: ran_her
 def ask(**fields):
     return Request(str(folder / "red.png"), "how many red ?", **{"max_new_tokens": 4, "repeats": 2, **fields})
 
-steps = list(ask().start(pool))
+steps = list(run(ask(), pool, policy))
 assert [type(step) for step in steps[:-1]] == [Progress] * (len(steps) - 1) and isinstance(steps[-1], Comparison)
 stages = [step.stage for step in steps[:-1]]
 assert {"baseline", "fastv", "measuring"} <= set(stages), stages  # the text comes as it grows, not as a bar
@@ -192,14 +195,14 @@ assert len({step.baseline_text for step in steps[:-1]}) > 3
 assert len(spaces.calls) == 1, "both sides belong in one call"
 assert len(steps[-1].baseline.timing.prefill_seconds.runs) == 2
 assert ran_here == [], "no model may run in the main process"
-here = list(ask().begin(pool))[-1]
+here = list(run(ask(), pool, RunPolicy()))[-1]
 assert (here.baseline.answer, here.fastv.answer, here.fastv.kept) == (
     steps[-1].baseline.answer, steps[-1].fastv.answer, steps[-1].fastv.kept)
 ran_here.clear()
 
 for wrong in ({"k": 99}, {"max_new_tokens": 0}, {"rank": "best"}):
     try:
-        ask(**wrong).start(pool)
+        run(ask(**wrong), pool, policy)
     except FastVError:
         pass
     else:
@@ -209,21 +212,22 @@ assert len(spaces.calls) == 1, "what is wrong is said before a GPU is asked for"
 def fails(*_, **__):
     raise FastVError("The memory ran out.")
 
-begin, Request.begin = Request.begin, lambda self, pool, **limits: fails() if limits else begin(self, pool)
-(first, *_, last) = views(pool, ask, {})
+start = service.start_comparison
+service.start_comparison = lambda request, pool, **limits: fails() if limits else start(request, pool)
+(first, *_, last) = view_stream(ask, pool, policy, {})
 assert last.problem == "The memory ran out.", last
-Request.begin = lambda self, pool, **limits: 1 / 0 if limits else begin(self, pool)
-(*_, last) = views(pool, ask, {})
-assert "could not be had" in last.problem and "ZeroDivisionError" in last.problem
-Request.begin = begin
+service.start_comparison = lambda request, pool, **limits: 1 / 0 if limits else start(request, pool)
+(*_, last) = view_stream(ask, pool, policy, {})
+assert last.problem and "ZeroDivisionError" in last.problem
+service.start_comparison = start
 
-running = ask(max_new_tokens=60, repeats=50).start(pool)
+running = run(ask(max_new_tokens=60, repeats=50), pool, policy)
 next(step for step in running if step.baseline_text)
 running.close()  # waits until the other process has ended, well before its 50 rounds
-late = lambda self, pool, **limits: begin(self, pool, **(limits | {"seconds": 0.05} if limits else {}))
-Request.begin = late
-(*_, cut) = ask(max_new_tokens=60).start(pool)
-assert type(cut).__name__ == "Cut" and "Time was up" in cut.words
+late = lambda request, pool, **limits: start(request, pool, **(limits | {"seconds": 0.05} if limits else {}))
+service.start_comparison = late
+(*_, cut) = run(ask(max_new_tokens=60), pool, policy)
+assert type(cut).__name__ == "TimedOut"
 print("kept", len(spaces.calls))
 """
 

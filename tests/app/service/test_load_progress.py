@@ -6,7 +6,7 @@ import time
 
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from fastv.app.service.load_progress import fetched
+from fastv.app.service.load_progress import load_with_progress
 from fastv.app.service.model_pool import ModelPool
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
@@ -27,7 +27,7 @@ def test_a_model_is_downloaded_and_loaded_before_ones_eyes(tmp_path, monkeypatch
         hub.repositories[fakehub.NAME] = fakehub.Repository(tmp_path / "there")
         fakehub.use(hub.address, tmp_path / "cache", monkeypatch)
         pool = ModelPool(load(str(tmp_path / "here")), catalogue=(ModelEntry("far", "Far", fakehub.NAME, ""),))
-        steps = [step for step in fetched(pool, "far", "far") if step is not None]
+        steps = [step for step in load_with_progress(pool, "far", "far") if step is not None]
     said = [step.sentence for step in steps]
     assert said[0].startswith("Downloading: ") and said[-1].startswith("Loading: ") and pool.is_loaded("far")
     assert len(set(said)) == len(said) and all(0 <= step.fraction <= 1 for step in steps if step.fraction is not None)
@@ -45,7 +45,7 @@ def test_a_load_that_says_nothing_can_be_let_go_of(tmp_path, monkeypatch):
 
     monkeypatch.setattr("fastv.app.service.model_pool.load", endless)
     monkeypatch.setattr("fastv.app.service.load_progress._SILENCE", 0.05)
-    steps = fetched(ModelPool(model, catalogue=(ModelEntry("far", "Far", "some/where", ""),)), "far", "far")
+    steps = load_with_progress(ModelPool(model, catalogue=(ModelEntry("far", "Far", "some/where", ""),)), "far", "far")
     assert [next(steps), next(steps)] == [None, None] and ended == []
     steps.close()
     assert ended == ["some/where"]

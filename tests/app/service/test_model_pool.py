@@ -100,9 +100,9 @@ def test_asking_for_the_apps_health_changes_nothing(first, listed):
     page = SimpleNamespace(_queue=SimpleNamespace(stopped=False, event_queue_per_concurrency_id={}))
     pool = ModelPool(first, catalogue=listed)
     pool._room = holding(pool, 1)
-    before = health.facts(page, pool)
+    before = health.facts(page, pool, 20)
     pool.load("big")
-    now = health.facts(page, pool)
+    now = health.facts(page, pool, 20)
     assert before["loaded"] == ["one"] and now["loaded"] == there(pool) == ["big"]
     assert {name: now[name] for name in ("status", "model", "device", "dtype")} == {
         "status": "ok",

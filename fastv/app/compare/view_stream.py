@@ -1,0 +1,220 @@
+"""What the Compare tab shows of a run, step by step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Thread
+
+from PIL import Image
+
+from fastv.app.hosting.internal_error import INTERNAL_ERROR
+from fastv.app.service.load_progress import load_with_progress
+from fastv.app.service.model_pool import ModelPool
+from fastv.app.service.request import Request
+from fastv.app.service.run import Step, TimedOut, run
+from fastv.app.service.run_policy import RunPolicy
+from fastv.app.shared import status
+from fastv.app.shared.example_scenes import true_answer
+from fastv.errors import FastVError
+from fastv.evidence.known_quality import known_quality
+from fastv.measurement.compare import Comparison, Progress, RunResult
+from fastv.presentation import comparison_html, overlay
+from fastv.presentation.side_labels import USUAL, Title, titles
+
+logger = logging.getLogger(__name__)
+
+_NOT_YET = '<span class="no-words">not reached</span>'
+_FAILED = '<span class="no-words">failed</span>'
+
+
+@dataclass(frozen=True)
+class KeptView:
+    """What one side kept: the dimmed image, its alternative text, and the text beside it (HTML).
+
+    The image is None where there is none, and for a clip, whose frames are part of the text.
+    """
+
+    picture: Image.Image | None
+    description: str
+    words: str
+    is_clip: bool = False
+
+
+NO_KEPT = KeptView(None, "", comparison_html.NOTHING_KEPT)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows from now on, as HTML; None leaves a part as it is.
+
+    Attributes
+    ----------
+    kept
+        Of the one pruned side, or of the candidate and the baseline where both are pruned.
+    problem
+        A sentence, if something is wrong.
+    finished, expected
+        The comparison and, if known, the true answer: in the last view of a completed run.
+    """
+
+    status: str | None
+    answers: str | None = None
+    table: str | None = None
+    kept: tuple[KeptView, ...] | None = None
+    problem: str | None = None
+    finished: Comparison | None = None
+    expected: str | None = None
+
+
+def no_comparison() -> View:
+    """Before the first run."""
+    return View(
+        status.status("Choose a picture, ask about it, and run both."),
+        comparison_html.answers("", ""),
+        comparison_html.table(),
+        (NO_KEPT,),
+    )
+
+
+def view_stream(
+    make_request: Callable[[], Request], pool: ModelPool, policy: RunPolicy, known: Mapping[str, str]
+) -> Iterator[View]:
+    """All that the page shows of one comparison. Never raises: problems become views.
+
+    Closing the iterator ends the comparison at its next token, without waiting for it.
+
+    Parameters
+    ----------
+    make_request
+        Makes the request; may raise a FastVError.
+    known
+        True answers to questions about this picture.
+    """
+    running, sides = None, USUAL
+    try:
+        request = make_request()
+        yield from _loading(request, pool)
+        running = run(request, pool, policy)
+        sides = _titles(request, pool)
+        yield from _views(running, request, known, sides, pool)
+    except GeneratorExit:
+        if running is not None:
+            Thread(target=running.close, name="fastv-closing", daemon=True).start()  # type: ignore[attr-defined]
+        raise
+    except FastVError as error:
+        yield _failed(str(error), sides if running is not None else None)
+    except Exception:
+        logger.exception("a comparison failed")
+        yield _failed(INTERNAL_ERROR, sides if running is not None else None)
+
+
+def _loading(request: Request, pool: ModelPool) -> Iterator[View]:
+    missing = [pool.entry(key).name for key in dict.fromkeys(request.models) if not pool.is_loaded(key)]
+    if not missing:
+        return
+    names = " and ".join(missing)
+    yield View(status.status(f"Loading {names}…", 0.0))
+    for step in load_with_progress(pool, *request.models):
+        yield View(None if step is None else status.status(f"{names}. {step.sentence}", step.fraction))
+
+
+def _titles(request: Request, pool: ModelPool) -> tuple[Title, Title]:
+    model, other = request.models
+    return titles(pool.setup(other, request.baseline_k, request.baseline_r), pool.setup(model, request.k, request.r))
+
+
+def _failed(problem: str, sides: tuple[Title, Title] | None) -> View:
+    """Clears the answers of a run that had begun: half a pair would pass for a result. sides: None if none had."""
+    answers = comparison_html.answers("", "", sides, empty=_FAILED) if sides else None
+    return View(status.problem(problem), answers, problem=problem)
+
+
+def _views(
+    running: Iterator[Step], request: Request, known: Mapping[str, str], sides: tuple[Title, Title], pool: ModelPool
+) -> Iterator[View]:
+    answers = partial(comparison_html.answers, names=sides, question=request.question)
+    waiting = status.status("Waiting for the model…", 0.0)
+    yield View(waiting, answers("", ""), comparison_html.table(names=sides), (NO_KEPT,))
+    for step in running:
+        if isinstance(step, TimedOut):
+            cut = (_cut_short(sides[0]), _cut_short(sides[1]))
+            yield View(
+                status.problem(step.reason),
+                answers(step.baseline_text, step.fastv_text, names=cut, empty=_NOT_YET),
+            )
+        elif isinstance(step, Comparison):
+            yield _finished(step, sides, known, request, pool)
+        elif step.stage in ("baseline", "fastv"):
+            yield View(
+                status.status(_stage(step, request, sides), step.fraction),
+                answers(step.baseline_text, step.fastv_text, writing=step.stage),
+            )
+        else:  # only the status: a timed pass should have the machine to itself
+            yield View(status.status(_stage(step, request, sides), step.fraction))
+
+
+def _stage(progress: Progress, request: Request, sides: tuple[Title, Title]) -> str:
+    if progress.stage == "waiting":
+        return "Waiting for the model…"
+    if progress.stage != "measuring":
+        return f"Answering {sides[progress.stage == 'fastv'].how}…"
+    passes_done = round(progress.fraction * 2 * (request.warmup + request.repeats))
+    timed = passes_done - 2 * request.warmup
+    return f"Timing pass {timed + 1} of {2 * request.repeats}…" if timed >= 0 else "Warming up…"
+
+
+def _cut_short(title: Title) -> Title:
+    return replace(title, note=", ".join(filter(None, (title.note, "cut short"))))
+
+
+def _finished(
+    comparison: Comparison, sides: tuple[Title, Title], known: Mapping[str, str], request: Request, pool: ModelPool
+) -> View:
+    baseline, fastv = comparison.baseline, comparison.fastv
+    expected, setup = true_answer(known, request.question), fastv.setup
+    remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.rank)]
+    if not known and pool.entry(setup.model).embedded:
+        remarks.append(
+            f"{setup.name} was trained on drawn scenes only: its answers about other pictures are meaningless. Times, "
+            "memory and FLOPs are valid."
+        )
+    answers = comparison_html.answers(
+        baseline.answer,
+        fastv.answer,
+        sides,
+        expected=expected,
+        empty=comparison_html.NO_WORDS,
+        question=comparison.question,
+        remarks=remarks,
+    )
+    fewer = (
+        f" Time limit reached after {comparison.repeats} of {request.repeats} timed runs."
+        if comparison.repeats < request.repeats
+        else ""
+    )
+    return View(
+        status.status(f"Done: {comparison_html.verdict(comparison)}{fewer}"),
+        answers,
+        comparison_html.table(comparison),
+        _kept(comparison, sides),
+        finished=comparison,
+        expected=expected,
+    )
+
+
+def _kept(comparison: Comparison, sides: tuple[Title, Title]) -> tuple[KeptView, ...]:
+    """Of the pruned sides, the candidate first."""
+    runs = ((comparison.fastv, sides[1], "fastv"), (comparison.baseline, sides[0], "baseline"))
+    kept = tuple(_kept_of(result, title, side) for result, title, side in runs if result.setup.k is not None)
+    return kept or (NO_KEPT,)
+
+
+def _kept_of(result: RunResult, title: Title, side: str) -> KeptView:
+    words = comparison_html.kept_words(result, title, side)
+    if result.is_clip:
+        return KeptView(None, "", words, is_clip=True)
+    kept = result.seen[0].kept
+    return KeptView(overlay.dimmed(result.seen[0].picture, kept), overlay.description(kept), words)

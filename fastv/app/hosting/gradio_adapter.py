@@ -1,0 +1,97 @@
+"""The one module that reads attributes of Gradio that are not public; its tests pin them down for upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.queueing import Queue
+
+from fastv.worker import never
+
+Refusal = tuple[bool, Any, str]  # what Queue.push returns for an event that does not join: False, message, kind
+
+
+def current_request() -> gr.Request | None:
+    """The request behind the event that is being handled; None outside of one."""
+    return LocalContext.request.get(None)
+
+
+def disconnected() -> Callable[[], bool]:
+    """A function, callable from any thread, that says whether the current event's asker has left or pressed Stop.
+
+    Outside of an event it is never so.
+    """
+    blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    queue = getattr(blocks, "_queue", None)
+    event = queue.event_ids_to_events.get(event_id) if queue is not None and event_id else None
+    if queue is None or event is None:
+        return never
+
+    def left() -> bool:
+        # Not alive: the connection that listens for it is closed. No longer pending: its end was announced, which
+        # only happens to a cancelled event while it still runs.
+        pending = queue.pending_event_ids_session.get(event.session_hash, ())
+        return not event.alive or event_id not in pending
+
+    return left
+
+
+def waiting_events(page: gr.Blocks, concurrency_id: str, session: str | None = None) -> int:
+    """How many events wait in a queue: of all sessions, or of one."""
+    queues = queue_of(page).event_queue_per_concurrency_id
+    if concurrency_id not in queues:
+        return 0
+    return sum(session in (None, event.session_hash) for event in queues[concurrency_id].queue)
+
+
+def running_events(page: gr.Blocks, concurrency_id: str) -> int:
+    """How many events of a queue are being handled."""
+    queues = queue_of(page).event_queue_per_concurrency_id
+    return queues[concurrency_id].current_concurrency if concurrency_id in queues else 0
+
+
+def is_stopped(page: gr.Blocks) -> bool:
+    """Whether the page's queue takes no more events."""
+    return bool(queue_of(page).stopped)
+
+
+def queue_of(page: gr.Blocks) -> Queue:
+    return page._queue
+
+
+def check_joins(page: gr.Blocks, refusal: Callable[[str | None, str | None], Refusal | None]) -> None:
+    """Asks ``refusal(concurrency_id, session)`` before an event joins a queue; a result other than None refuses it."""
+    queue = queue_of(page)
+    push: Callable[..., Awaitable[Any]] = queue.push
+
+    async def checked_push(body: Any, request: Any, username: str | None) -> Any:
+        function = queue.blocks.fns.get(body.fn_index)
+        if function is None:
+            return False, "There is no such function.", "error"
+        refused = refusal(function.concurrency_id, body.session_hash)
+        return refused if refused is not None else await push(body, request, username)
+
+    queue.push = checked_push  # type: ignore[method-assign]  # Gradio has no hook for this
+
+
+def public_endpoints(page: gr.Blocks) -> list[str]:
+    """The names of the endpoints for scripts."""
+    return [str(function.api_name) for function in page.fns.values() if function.api_visibility == "public"]
+
+
+def built_in_files(page: gr.Blocks) -> set[str]:
+    """The cached files that the page itself was built with, such as its example images."""
+    return {path for block in list(page.blocks.values()) for path in _kept_in_cache(block)}
+
+
+def _kept_in_cache(block: Any) -> Iterable[str]:
+    return getattr(block, "keep_in_cache", ())
+
+
+def cache_file(component: Any, name: str, text: str) -> str:
+    """Writes a file for a component into Gradio's cache, which is cleaned up regularly; returns its path."""
+    return save_bytes_to_cache(text.encode("utf-8", "replace"), name, component.GRADIO_CACHE)
