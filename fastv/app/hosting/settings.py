@@ -102,24 +102,35 @@ def parse_command_line(
 ) -> Settings:
     """The settings of a command line and an environment. Ends the program, with a sentence, when one is unusable."""
     parser = _Parser(description=description)
+    add_arguments(parser)
+    return from_arguments(vars(parser.parse_args(arguments)), environment, parser.error)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds a switch for every setting."""
     for setting in fields(Settings):
         flag = f"--{setting.name.replace('_', '-')}"
         words = f"{setting.metadata['help']}{_default(setting)} [{variable(setting.name)}]"
         if setting.type == "bool":
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=words)
         else:
-            kind = setting.type.split()[0]
+            kind = str(setting.type).split()[0]
             parser.add_argument(flag, metavar="N" if kind == "int" else "TEXT", help=words)
-    given = vars(parser.parse_args(arguments))
+
+
+def from_arguments(
+    given: Mapping[str, Any], environment: Mapping[str, str], refuse: Callable[[str], NoReturn]
+) -> Settings:
+    """The settings of a parsed command line; ``refuse`` ends the program with a sentence."""
     values = {}
     for setting in fields(Settings):
         name = setting.name
         if isinstance(given[name], bool):
             values[name] = given[name]
         elif given[name] is not None:
-            values[name] = _read(parser, setting, given[name], f"--{name.replace('_', '-')}")
+            values[name] = _read(refuse, setting, given[name], f"--{name.replace('_', '-')}")
         elif environment.get(variable(name), "").strip():
-            values[name] = _read(parser, setting, environment[variable(name)].strip(), variable(name))
+            values[name] = _read(refuse, setting, environment[variable(name)].strip(), variable(name))
     return Settings(**values)
 
 
@@ -138,8 +149,8 @@ def _default(setting: Any) -> str:
     return "" if told else f" (default: {setting.default})"
 
 
-def _read(parser: argparse.ArgumentParser, setting: Any, text: str, name: str) -> Any:
+def _read(refuse: Callable[[str], NoReturn], setting: Any, text: str, name: str) -> Any:
     try:
         return setting.metadata["read"](text)
     except ValueError as error:
-        parser.error(f"{name} must be {error}, not “{text}”")
+        refuse(f"{name} must be {error}, not “{text}”")

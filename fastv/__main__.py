@@ -1,0 +1,5 @@
+"""``python -m fastv`` is the command ``fastv``."""
+
+from fastv.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command line: ``fastv`` and ``python -m fastv``. One module per subcommand, listed in ``registry``."""

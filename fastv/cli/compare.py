@@ -1,0 +1,122 @@
+"""``fastv compare``: one image, one question, two answers, and what each cost."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from fastv.cli.command import Command, Output
+from fastv.cli.progress import Progress
+from fastv.cli.table import table
+from fastv.costs.memory import DTYPES
+from fastv.errors import FastVError
+from fastv.formatting import percent, sized
+
+if TYPE_CHECKING:
+    from fastv.measurement.results import Comparison, RunResult
+
+_STAGES = {
+    "waiting": "Waiting for the model",
+    "baseline": "Answering without pruning",
+    "fastv": "Answering with pruning",
+    "measuring": "Timing",
+}
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("image", help="an image file; with --video an MP4, WebM or GIF")
+    parser.add_argument("question")
+    parser.add_argument(
+        "--model", default="mini-7", help="a name of fastv models, a folder or a hub id (default: mini-7)"
+    )
+    parser.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="of the weights (default: auto)")
+    parser.add_argument("-k", type=int, default=2, metavar="K", help="drop before this decoder layer (default: 2)")
+    parser.add_argument("-r", type=float, default=0.5, metavar="R", help="drop this fraction (default: 0.5)")
+    parser.add_argument("--method", default="last_token", help="how tokens are chosen (default: last_token)")
+    parser.add_argument("--seed", type=int, default=0, help="for methods that draw at random (default: 0)")
+    parser.add_argument("--video", action="store_true", help="read the file as a video")
+    other = parser.add_argument_group("the other side: by default the same model without pruning")
+    other.add_argument("--baseline-model", metavar="MODEL", help="another model")
+    other.add_argument("--baseline-k", type=int, metavar="K", help="prune it too, before this layer")
+    other.add_argument("--baseline-r", type=float, default=0.5, metavar="R", help="by this fraction (default: 0.5)")
+    runs = parser.add_argument_group("the measurement")
+    runs.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="longest answer (default: 64)")
+    runs.add_argument("--repeats", type=int, default=3, metavar="N", help="timed passes of each side (default: 3)")
+    runs.add_argument("--warmup", type=int, default=1, metavar="N", help="untimed passes before them (default: 1)")
+
+
+def _run(arguments: Namespace) -> Output:
+    with Progress() as progress:
+        progress.show("Importing torch")
+        comparison = _compared(arguments, progress)
+    return Output(comparison.to_dict(), _text(comparison))
+
+
+def _compared(arguments: Namespace, progress: Progress) -> Comparison:
+    from fastv.inputs.video import open_video
+    from fastv.loading.load import load
+    from fastv.measurement.compare import Comparison, Side, compare
+
+    def loaded(model: str):  # type: ignore[no-untyped-def]
+        return load(model, dtype=arguments.dtype, report=lambda at: progress.show(f"{model}: {at.sentence}"))
+
+    candidate = loaded(arguments.model)
+    name = arguments.baseline_model
+    other = candidate if name in (None, arguments.model) else loaded(name)
+    rank, seed = arguments.method, arguments.seed
+    steps = compare(
+        candidate,
+        open_video(arguments.image) if arguments.video else arguments.image,
+        arguments.question,
+        k=arguments.k,
+        r=arguments.r,
+        rank=rank,
+        seed=seed,
+        baseline=Side(other, arguments.baseline_k, arguments.baseline_r, rank, seed),
+        max_new_tokens=arguments.max_new_tokens,
+        repeats=arguments.repeats,
+        warmup=arguments.warmup,
+    )
+    for step in steps:
+        if isinstance(step, Comparison):
+            return step
+        progress.show(f"{_STAGES.get(step.stage, step.stage)}: {percent(round(step.fraction, 2))}")
+    raise FastVError("The comparison ended without a result.")
+
+
+def _text(comparison: Comparison) -> str:
+    sides = comparison.baseline, comparison.fastv
+    rows = [
+        ["first token", *(sized(side.prefill_seconds, "seconds") for side in sides)],
+        ["each further token", *(_seconds(side.decode_seconds_per_token) for side in sides)],
+        ["whole answer", *(sized(side.total_seconds, "seconds") for side in sides)],
+        ["peak memory", *(sized(side.peak_bytes, "bytes") for side in sides)],
+        ["KV cache", *(sized(side.kv_cache_bytes, "bytes") for side in sides)],
+        ["visual tokens, last layer", *(f"{side.visual_tokens:,}" for side in sides)],
+        ["prefill FLOPs (exact)", *(sized(side.prefill_flops, "FLOPs") for side in sides)],
+        ["total FLOPs (exact)", *(sized(side.total_flops, "FLOPs") for side in sides)],
+    ]
+    names = [_name(side) for side in sides]
+    answers = "\n".join(f"{name}: {side.answer}" for name, side in zip(names, sides, strict=True))
+    footer = f"Medians of {comparison.repeats} timed passes of each side, in turn, on {comparison.fastv.setup.device}."
+    return f"{answers}\n\n{table(['', *names], rows)}\n\n{footer}"
+
+
+def _name(side: RunResult) -> str:
+    setup = side.setup
+    if setup.k is None or setup.r is None:
+        return f"{setup.name}, no pruning"
+    return f"{setup.name}, {setup.rank}, K={setup.k}, R={percent(setup.r)}"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else sized(value, "seconds")
+
+
+COMMAND = Command(
+    "compare",
+    "answer one question about an image with and without pruning, and measure both",
+    'fastv compare assets/examples/scene.png "How many animals are there?" --model mini-7 -k 2 -r 0.5',
+    _add_arguments,
+    _run,
+)

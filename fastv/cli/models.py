@@ -1,0 +1,76 @@
+"""``fastv models``: the catalogue, and what fits this machine."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from fastv.cli.command import Command, Output
+from fastv.cli.table import table
+from fastv.costs import configs
+from fastv.costs.memory import DTYPES, parameter_bytes
+from fastv.families.catalogue import CATALOGUE, ModelEntry
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--fit",
+        choices=("auto", *DTYPES),
+        metavar="DTYPE",
+        help=f"also say whether each fits this machine, held in DTYPE: auto, {', '.join(DTYPES)}",
+    )
+
+
+def _run(arguments: Namespace) -> Output:
+    data = [_described(entry) for entry in CATALOGUE]
+    rows = [
+        [
+            one["key"],
+            _scaled(one["parameters"], "M", "B"),
+            *(_scaled(one["weights_bytes"][dtype], "MB", "GB") for dtype in ("float16", "8bit", "4bit")),
+            f"{one['visual_tokens']:,}",
+            "comes with the package" if one["embedded"] else one["source"],
+        ]
+        for one in data
+    ]
+    text = table(["model", "parameters", "16 bits", "8bit", "4bit", "visual tokens", "from"], rows)
+    if arguments.fit:
+        from fastv.loading.machine_memory import Room  # imports torch
+        from fastv.loading.memory_fit import fit
+
+        room = Room.here()
+        for one, entry in zip(data, CATALOGUE, strict=True):
+            found = fit(entry, arguments.fit, room)
+            one |= {"fits": found.fits, "fit_reason": found.sentence}
+        text += "\n\n" + "\n".join(one["fit_reason"] for one in data)
+    return Output(data, text)
+
+
+def _described(entry: ModelEntry) -> dict[str, Any]:
+    shape = configs.shape_of(entry.key)
+    return {
+        "key": entry.key,
+        "name": entry.name,
+        "source": entry.source,
+        "revision": None if entry.embedded else entry.revision,
+        "embedded": entry.embedded,
+        "parameters": shape.parameters,
+        "download_bytes": entry.download_bytes,
+        "weights_bytes": {dtype: parameter_bytes(shape, dtype) for dtype in DTYPES},
+        "visual_tokens": entry.visual_tokens,
+        "decoder_layers": shape.decoder.layers,
+        "description": entry.description.strip(),
+    }
+
+
+def _scaled(amount: int, millions: str, billions: str) -> str:
+    return f"{amount / 1e9:.1f} {billions}" if amount >= 1e9 else f"{amount / 1e6:.1f} {millions}"
+
+
+COMMAND = Command(
+    "models",
+    "list the models of the catalogue and the memory their weights take",
+    "fastv models --fit auto",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,15 @@
+"""The subcommands, in the order of ``fastv --help``. A new one is a module here and one line below."""
+
+from __future__ import annotations
+
+from fastv.cli import app, budget, compare, cost, models, sweep
+from fastv.cli.command import Command
+
+COMMANDS: tuple[Command, ...] = (
+    compare.COMMAND,
+    sweep.COMMAND,
+    cost.COMMAND,
+    budget.COMMAND,
+    models.COMMAND,
+    app.COMMAND,
+)

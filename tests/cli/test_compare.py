@@ -1,0 +1,81 @@
+"""``fastv compare`` and ``fastv sweep``, with the smaller miniature."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fastv.cli.main import run
+from fastv.paths import ASSETS
+
+SCENE, QUESTIONS = str(ASSETS / "examples" / "scene.png"), str(ASSETS / "examples" / "questions.csv")
+QUICK = ["--max-new-tokens", "4", "--repeats", "1"]
+
+
+def test_both_answers_and_their_costs_as_json(capsys):
+    assert run(["compare", SCENE, "How many animals are there?", "-k", "1", "-r", "0.25", *QUICK, "--json"]) == 0
+    streams = capsys.readouterr()
+    told = json.loads(streams.out)
+    assert (told["model"], told["k"], told["r"]) == ("mini-7", 1, 0.25)
+    assert (told["baseline"]["visual_tokens"], told["fastv"]["visual_tokens"]) == (576, 432)
+    assert told["fastv"]["prefill_flops"] < told["baseline"]["prefill_flops"]
+    assert told["baseline"]["answer"]
+    assert streams.err == ""  # progress is for terminals only
+
+
+def test_both_answers_as_text(capsys):
+    assert run(["compare", SCENE, "How many animals are there?", *QUICK]) == 0
+    told = capsys.readouterr().out
+    assert "576" in told
+    assert "288" in told
+    assert "R=50%" in told
+
+
+def test_the_other_side_may_be_another_model_pruned_too(capsys):
+    other = ["--baseline-model", "mini-13", "--baseline-k", "2", "--baseline-r", "0.75"]
+    assert run(["compare", SCENE, "How many animals are there?", *other, *QUICK, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [told[side]["model"] for side in ("baseline", "fastv")] == ["mini-13", "mini-7"]
+    assert told["baseline"]["visual_tokens"] == 144
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-file.png", "What is it?"],
+        [SCENE, ""],
+        [SCENE, "What is it?", "-k", "99"],
+        [SCENE, "What is it?", "-r", "2"],
+        [SCENE, "What is it?", "--method", "no-such-method"],
+        [SCENE, "What is it?", "--model", "no-such-model"],
+        [SCENE, "What is it?", "--repeats", "0"],
+        [str(ASSETS / "examples" / "clip.mp4"), "What moves?", "--video"],  # the miniatures read images only
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_a_sentence(arguments, capsys):
+    assert run(["compare", *arguments]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert len(streams.err.strip().splitlines()) == 1
+
+
+def test_a_sweep_prints_a_row_for_every_setting_and_resumes(tmp_path, capsys):
+    record = tmp_path / "sweep.jsonl"
+    command = ["sweep", "mini-7", QUESTIONS, "-k", "1", "2", "-r", "0.5", "--limit", "2", "--output", str(record)]
+    assert run([*command, "--answer-tokens", "4", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["questions"] == 2
+    assert [(row["k"], row["r"]) for row in told["rows"]] == [(None, 0.0), (1, 0.5), (2, 0.5)]
+    assert told["problems"] == []
+    written = record.read_bytes()
+    assert run([*command, "--answer-tokens", "4"]) == 0
+    assert record.read_bytes() == written
+    assert str(record) in capsys.readouterr().out
+
+
+def test_a_sweep_of_nothing_is_refused(tmp_path, capsys):
+    assert run(["sweep", "mini-7", str(tmp_path / "none.csv"), "--output", str(tmp_path / "out.jsonl")]) == 1
+    assert run(["sweep", "mini-7", QUESTIONS, "-k", "99", "--output", str(tmp_path / "out.jsonl")]) == 1
+    assert run(["sweep", "mini-7", QUESTIONS, "--limit", "0", "--output", str(tmp_path / "out.jsonl")]) == 1
+    assert run(["sweep", "mini-7", QUESTIONS, "--limit", "1", "--output", str(tmp_path / "no" / "out.jsonl")]) == 1
