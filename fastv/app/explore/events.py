@@ -12,7 +12,10 @@ import gradio as gr
 from fastv.app.compare import export
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.events import layers_of, sentence
-from fastv.app.explore import cost_map_html, link, pareto_html, state, tables_html
+from fastv.app.explore import cost_map_html, link, pareto_html, state
+from fastv.app.explore.device_html import device_pane
+from fastv.app.explore.equivalence_html import equivalence_pane
+from fastv.app.explore.flops_html import flops_pane
 from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
 from fastv.app.explore.state import OWN, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
@@ -50,9 +53,9 @@ def panes(*values: Any) -> list[str]:
         return [
             "",
             cost_map_html.map_pane(chosen, benchmark),
-            tables_html.equivalence_pane(chosen),
-            tables_html.flops_pane(chosen),
-            tables_html.device_pane(chosen, device),
+            equivalence_pane(chosen),
+            flops_pane(chosen),
+            device_pane(chosen, device),
             pareto_html.frontier_pane(chosen, axis, benchmark),
         ]
     except FastVError as error:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from html import escape
+from typing import Any
+
+from markupsafe import Markup
 
 from fastv.app.explore.state import Settings, name_of
 from fastv.app.shared.plots import Dot, scatter
 from fastv.evidence import pareto
 from fastv.evidence.findings import findings
 from fastv.formatting import FLOPS, percent, sized, unit_for
+from fastv.presentation.html import render
 
 _UNITS = {"total": "FLOPs", "per-layer": "FLOPs", "ratio": None, "seconds": "seconds"}
 
 
-def frontier_pane(chosen: Settings, axis: str, benchmark: str) -> str:
-    """Costs and scores, the efficient points joined; below it what was measured, in sentences."""
+def frontier_pane(chosen: Settings, axis: str, benchmark: str) -> Markup:
+    """Costs and scores with the Pareto frontier; below it the findings in sentences."""
     reason = pareto.available(axis, benchmark)
-    if reason is not None:
-        shown = f'<p class="note">{escape(reason)} Choose another cost or another score.</p>'
-    else:
-        shown = _chart(chosen, axis, benchmark)
-    return f'<div class="pane">{shown}{_findings()}</div>'
+    shown: dict[str, Any] = {"chart": None, "legend": []} if reason else _chart(chosen, axis, benchmark)
+    return render("app/explore/pareto", reason=reason, findings=findings(), **shown)
 
 
-def _chart(chosen: Settings, axis: str, benchmark: str) -> str:
+def _chart(chosen: Settings, axis: str, benchmark: str) -> dict[str, Any]:
+    """The plot and its legend."""
     found, unit, title = pareto.series(axis, benchmark), _UNITS[axis], pareto.BENCHMARKS[benchmark]
     dots = {point: _dot(point, index, unit, title, chosen) for index, one in enumerate(found) for point in one.points}
     joined = [dots[point] for point in pareto.efficient(dots)]
@@ -40,17 +41,17 @@ def _chart(chosen: Settings, axis: str, benchmark: str) -> str:
         x_line=None if axis == "ratio" else line,
     )
     legend = [
-        f'<span class="key-shape shape-{index}">{escape(name_of(one.model))} ({escape(one.source)})</span>'
+        {"kind": f"key-shape shape-{index}", "text": f"{name_of(one.model)} ({one.source})"}
         for index, one in enumerate(found)
     ]
-    legend += ['<span class="key-baseline">without FastV</span>', '<span class="key-fastv">with FastV</span>']
+    legend += [{"kind": "key-baseline", "text": "without FastV"}, {"kind": "key-fastv", "text": "with FastV"}]
     if benchmark == pareto.SCENES:
-        legend += [f'<span class="key-rank {rank}">dropped {words}</span>' for rank, words in pareto.RANKINGS.items()]
-        legend.append('<span class="key-reach">95% interval</span>')
-    legend.append('<span class="key-efficient">nothing here is cheaper and better</span>')
+        legend += [{"kind": f"key-rank {rank}", "text": f"dropped {words}"} for rank, words in pareto.RANKINGS.items()]
+        legend.append({"kind": "key-reach", "text": "95% interval"})
+    legend.append({"kind": "key-efficient", "text": "nothing here is cheaper and better"})
     if axis != "ratio" and line is not None:
-        legend.append(f'<span class="key-total">what {escape(name_of(small))} costs</span>')
-    return f'{chart}<p class="legend">{" ".join(legend)}</p>'
+        legend.append({"kind": "key-total", "text": f"what {name_of(small)} costs"})
+    return {"chart": chart, "legend": legend}
 
 
 def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: Settings) -> Dot:
@@ -66,20 +67,3 @@ def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: 
         score += f" (95% interval {point.interval[0]:.1f} to {point.interval[1]:.1f})"
     words = f"{name_of(point.model)}, {budget}: {cost}; {title}: {score}"
     return Dot(point.cost, point.quality, " ".join(kinds), words, point.model, point.k, point.r, point.interval)
-
-
-def _findings() -> str:
-    """What was measured, in sentences; nothing where nothing was."""
-    said = "".join(
-        f"<dt>{escape(one.question)}</dt><dd>{escape(one.sentence)}{_more(one.detail)}</dd>" for one in findings()
-    )
-    return said and (
-        f'<section class="findings"><h3>What was measured on Mini 7 and Mini 13</h3><dl>{said}</dl><p class="note">Measured '
-        "on drawn scenes, every point on the same questions, which are compared pair by pair. 95% "
-        "intervals, each on its own: of twenty comparisons without any difference, one would look like "
-        "one.</p></section>"
-    )
-
-
-def _more(detail: str) -> str:
-    return detail and f"<details><summary>The numbers</summary>{escape(detail)}</details>"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
+from typing import Any
+
+from markupsafe import Markup
 
 from fastv.app.explore.state import Settings
 from fastv.app.shared.plots import heat_map
@@ -13,13 +15,13 @@ from fastv.evidence import pareto
 from fastv.evidence.measurements import Measured, MeasuredPoint, measured
 from fastv.evidence.published import TABLE1_BENCHMARKS
 from fastv.evidence.quality_grid import measured_grid, quality_grid
-from fastv.formatting import percent, points
+from fastv.formatting import budget, percent, points
+from fastv.presentation.html import render
 
-STRONGEST = 0.55  # of the colour: text on it stays readable
-_RANDOM = " K=0 drops at random: there is no attention yet to rank by."
+STRONGEST = 0.55  # of the color: text on it stays readable
 
 
-def quality_map(chosen: Settings, benchmark: str) -> str:
+def quality_map(chosen: Settings, benchmark: str) -> Markup:
     """benchmark: whose published scores are shown, one of ``TABLE1_BENCHMARKS``; for any other their average."""
     found = measured(chosen.model)
     if found is not None:
@@ -27,17 +29,23 @@ def quality_map(chosen: Settings, benchmark: str) -> str:
     return _published_map(chosen, benchmark if benchmark in TABLE1_BENCHMARKS else "average")
 
 
-def _measured_map(chosen: Settings, found: Measured) -> str:
+def _measured_map(chosen: Settings, found: Measured) -> Markup:
     grid, whole = measured_grid(found), found.score(found.unpruned)
     texts = [["" if value is None else f"{100 * value:.1f}" for value in row] for row in grid.values]
     notes = {(point.k, point.r): _note(found, point) for point in _ranked(found)}
-    note = (
-        f"Measured on {whole.asked:,} questions about drawn scenes, in percent; {escape(chosen.name)} without "
-        f"FastV <b>{percent(whole.share)}</b> ({percent(whole.low)} to {percent(whole.high)}). Ranked by the last "
-        f"token's attention.{_RANDOM if 0 in grid.rows else ''}"
+    return render(
+        "app/explore/quality_map",
+        kind="measured",
+        title="Questions answered right",
+        name=chosen.name,
+        whole=whole,
+        has_random_row=0 in grid.rows,
+        plane=_plane(
+            grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen, notes
+        ),
+        setting=budget(chosen.k, chosen.r),
+        **_at_chosen(chosen, found),
     )
-    plane = _plane(grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen, notes)
-    return _pane("Questions answered right", note, plane + _chosen(chosen, found))
 
 
 def _ranked(found: Measured) -> list[MeasuredPoint]:
@@ -53,46 +61,38 @@ def _note(found: Measured, point: MeasuredPoint) -> str:
     )
 
 
-def _chosen(chosen: Settings, found: Measured) -> str:
-    """What was measured at the chosen point, said aloud when it changes, and there per task."""
-    name = f"K={chosen.k}, R={percent(chosen.r)}"
+def _at_chosen(chosen: Settings, found: Measured) -> dict[str, Any]:
+    """What was measured at the chosen point, overall and per task; a score of None where nothing was."""
     kept = kept_tokens(found.visual_tokens, chosen.r)
     point = next(
         (one for one in _ranked(found) if one.k == chosen.k and kept_tokens(found.visual_tokens, one.r) == kept), None
     )
     if point is None:
-        return f'<p class="readout" role="status"><b class="point">{name}</b> was not measured: choose a cell.</p>'
-    rows = "".join(_task_row(found, point, task) for task in dict.fromkeys(sorted(found.tasks)))
-    return (
-        f'<p class="readout" role="status"><b class="point">{name}</b> {percent(found.score(point).share)}: '
-        f'{_note(found, point)}.</p><details><summary>Per task at {name}</summary><table class="figures">'
-        "<caption>Percent of the questions answered right; the change in points with its 95% interval, question by "
-        'question.</caption><thead><tr><th scope="col">Task</th><th scope="col">Questions</th><th scope="col" '
-        'class="baseline">Without</th><th scope="col" class="fastv">With FastV</th><th scope="col">Change</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table></details>"
-    )
+        return {"score": None}
+    tasks = [
+        {
+            "name": task,
+            "before": found.score(found.unpruned, task),
+            "after": found.score(point, task),
+            "change": found.change(point, task),
+        }
+        for task in sorted(set(found.tasks))
+    ]
+    return {"score": found.score(point).share, "note": _note(found, point), "tasks": tasks}
 
 
-def _task_row(found: Measured, point: MeasuredPoint, task: str) -> str:
-    before, after, change = found.score(found.unpruned, task), found.score(point, task), found.change(point, task)
-    return (
-        f'<tr><th scope="row">{escape(task)}</th><td>{before.asked:,}</td><td class="baseline">'
-        f'{100 * before.share:.1f}</td><td class="fastv">{100 * after.share:.1f}</td><td>{points(change.share)}'
-        f"<small>{points(change.low)} to {points(change.high)}</small></td></tr>"
-    )
-
-
-def _published_map(chosen: Settings, benchmark: str) -> str:
+def _published_map(chosen: Settings, benchmark: str) -> Markup:
     grid = quality_grid(chosen.model, benchmark)
-    title = TABLE1_BENCHMARKS[benchmark]
     if not grid.rows:
-        return _pane(
-            "Quality",
-            f"Nothing was measured or published of {escape(chosen.name)}. The paper's Table 1 has "
-            "LLaVA-1.5 7B and 13B; what comes with the project is measured with “python -m "
-            "fastv.miniature.evaluation.cli mini-7 --grid”.",
-            "",
+        return render(
+            "app/explore/quality_map",
+            kind="none",
+            title="Quality",
+            name=chosen.name,
+            has_random_row=False,
+            plane="",
         )
+    title = TABLE1_BENCHMARKS[benchmark]
     unpruned = next(
         point.quality
         for one in pareto.series("total", benchmark)
@@ -101,11 +101,14 @@ def _published_map(chosen: Settings, benchmark: str) -> str:
         if point.k is None
     )
     texts = [["" if value is None else f"{value:.1f}" for value in row] for row in grid.values]
-    return _pane(
-        title,
-        f"Scores of {escape(chosen.name)} in the FastV paper's Table 1; without FastV "
-        f"<b>{unpruned:.1f}</b>.{_RANDOM if 0 in grid.rows else ''}",
-        _plane(grid, texts, unpruned, f"{title} of {chosen.name}", "", chosen, {}),
+    return render(
+        "app/explore/quality_map",
+        kind="published",
+        title=title,
+        name=chosen.name,
+        whole=unpruned,
+        has_random_row=0 in grid.rows,
+        plane=_plane(grid, texts, unpruned, f"{title} of {chosen.name}", "", chosen, {}),
     )
 
 
@@ -117,10 +120,6 @@ def _plane(
     unit: str,
     chosen: Settings,
     notes: Mapping[tuple[int, float], str],
-) -> str:
+) -> Markup:
     heats = [[0 if value is None else STRONGEST * min(value / whole, 1) ** 3 for value in row] for row in grid.values]
     return heat_map(grid, texts, heats, title=title, unit=unit, chosen=(chosen.k, round(chosen.r, 3)), notes=notes)
-
-
-def _pane(title: str, note: str, plane: str) -> str:
-    return f'<div class="pane map"><h3>{escape(title)}</h3><p class="note">{note}</p>{plane}</div>'
