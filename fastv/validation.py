@@ -51,7 +51,7 @@ def whole(
         Or ``error``: for anything else, ``True`` and (without ``allow_float``) ``2.0`` included.
     """
     if allow_float and isinstance(value, Real) and not isinstance(value, Integral) and value == value // 1:
-        value = int(value)
+        value = int(float(value))
     if isinstance(value, Integral) and not isinstance(value, bool) and _within(value, low, high):
         return int(value)
     raise error(f"{name} must be a whole number{_range(low, high)}, not {shown(value)}.")
