@@ -15,7 +15,7 @@ from fastv.families.catalogue import CATALOGUE, find
 from fastv.formatting import points
 from fastv.miniature.world.question_templates import TASKS
 from fastv.miniature.world.scenes import scene
-from tests.support.standins_files import save_checkpoint
+from tests.support.standins import save_checkpoint
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

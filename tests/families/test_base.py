@@ -8,8 +8,7 @@ from transformers import AutoProcessor, LlamaModel, LlavaNextConfig, LlavaNextFo
 
 from fastv.errors import FastVError, UnsupportedModelError
 from fastv.families.registry import FAMILIES, family_for, family_of
-from tests.support.standins import IMAGE_TOKEN, save_llava_checkpoint, tiny_llava
-from tests.support.standins_families import PICTURE, STANDINS, VIDEO, WIDE
+from tests.support.standins import IMAGE_TOKEN, PICTURE, STANDINS, VIDEO, WIDE, save_llava_checkpoint, tiny_llava
 
 _MODELS: dict = {}
 

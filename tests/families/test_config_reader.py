@@ -21,7 +21,8 @@ from transformers import (
 from fastv.families.catalogue import REFERENCE_CONFIGS
 from fastv.families.config_reader import read_shape
 from fastv.families.shapes import DynamicVisionShape, ModelShape
-from tests.support.standins_families import FRAMES, QWEN_GRIDS, QWEN_PATCH, STANDINS, VIDEO
+from tests.support.family_standins.qwen_vl import QWEN_GRIDS, QWEN_PATCH
+from tests.support.standins import STANDINS, VIDEO
 
 # As the hub counts the weights of the checkpoints of these names.
 WEIGHTS = {
@@ -51,7 +52,7 @@ def test_references_are_the_real_classes_models(key):
 @pytest.mark.parametrize("key", STANDINS)
 @pytest.mark.parametrize("tied", [False, True])
 def test_small_models_weigh_what_is_computed(key, tied):
-    config = STANDINS[key].model().config
+    config = STANDINS[key].config()
     config.tie_word_embeddings = tied
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
@@ -68,7 +69,7 @@ def test_llava_on_another_decoder(text):
         num_key_value_heads=2,
         vocab_size=50,
     )
-    config = LlavaConfig(text_config=text(**small), vision_config=STANDINS["llava"].model().config.vision_config)
+    config = LlavaConfig(text_config=text(**small), vision_config=STANDINS["llava"].config().vision_config)
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     assert read_shape(config).parameters == model.num_parameters()
@@ -81,7 +82,7 @@ def test_what_a_short_config_leaves_out_is_the_classs_default(kind):
 
 def test_the_text_part_alone_is_the_decoder():
     for key in ("qwen2_vl", "qwen2_5_vl", "video_llava"):
-        config = STANDINS[key].model().config
+        config = STANDINS[key].config()
         assert read_shape(config.text_config) == ModelShape(read_shape(config).decoder)
 
 
@@ -129,10 +130,10 @@ def test_tokens_of_a_video():
 
 @pytest.mark.parametrize("key", [key for key, standin in STANDINS.items() if standin.video])
 def test_tokens_of_a_video_are_what_the_model_takes(key):
-    shape, (moments, rows, columns) = read_shape(STANDINS[key].model().config), QWEN_GRIDS[VIDEO]
-    frames = 2 * moments if shape.any_size else FRAMES
-    found = shape.video_tokens(frames, rows * QWEN_PATCH, columns * QWEN_PATCH)
-    assert found == STANDINS[key].visual_tokens[VIDEO]
+    standin = STANDINS[key]
+    shape, (_, rows, columns) = read_shape(standin.config()), QWEN_GRIDS[VIDEO]
+    found = shape.video_tokens(standin.video_frames, rows * QWEN_PATCH, columns * QWEN_PATCH)
+    assert found == standin.visual_tokens[VIDEO]
 
 
 def test_windows_are_in_patches():

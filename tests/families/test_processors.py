@@ -12,13 +12,11 @@ from PIL import Image
 from fastv import FastV
 from fastv.families.config_reader import read_shape
 from fastv.families.registry import family_for
-from tests.support.standins import QUESTION_WORDS
-from tests.support.standins_families import STANDINS
-from tests.support.standins_files import save_checkpoint
+from tests.support.standins import QUESTION_WORDS, STANDINS, save_checkpoint
 
 
 def read_processor(folder, key: str):
-    return family_for(key).read_processor(folder, STANDINS[key].model().config)
+    return family_for(key).read_processor(folder, STANDINS[key].config())
 
 
 VIDEO_KEYS = [key for key, standin in STANDINS.items() if standin.video]
@@ -92,7 +90,7 @@ def test_a_video_that_stands_still_is_its_picture(key, folders):
 
 @pytest.mark.parametrize("key", QWEN)
 def test_the_frames_are_found_again_in_the_patches(key, folders):
-    processor, config = read_processor(folders[key], key), STANDINS[key].model().config
+    processor, config = read_processor(folders[key], key), STANDINS[key].config()
     video = [noise(seed, 24, 16) for seed in range(4)]
     inputs = processor.video_processor(videos=[video, video[:2]], return_tensors="pt")
     found = family_for(key).frames(config, inputs)
@@ -112,7 +110,7 @@ def test_what_a_frames_tokens_lie_on_changes_them(folders):
     changed.paste((255, 255, 255), (20, 4, 24, 8))  # block (1, 5) of 4 x 6
     before, after = (processor.image_processor(images=one, return_tensors="pt") for one in (picture, changed))
     rows = (before["pixel_values"] != after["pixel_values"]).any(dim=1).view(-1, 4).all(dim=1).nonzero()[:, 0]
-    (frame,) = family.frames(STANDINS["qwen2_vl"].model().config, before)
+    (frame,) = family.frames(STANDINS["qwen2_vl"].config(), before)
     assert rows.tolist() == [1 * frame.grid[1] + 5]
 
 

@@ -13,24 +13,21 @@ from fastv.costs.flops import kept_tokens
 from fastv.loading.load import load
 from tests.support import fake_hub as fakehub
 from tests.support.hub_layouts import write_as_on_hub
-from tests.support.standins import QUESTION_WORDS
-from tests.support.standins_families import STANDINS
-from tests.support.standins_files import processor_of
+from tests.support.standins import QUESTION_WORDS, STANDINS
 
-KEYS = [key for key in STANDINS if key != "llava"]  # that one has tests of its own
 QUANTIZED = {"8bit": "Linear8bitLt", "4bit": "Linear4bit"}
 
 
 @pytest.fixture(scope="module")
 def originals():
-    return {key: STANDINS[key].model(width=64, ffn_width=128) for key in KEYS}
+    return {key: STANDINS[key].model(width=64, ffn_width=128) for key in STANDINS}
 
 
 @pytest.fixture(scope="module")
 def folders(originals, tmp_path_factory):
     root = tmp_path_factory.mktemp("hub")
     for key, model in originals.items():
-        write_as_on_hub(model, processor_of(key), root / key)
+        write_as_on_hub(model, STANDINS[key].processor(), root / key)
     return root
 
 
@@ -45,7 +42,7 @@ def answered(loaded):
     return visual, trace.kept.shape[1], output.shape[1] - inputs["input_ids"].shape[1]
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", STANDINS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "8bit", "4bit"])
 def test_a_folder_loads_in_every_precision(key, dtype, folders):
     loaded = load(str(folders / key), dtype, "cpu")
@@ -62,7 +59,7 @@ def test_a_folder_loads_in_every_precision(key, dtype, folders):
     assert {kind for name, kind in kinds.items() if ".language_model.layers." not in name} == {"Linear"}
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", STANDINS)
 def test_a_hub_id_loads_and_is_then_in_the_cache(key, folders, tmp_path, monkeypatch):
     with fakehub.serving() as hub:
         hub.repositories[fakehub.NAME] = fakehub.Repository(folders / key)
@@ -73,7 +70,7 @@ def test_a_hub_id_loads_and_is_then_in_the_cache(key, folders, tmp_path, monkeyp
     assert fetched.family is cached.family and answered(fetched)[:2] == answered(cached)[:2]
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", STANDINS)
 def test_names_of_earlier_versions_find_their_weights(key, folders, originals):
     names = json.loads((folders / key / "model.safetensors.index.json").read_text())["weight_map"]
     assert not any(name.startswith("model.language_model") for name in names)

@@ -10,7 +10,8 @@ from fastv.families.config_reader import read_shape
 from fastv.loading.load import load
 from fastv.measurement.compare import Comparison, compare
 from fastv.presentation.overlay import dimmed
-from tests.support.standins_files import MOST_PIXELS, save_checkpoint
+from tests.support.family_standins.qwen_vl import MOST_PIXELS
+from tests.support.standins import save_checkpoint
 
 
 @pytest.mark.parametrize(

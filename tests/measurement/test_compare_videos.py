@@ -15,7 +15,7 @@ from fastv.measurement.compare import Comparison, Side, compare
 from fastv.presentation import comparison_html, report
 from fastv.presentation.side_labels import USUAL
 from tests.support.comparisons import Tags, words
-from tests.support.standins_files import save_checkpoint
+from tests.support.standins import save_checkpoint
 from tests.support.video_files import noise_clip
 
 QUESTION = "what is in the picture ?"

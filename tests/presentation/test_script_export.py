@@ -13,8 +13,7 @@ from fastv.inputs.video import open_video
 from fastv.loading.load import load
 from fastv.measurement.compare import Side, compare
 from fastv.presentation.script_export import Asked, script, script_of_both
-from tests.support.standins import save_llava_checkpoint
-from tests.support.standins_files import save_checkpoint
+from tests.support.standins import save_checkpoint, save_llava_checkpoint
 from tests.support.video_files import video
 
 AWKWARD = [

@@ -22,8 +22,7 @@ from tests.support.masked_reference import (
     visual_of,
     whole_state,
 )
-from tests.support.standins import IMAGE_TOKEN, PATCH
-from tests.support.standins_families import END, PICTURE, ROWS, STANDINS, START, VIDEO_TOKEN, WIDE
+from tests.support.standins import END, IMAGE_TOKEN, PATCH, PICTURE, ROWS, STANDINS, START, VIDEO_TOKEN, WIDE
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
 OPTIONS = GREEDY | dict(max_new_tokens=4, suppress_tokens=[2, START, END, *VISUAL])

@@ -12,29 +12,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-# (name now, name in the checkpoint), the first that fits is used.
-_RENAMES = {
-    "llava": (
-        ("model.language_model.", "language_model.model."),
-        ("lm_head.", "language_model.lm_head."),
-        *((f"model.{tower}.", f"{tower}.vision_model.") for tower in ("vision_tower", "image_tower", "video_tower")),
-        ("model.", ""),
-    ),
-    "qwen2_vl": (("model.language_model.", "model."), ("model.visual.", "visual.")),
-}
-_RENAMES |= {"video_llava": _RENAMES["llava"], "qwen2_5_vl": _RENAMES["qwen2_vl"]}
-_FLAT_TEXT = ("qwen2_vl", "qwen2_5_vl")  # these have the text part's settings at the config's top
-_PROCESSORS = {
-    "llava": "LlavaProcessor",
-    "video_llava": "VideoLlavaProcessor",
-    "qwen2_vl": "Qwen2VLProcessor",
-    "qwen2_5_vl": "Qwen2_5_VLProcessor",
-}
+from tests.support.standins import STANDINS
 
 
 def old_name(name: str, model_type: str) -> str:
     """What a weight is called in a hub checkpoint."""
-    for now, then in _RENAMES[model_type]:
+    for now, then in STANDINS[model_type].hub_names:
         if name.startswith(now):
             return then + name.removeprefix(now)
     return name
@@ -72,7 +55,7 @@ def change_config(folder: Path, **changes) -> None:
 
 def _old_config(config, dtype: torch.dtype) -> dict:
     settings = json.loads(config.to_json_string(use_diff=False))
-    if config.model_type in _FLAT_TEXT:
+    if STANDINS[config.model_type].flat_text:
         text = settings.pop("text_config")
         rope = text.pop("rope_parameters")
         text |= {
@@ -96,21 +79,21 @@ def _write_processor(processor, folder: Path, kind: str) -> None:
     """preprocessor_config.json, chat_template.json, the tokenizer's files, and, but for Qwen-VL, processor_config.json."""
     processor.tokenizer.save_pretrained(folder)
     pictures = json.loads(processor.image_processor.to_json_string())
-    if kind in _FLAT_TEXT:
+    if STANDINS[kind].flat_text:
         size = pictures.pop("size")
         pictures |= {"min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
     name = type(processor.image_processor).__name__.removesuffix("Pil").removesuffix("Fast")
     _write(
         folder / "preprocessor_config.json",
-        pictures | {"image_processor_type": name, "processor_class": _PROCESSORS[kind]},
+        pictures | {"image_processor_type": name, "processor_class": type(processor).__name__},
     )
     own = {
         name: getattr(processor, name)
         for name in ("patch_size", "vision_feature_select_strategy", "num_additional_image_tokens", "image_token")
         if getattr(processor, name, None) is not None
     }
-    if kind not in _FLAT_TEXT:
-        _write(folder / "processor_config.json", own | {"processor_class": _PROCESSORS[kind]})
+    if not STANDINS[kind].flat_text:
+        _write(folder / "processor_config.json", own | {"processor_class": type(processor).__name__})
     _write(folder / "chat_template.json", {"chat_template": processor.chat_template})
     (folder / "chat_template.jinja").unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from fastv.loading.load import load
 from fastv.miniature.world.example_clip import CLIP
 from tests.support.browser import opened
 from tests.support.serving import serving
-from tests.support.standins_files import save_checkpoint
+from tests.support.standins import save_checkpoint
 from tests.support.video_files import video
 
 QUESTION = "#question textarea, #question input"
