@@ -30,7 +30,9 @@ from fastv.errors import FastVError
 from fastv.families.catalogue import find
 from fastv.families.config_reader import read_shape
 from fastv.loading.load import DTYPES, LoadedModel, free_memory, load
-from fastv.measurement.timing import Machine, Pass, Timing, generate, interleaved, peak_memory, weight_bytes
+from fastv.measurement.machine import Machine
+from fastv.measurement.memory import peak_memory, weight_bytes
+from fastv.measurement.timing import Pass, Timing, generate, interleaved
 
 PICTURE, PATCH, VOCABULARY, IMAGE_TOKEN = 336, 14, 32_064, 32_000
 MIB = 2**20

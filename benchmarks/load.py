@@ -35,7 +35,7 @@ import psutil
 import torch
 
 from fastv.families.catalogue import CATALOGUE
-from fastv.measurement.timing import Machine
+from fastv.measurement.machine import Machine
 from fastv.miniature.world.scenes import scene
 
 SETTLED = 50  # requests after which memory should have stopped growing

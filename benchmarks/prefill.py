@@ -23,7 +23,10 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 
 from fastv import FastV
 from fastv.costs import flops as cost
-from fastv.measurement.timing import Machine, Spread, interleaved, peak_memory, seconds_inside, seconds_of
+from fastv.measurement.machine import Machine
+from fastv.measurement.memory import peak_memory
+from fastv.measurement.profiling import seconds_inside, seconds_of
+from fastv.measurement.timing import Spread, interleaved
 
 IMAGE_TOKEN, VOCABULARY, PATCH = 4, 1_000, 14
 GIB, MS = 2**30, 1e-3
@@ -72,7 +75,8 @@ def main() -> None:
     rooms = [
         module
         for name, module in sys.modules.items()
-        if name.startswith("fastv.") and name not in ("fastv.pruning.attention_tap", "fastv.measurement.timing")
+        if name.startswith("fastv.")
+        and name not in ("fastv.pruning.attention_tap", "fastv.measurement.timing", "fastv.measurement.profiling")
     ]
 
     @torch.inference_mode()

@@ -1,8 +1,8 @@
 """One picture or clip and one question, answered on two sides: both texts as they grow, then what each answer cost.
 
 The protocol: a first pass of each side streams its text and has its memory followed, untimed; then the sides take
-turns (A B A B) for the remaining warm-up rounds and for the timed ones, in which nothing else happens. FastV's own
-ranking is part of its passes. Sides of one model get the very same tensors; another model gets what its own processor
+turns, in alternating order (A B B A), for the remaining warm-up rounds and for the timed ones, in which nothing else
+happens. FastV's own ranking is part of its passes. Sides of one model get the very same tensors; another model gets what its own processor
 makes of the same picture or clip and question.
 """
 
@@ -23,9 +23,11 @@ from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, check_reads, prompt_of
 from fastv.inputs.video import Clip
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
+from fastv.measurement.machine import Machine
+from fastv.measurement.memory import peak_memory
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
-from fastv.measurement.system_load import watched
-from fastv.measurement.timing import Machine, Pass, Timing, generate, interleaved, now, peak_memory
+from fastv.measurement.system_load import watch_load
+from fastv.measurement.timing import Pass, Timing, generate, interleaved, now
 from fastv.validation import real, whole
 from fastv.worker import OutOfTime, Stopped, never, reports_of
 
@@ -141,7 +143,7 @@ class _Duel:
         }
         self.prompts = {name: made[id(side.loaded.model)] for name, side in self.sides.items()}
         peaks = {name: self._first_pass(name) for name in self.sides}
-        with watched() as others:
+        with watch_load() as others:
             passes = interleaved(
                 [partial(self._pass, name) for name in self.sides], repeats=self.repeats, warmup=self.warmup - 1
             )

@@ -9,7 +9,8 @@ from typing import Any
 from fastv.costs.flops import check_budget
 from fastv.inputs.frame_view import Grid, Seen
 from fastv.loading.load import LoadedModel
-from fastv.measurement.timing import Machine, Timing
+from fastv.measurement.machine import Machine
+from fastv.measurement.timing import Timing
 from fastv.pruning.pruner import FastV
 
 SIDES = ("baseline", "fastv")

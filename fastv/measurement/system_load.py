@@ -1,6 +1,6 @@
-"""What else a machine was doing while something was measured on it, and how much of it this program may use.
+"""The load that other processes put on the machine during a measurement, and the cores this process may use.
 
-Reads the system's own counters before and after, and does nothing in between.
+Only the system's own counters are read, before and after.
 """
 
 from __future__ import annotations
@@ -22,29 +22,33 @@ _QUOTAS = (
 
 
 @dataclass
-class Neighbours:
-    """busy_cores: how many cores other programs kept busy on average, None until the block that watched them ends (and
-    where the system does not tell). A virtual machine sees none of the programs outside of it, only the time it was
-    kept waiting for: that counts as busy.
+class OtherLoad:
+    """The load from other processes during a block.
+
+    Attributes
+    ----------
+    busy_cores : float or None
+        Cores they kept busy on average; None until the block ends, and where the system does not tell. A virtual machine
+        does not see the processes outside of it, only the time that was stolen from it, which counts as busy.
     """
 
     busy_cores: float | None = None
 
 
 @contextmanager
-def watched() -> Iterator[Neighbours]:
-    """Fills in the neighbours when the block ends."""
-    neighbours = Neighbours()
+def watch_load() -> Iterator[OtherLoad]:
+    """Measure the load from other processes while the context is open."""
+    load = OtherLoad()
     before = _counters()
-    yield neighbours
+    yield load
     after = _counters()
     if before and after and after[2] > before[2]:
-        everybody, own, seconds = (late - early for early, late in zip(before, after))
-        neighbours.busy_cores = max(0.0, (everybody - own) / seconds)
+        everything, own, seconds = (late - early for early, late in zip(before, after))
+        load.busy_cores = max(0.0, (everything - own) / seconds)
 
 
 def _counters() -> tuple[float, float, float] | None:
-    """Seconds of work of all cores together, those of this program, and the time."""
+    """Busy seconds of all cores together, those of this process, and the time."""
     try:
         total, own = psutil.cpu_times(), psutil.Process().cpu_times()
     except (OSError, psutil.Error):
@@ -55,16 +59,16 @@ def _counters() -> tuple[float, float, float] | None:
     return sum(total) - guests - idle, own.user + own.system, time.perf_counter()
 
 
-def cores_given() -> tuple[float, int]:
-    """How many cores this program may use, by affinity and by its container's quota, and how many there are."""
-    there = os.cpu_count() or 1
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+def available_cores() -> tuple[float, int]:
+    """Cores this process may use, by affinity and by its container's quota, and cores there are."""
+    present = os.cpu_count() or 1
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else present
     quota = _quota()
-    return min(float(affinity), quota) if quota else float(affinity), max(there, affinity)
+    return min(float(affinity), quota) if quota else float(affinity), max(present, affinity)
 
 
 def _quota() -> float | None:
-    """A control group's limit in cores, of either version; None without one."""
+    """A control group's limit in cores, version 1 or 2; None without one."""
     joint, used, period = _QUOTAS
     try:
         words = joint.read_text().split() if joint.is_file() else [used.read_text(), period.read_text()]

@@ -33,7 +33,8 @@ from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, prompt_of
 from fastv.inputs.question_csv import Item, read_questions
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory, load
-from fastv.measurement.timing import Machine, generate
+from fastv.measurement.machine import Machine
+from fastv.measurement.timing import generate
 from fastv.pruning.pruner import FastV
 from fastv.pruning.scorers import RANKS
 from fastv.stats import Change, Ratio, Score

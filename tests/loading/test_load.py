@@ -22,7 +22,7 @@ from fastv.loading.load import load
 from fastv.loading.machine_memory import RAM, Gpu, Room
 from fastv.loading.memory_fit import Place
 from fastv.loading.precision import entry_device, held_bytes, keywords, own_dtype, placed
-from fastv.measurement.timing import weight_bytes
+from fastv.measurement.memory import weight_bytes
 from fastv.worker import Stopped
 from tests.support.standins import QUESTION_WORDS, VISUAL_TOKENS, llava_inputs, save_llava_checkpoint, tiny_llava
 

@@ -11,14 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from fastv.measurement import system_load
-from fastv.measurement.timing import Machine, interleaved
-from fastv.worker import OutOfTime
 
 BUSY = "import time; end = time.time() + {seconds}\nwhile time.time() < end: pass"
 
 
 def busy_cores(work) -> float:
-    with system_load.watched() as seen:
+    with system_load.watch_load() as seen:
         assert seen.busy_cores is None
         work()
     return seen.busy_cores
@@ -58,46 +56,13 @@ def test_a_containers_quota_counts(tmp_path, monkeypatch, content, cores):
     monkeypatch.setattr(system_load, "_QUOTAS", (joint, *system_load._QUOTAS[1:]))
     monkeypatch.setattr(system_load.os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
     monkeypatch.setattr(system_load.os, "cpu_count", lambda: 64)
-    assert system_load.cores_given() == (cores or 4.0, 64)
+    assert system_load.available_cores() == (cores or 4.0, 64)
 
 
 def test_the_older_kind_of_quota_counts_too(tmp_path, monkeypatch):
     used, period = tmp_path / "quota", tmp_path / "period"
     used.write_text("50000\n"), period.write_text("100000\n")
     monkeypatch.setattr(system_load, "_QUOTAS", (tmp_path / "none", used, period))
-    assert system_load.cores_given()[0] == 0.5
+    assert system_load.available_cores()[0] == 0.5
     used.write_text("-1\n")
-    assert system_load.cores_given()[0] >= 1
-
-
-def test_the_share_is_said_in_words():
-    base = ("Some CPU", 2, "3.12", "2.8", "5.23")
-    assert Machine(*base).share == ""
-    assert Machine(*base, 2.0, 64, 0.01).share == ", 2 of 64 cores; no other program was at work meanwhile"
-    assert "kept 1.3 cores busy" in Machine(*base, 1.5, 64, 1.26).share
-
-
-@pytest.mark.parametrize("passes, rounds", [(4, 1), (5, 1), (6, 2), (99, 3)])
-def test_time_that_runs_out_ends_with_whole_rounds(passes, rounds):
-    """With one round of warm-up, of two sides."""
-    left = iter(range(passes))
-
-    def side():
-        for number in left:
-            return number
-        raise OutOfTime
-
-    one, other = interleaved([side, side], repeats=3, warmup=1)
-    assert (one, other) == ([2, 4, 6][:rounds], [3, 5, 7][:rounds])
-
-
-@pytest.mark.parametrize("passes", [0, 1, 2, 3])
-def test_time_that_runs_out_before_a_round_is_timed_is_an_error(passes):
-    left = iter(range(passes))
-
-    def side():
-        if next(left, None) is None:
-            raise OutOfTime
-
-    with pytest.raises(OutOfTime):
-        interleaved([side, side], repeats=3, warmup=1)
+    assert system_load.available_cores()[0] >= 1

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import gc
-import statistics
-from types import SimpleNamespace
-
 import pytest
-import torch
 
 from fastv import FastV
 from fastv.costs.memory import kv_cache_bytes
 from fastv.families.config_reader import read_shape
 from fastv.measurement import timing as measure
-from fastv.measurement.timing import Pass, Spread, Timing
+from fastv.measurement.memory import peak_memory
+from fastv.measurement.timing import Pass, Spread, Timing, interleaved
+from fastv.worker import OutOfTime
 from tests.support.standins import llava_inputs, tiny_llava
-
-KILO = 1_000
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +65,7 @@ def test_a_single_token_has_no_decode_time(model, clock, inputs):
 def test_measuring_does_not_change_the_answer(model, inputs):
     expected = plain_tokens(model, inputs, 6)
     seen = []
-    with measure.peak_memory(model):
+    with peak_memory(model):
         assert measure.generate(model, inputs, max_new_tokens=6, on_token=seen.append).tokens == expected
     assert seen == [expected[:count] for count in range(1, 7)]
 
@@ -86,23 +80,6 @@ def test_an_answer_is_greedy_whatever_the_checkpoint_says(model, inputs, monkeyp
     ):
         monkeypatch.setattr(model.generation_config, name, value)
         assert measure.generate(model, inputs, max_new_tokens=12).tokens == expected
-
-
-def test_the_peak_is_that_of_all_gpus_a_model_lies_on(monkeypatch):
-    """With a CUDA that is none: each GPU's allocator says what it had before, and at most."""
-    before, most, reset = {0: 100, 1: 40}, {0: 130, 1: 90}, []
-    weights = [SimpleNamespace(device=torch.device("cuda", number)) for number in (0, 1, 1)]
-    monkeypatch.setattr(measure, "weight_bytes", lambda model: 140)
-    for name, told in (
-        ("synchronize", lambda gpu: None),
-        ("memory_allocated", lambda gpu: before[gpu.index]),
-        ("max_memory_allocated", lambda gpu: most[gpu.index]),
-        ("reset_peak_memory_stats", lambda gpu: reset.append(gpu.index)),
-    ):
-        monkeypatch.setattr(torch.cuda, name, told)
-    with measure.peak_memory(SimpleNamespace(parameters=lambda: iter(weights))) as memory:
-        assert sorted(reset) == [0, 1]
-    assert memory.peak_bytes == 140 + 30 + 50
 
 
 def test_an_answer_ends_at_its_end_token(model, inputs):
@@ -137,122 +114,37 @@ def test_cache_bytes_are_those_of_the_formula(k, r, kv_heads):
     assert answer.kv_cache_bytes == kv_cache_bytes(read_shape(model.config).decoder, lengths, "float32")
 
 
-def test_the_sides_take_turns_and_warm_up_runs_are_dropped():
+def test_the_sides_take_turns_in_alternating_order_and_warm_up_runs_are_dropped():
     order = []
 
     def side(name):
         return lambda: order.append(name) or len(order)
 
-    assert measure.interleaved([side("A"), side("B")], repeats=2, warmup=1) == [[3, 5], [4, 6]]
-    assert "".join(order) == "ABABAB"
+    assert measure.interleaved([side("A"), side("B")], repeats=2, warmup=1) == [[4, 5], [3, 6]]
+    assert "".join(order) == "ABBAAB"
 
 
-def test_seconds_of_a_module_are_taken_in_the_block_alone(clock):
-    layer = torch.nn.Linear(2, 2)
-    with measure.seconds_of(layer, CPU) as seconds:
-        layer(torch.ones(2))
-        layer(torch.ones(2))
-    layer(torch.ones(2))
-    assert seconds == [1.0, 1.0]
-    assert not layer._forward_hooks and not layer._forward_pre_hooks
+@pytest.mark.parametrize("passes, rounds", [(4, 1), (5, 1), (6, 2), (99, 3)])
+def test_time_that_runs_out_ends_with_whole_rounds(passes, rounds):
+    """With one round of warm-up, of two sides."""
+    left = iter(range(passes))
+
+    def side():
+        for number in left:
+            return number
+        raise OutOfTime
+
+    one, other = interleaved([side, side], repeats=3, warmup=1)
+    assert (one, other) == ([3, 4, 7][:rounds], [2, 5, 6][:rounds])
 
 
-def test_shared_weights_count_once():
-    first, second = torch.nn.Linear(10, 20, bias=False), torch.nn.Linear(10, 20, bias=False)
-    both = torch.nn.Sequential(first, second)
-    assert measure.weight_bytes(both) == 2 * 800
-    second.weight = first.weight
-    first.register_buffer("table", torch.zeros(25))
-    assert measure.weight_bytes(both) == 800 + 100
+@pytest.mark.parametrize("passes", [0, 1, 2, 3])
+def test_time_that_runs_out_before_a_round_is_timed_is_an_error(passes):
+    left = iter(range(passes))
 
+    def side():
+        if next(left, None) is None:
+            raise OutOfTime
 
-@pytest.fixture
-def weight():
-    """A model of 4,000 bytes: one weight."""
-    model = torch.nn.Module()
-    model.weight = torch.nn.Parameter(torch.ones(KILO), requires_grad=False)
-    return model
-
-
-def peak_beyond_weights(model, run) -> int:
-    with measure.peak_memory(model) as memory:
-        run()
-    return memory.peak_bytes - measure.weight_bytes(model)
-
-
-def test_what_is_alive_at_once_counts_and_what_was_freed_does_not(weight):
-    def run():
-        first = weight.weight + 1
-        second = first * 2
-        del first
-        return second + 1
-
-    assert peak_beyond_weights(weight, run) == 2 * 4 * KILO
-
-
-def test_views_and_changes_in_place_take_no_memory(weight):
-    def run():
-        copy = weight.weight.clone()
-        views = copy.view(10, 100).t(), copy[:5], weight.weight[3:]
-        copy.add_(1)
-        return views
-
-    assert peak_beyond_weights(weight, run) == 4 * KILO
-
-
-def test_a_view_keeps_its_whole_memory_alive(weight):
-    def run():
-        part = (weight.weight + 1)[:1]
-        return part, weight.weight + 2
-
-    assert peak_beyond_weights(weight, run) == 2 * 4 * KILO
-
-
-def test_what_was_there_before_does_not_count(weight):
-    before = torch.ones(KILO)
-    assert peak_beyond_weights(weight, lambda: before.view(-1).mul_(2)) == 0
-
-
-def test_an_error_leaves_nothing_switched_on(weight):
-    with pytest.raises(ZeroDivisionError), measure.peak_memory(weight) as memory:
-        1 / 0
-    assert memory.peak_bytes == 0
-    assert not torch.utils._python_dispatch._get_current_dispatch_mode_stack()
-
-
-def test_the_peak_is_the_same_each_time(model, inputs):
-    def peak() -> int:
-        with measure.peak_memory(model) as memory:
-            measure.generate(model, inputs, max_new_tokens=3)
-        return memory.peak_bytes
-
-    gc.collect()
-    assert peak() == peak() > measure.weight_bytes(model)
-
-
-@pytest.mark.parametrize("rank", ["last_token", "random"])
-def test_fastv_needs_no_more_memory_where_activations_are_what_counts(rank):
-    model = tiny_llava(layers=6, side=12)
-    inputs = llava_inputs(side=12)
-
-    def peak() -> int:
-        with measure.peak_memory(model) as memory:
-            measure.generate(model, inputs, max_new_tokens=3)
-        return memory.peak_bytes
-
-    baseline = peak()
-    with FastV(k=2, r=0.5, rank=rank)(model):
-        assert peak() <= baseline
-
-
-def test_the_machine_names_itself():
-    here = measure.Machine.here(CPU)
-    assert here.device and here.threads == torch.get_num_threads() and here.torch == torch.__version__
-
-
-def test_time_inside_a_module_is_what_its_functions_take_with_all_they_call():
-    with measure.seconds_inside(statistics) as inside:
-        sorted(range(200_000), key=lambda number: -number)
-    with measure.seconds_inside(statistics) as more:
-        statistics.median(range(200_000))
-    assert inside == [0] and more[0] > 0
+    with pytest.raises(OutOfTime):
+        interleaved([side, side], repeats=3, warmup=1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fastv.measurement.timing import Machine
+from fastv.measurement.machine import Machine
 from fastv.presentation import comparison_html
 from fastv.presentation.side_labels import USUAL
 from tests.support.comparisons import HOSTILE, PRUNED, Tags, comparison, duel, pruned, run, spread, words

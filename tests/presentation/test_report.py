@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fastv.evidence.known_quality import known_quality
-from fastv.measurement.timing import Machine
+from fastv.measurement.machine import Machine
 from fastv.presentation import comparison_html, report
 from tests.support.comparisons import HOSTILE, PLAIN, PRUNED, Tags, comparison, duel, pruned, run, words
 

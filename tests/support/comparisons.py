@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 from PIL import Image
 
 from fastv.inputs.frame_view import Seen
+from fastv.measurement.machine import Machine
 from fastv.measurement.results import Comparison, RunResult, Setup
-from fastv.measurement.timing import Machine, Spread, Timing
+from fastv.measurement.timing import Spread, Timing
 
 HOSTILE = '<img src=x onerror="alert(1)">${alert(2)} {{x}} & </p>'
 

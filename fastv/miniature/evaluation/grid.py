@@ -20,7 +20,8 @@ from fastv.costs.solver import Solution, Target, Workload, solve_all
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import fingerprint, packed
 from fastv.inputs.prompt import prompt_of
-from fastv.measurement.timing import Machine, Pass, generate, interleaved
+from fastv.measurement.machine import Machine
+from fastv.measurement.timing import Pass, generate, interleaved
 from fastv.miniature.evaluation.batched_generation import Answer, Exam
 from fastv.miniature.evaluation.scoring import is_right
 from fastv.miniature.world.question_templates import TASKS
