@@ -6,6 +6,7 @@ they were taken on, so that for another one nothing is known. No torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastv.costs.flops import kept_tokens
@@ -56,14 +57,7 @@ def solve_time(
     curve = _curve(found, k, rank)
     if len(curve) < 2:
         return Unknown(k, f"No time to the first token of {found.model} was measured at K={k}.")
-    if curve[-1][1] > seconds:
-        return NotReachable(
-            k,
-            curve[-1][1],
-            f"Even at R={100 * curve[-1][0]:g}%, the most that was measured at K={k}, "
-            f"the first token took {curve[-1][1] / seconds:.2f} times as long.",
-        )
-    return _crossing(curve, seconds, k, found.visual_tokens, where)
+    return interpolated(curve, seconds, k, found.visual_tokens, where)
 
 
 def _curve(found: Measured, k: int, rank: str) -> list[tuple[float, float]]:
@@ -73,8 +67,33 @@ def _curve(found: Measured, k: int, rank: str) -> list[tuple[float, float]]:
     return sorted((point.r, found.seconds(point)) for point in points)
 
 
-def _crossing(curve: list[tuple[float, float]], seconds: float, k: int, visual: int, where: str) -> TimeSolution:
-    """The least R from which on every measured time is within the target: times scatter, and may not fall all along."""
+def interpolated(
+    curve: Sequence[tuple[float, float]], seconds: float, k: int, visual: int, where: str
+) -> TimeSolution | NotReachable:
+    """The least R from which on every time is within a target, linear between neighboring R.
+
+    Times scatter and need not fall all along, so a point in time that is followed by a later one does not count.
+
+    Parameters
+    ----------
+    curve : sequence of (float, float)
+        R, ascending, and seconds to the first token; at least two.
+    seconds : float
+        The target.
+    k : int
+        The K of the curve.
+    visual : int
+        Visual tokens of the prompt, to which R is rounded.
+    where : str
+        Where the times were taken.
+    """
+    if curve[-1][1] > seconds:
+        return NotReachable(
+            k,
+            curve[-1][1],
+            f"Even at R={100 * curve[-1][0]:g}%, the largest R that was measured at K={k}, "
+            f"the first token took {curve[-1][1] / seconds:.2f} times as long.",
+        )
     last = len(curve) - 1
     while last > 0 and curve[last - 1][1] <= seconds:
         last -= 1

@@ -33,8 +33,9 @@ def map_pane(chosen: Settings, benchmark: str) -> Markup:
     small = amount(chosen.small_shape, chosen.small_workload, chosen.measure, None, 0.0)
     whole, whole_name = (own, chosen.name) if chosen.relative == "itself" else (small, name_of(chosen.small))
     most = max(own, whole)
-    texts = [[f"{100 * value / whole:.0f}" for value in row] for row in grid.values]
-    heats = [[STRONGEST * value / most for value in row] for row in grid.values]
+    values = [[value or 0.0 for value in row] for row in grid.values]  # costs are known everywhere
+    texts = [[f"{100 * value / whole:.0f}" for value in row] for row in values]
+    heats = [[STRONGEST * value / most for value in row] for row in values]
     lines, legend = _lines(chosen, grid, small)
     markers = [Marker(f"preset {name}", k, r) for name, k, r in budgets_for(chosen)]
     title = f"{measure.title}: percent of what {whole_name} takes without FastV"
@@ -72,24 +73,27 @@ def map_pane(chosen: Settings, benchmark: str) -> Markup:
 
 def _frames(chosen: Settings) -> int:
     """How many frames the prompt has, 0 for still pictures."""
-    return chosen.workload.pictures if chosen.workload.pictures > chosen.pictures else 0
+    frames = chosen.workload.pictures or 0
+    return frames if frames > chosen.pictures else 0
 
 
 def _lines(chosen: Settings, grid: Grid, small: float) -> tuple[list[Line], list[dict[str, str]]]:
     """The contours at the smaller model's cost, and their legend. A model has none with itself."""
     if chosen.model == chosen.small:
         return [], []
-    name = name_of(chosen.small)
+    name, own = name_of(chosen.small), amount(chosen.shape, chosen.workload, chosen.measure, None, 0.0)
+    if own <= small:
+        return [], [{"kind": "", "text": f"all of it costs less than {name}"}]
     lines = [Line("total", contour(grid, small))]
     legend = [
         {"kind": "key-total", "text": f"costs what {name} costs"}
         if lines[0].spots
-        else {"kind": "", "text": f"no (K, R) here meets what {name} takes"}
+        else {"kind": "", "text": f"all of it costs more than {name}"}
     ]
     if chosen.measure == "prefill-paper":
         depth = chosen.shape.decoder.layers / chosen.small_shape.decoder.layers
         per_layer = Line("per-layer", contour(grid, small * depth))
         if per_layer.spots:
             lines.append(per_layer)
-            legend.append({"kind": "key-per-layer", "text": "the same per layer, as the paper compares"})
+            legend.append({"kind": "key-per-layer", "text": "the same per layer, as in the paper"})
     return lines, legend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,11 +11,12 @@ from markupsafe import Markup
 from fastv.app.explore.state import Settings, name_of
 from fastv.costs.cost_map import rows_for
 from fastv.costs.solver import NotReachable, Solution, Target, Workload, solve
-from fastv.evidence import published
 from fastv.evidence.latency_solver import TimeSolution, solve_time
 from fastv.evidence.measurements import measured
+from fastv.evidence.published import LatencyRow
+from fastv.evidence.published_latency import PublishedTimes, published_times
 from fastv.families.shapes import ModelShape
-from fastv.formatting import budget, sized
+from fastv.formatting import percent, sized
 from fastv.presentation.html import render
 
 # Columns of the table of equivalents -> quantity and convention of fastv.costs.solver.
@@ -25,28 +27,38 @@ _BASES = {
 }
 
 
+@dataclass(frozen=True)
+class _Card:
+    """One way to be as cheap: K and R of its button, or neither, and a sentence."""
+
+    kind: str
+    title: str
+    note: str
+    text: str
+    k: int | None = None
+    r: float | None = None
+
+
 def equivalence_pane(chosen: Settings) -> Markup:
-    """As cheap as the smaller model: in total and per layer, why they differ, by time, and R for every K."""
+    """As cheap as the smaller model in total, per layer and by time; why these differ; and R for every K."""
     small = name_of(chosen.small)
     if chosen.model == chosen.small:
         return render("app/explore/equivalence", small=small, is_small=True)
+    rows = {k: [_cell(chosen, basis, k) for basis in _BASES] for k in rows_for(chosen.shape)}
     return render(
         "app/explore/equivalence",
         small=small,
         is_small=False,
         name=chosen.name,
-        k=chosen.k,
-        layers=chosen.shape.decoder.layers,
-        small_layers=chosen.small_shape.decoder.layers,
         text_tokens=chosen.workload.text_tokens,
         visual_tokens=chosen.workload.visual_tokens,
         cards=[
-            _card(chosen, "total", "In total", "all decoder layers together"),
-            _card(chosen, "per-layer", "Per layer", "their average, as in the paper's Table 1"),
+            _flops_card(chosen, "total", "In total", "FLOPs of all decoder layers"),
+            _flops_card(chosen, "per-layer", "Per layer", "FLOPs of the average layer, as in the paper's Table 1"),
+            _time_card(chosen),
         ],
-        published=_published_times() if chosen.model == "llava-1.5-13b" else [],
-        time=_same_time(chosen),
-        rows=[{"k": k, "cells": [_cell(chosen, basis, k) for basis in _BASES]} for k in rows_for(chosen.shape)],
+        why=_why(chosen),
+        table=rows if any(cell is None or cell["r"] for cells in rows.values() for cell in cells) else {},
     )
 
 
@@ -68,61 +80,97 @@ def _slider_r(r: float) -> float:
     return round(r, 3)
 
 
-def _card(chosen: Settings, basis: str, title: str, note: str) -> dict[str, Any]:
-    found, card = _r_at(chosen, basis, chosen.k), {"basis": basis, "title": title, "note": note}
+def _share(chosen: Settings, k: int | None, r: float, quantity: str = "decoder_prefill_flops") -> float:
+    """Decoder FLOPs (paper's formula) as a fraction of the smaller model's without FastV."""
+    own = chosen.workload.cost(chosen.shape, k, r, "paper")
+    small = chosen.small_workload.cost(chosen.small_shape, None, 0.0, "paper")
+    return float(getattr(own, quantity) / getattr(small, quantity))
+
+
+def _is_free(found: Solution | TimeSolution, visual_tokens: int) -> bool:
+    """Whether nothing has to be dropped."""
+    return found.kept == visual_tokens
+
+
+def _flops_card(chosen: Settings, basis: str, title: str, note: str) -> _Card:
+    found, small = _r_at(chosen, basis, chosen.k), name_of(chosen.small)
     if isinstance(found, NotReachable):
-        return card | {"reason": found.reason}
-    total = chosen.workload.cost(chosen.shape, found.k, found.r, "paper").decoder_prefill_flops
-    whole = chosen.small_workload.cost(chosen.small_shape, None, 0.0, "paper").decoder_prefill_flops
-    return card | {
-        "reason": "",
-        "k": found.k,
-        "r": _slider_r(found.r),
-        "kept": found.kept,
-        "continuous_r": found.continuous_r,
-        "share": total / whole,
-    }
+        return _Card(basis, title, note, f"Not reachable at K={chosen.k}. {found.reason}")
+    if _is_free(found, chosen.workload.visual_tokens):
+        share = percent(_share(chosen, None, 0.0, _BASES[basis][0]))
+        return _Card(basis, title, note, f"Nothing to drop: without FastV it takes {share} of what {small} takes.")
+    text = (
+        f"{found.kept:,} of {chosen.workload.visual_tokens:,} visual tokens kept; equal cost at "
+        f"R={percent(found.continuous_r)}. In total {percent(_share(chosen, found.k, found.r))} of {small}'s FLOPs."
+    )
+    return _Card(basis, title, note, text, found.k, _slider_r(found.r))
 
 
-def _cell(chosen: Settings, basis: str, k: int) -> dict[str, float] | None:
+def _cell(chosen: Settings, basis: str, k: int) -> dict[str, Any] | None:
+    """R of one row and column of the table; None where it is not reachable."""
     found = _r_at(chosen, basis, k)
     if isinstance(found, NotReachable):
         return None
-    return {"r": _slider_r(found.r), "continuous_r": found.continuous_r}
-
-
-def _same_time(chosen: Settings) -> dict[str, Any]:
-    """As fast as the smaller model, by times measured here; or a sentence why that is not known (``r`` is None)."""
-    small, name = measured(chosen.small), name_of(chosen.small)
-    if small is None or measured(chosen.model) is None:
-        reason = (
-            f"At which R it is as fast as {name} is not known here: no times to the first token were measured of both."
-        )
-        return {"r": None, "reason": reason}
-    seconds, device = small.unpruned.first_token_seconds, str(small.machine["device"])
-    found = solve_time(measured(chosen.model), seconds, chosen.k, device=device)
-    if not isinstance(found, TimeSolution):
-        told = "not reachable" if isinstance(found, NotReachable) else "not known"
-        return {"r": None, "reason": f"As fast as {name}: {told} at K={chosen.k}. {found.reason}"}
     return {
-        "k": found.k,
         "r": _slider_r(found.r),
-        "seconds": sized(seconds, "seconds"),
-        "device": device,
-        "between": found.between,
+        "continuous_r": found.continuous_r,
+        "already_cheaper": _is_free(found, chosen.workload.visual_tokens),
     }
 
 
-def _published_times() -> list[dict[str, Any]]:
-    """The published times that tell which of the two is right."""
-    return [
-        {
-            "name": name_of(row.model),
-            "setting": "without FastV" if row.k is None else budget(row.k, row.r),
-            "seconds": row.first_token_seconds,
-        }
-        for row in published.latency()
-        if row.source == "official README"
-        and row.precision == "fp16"
-        and (row.model, row.r) in (("llava-1.5-7b", 0.0), ("llava-1.5-13b", 0.5), ("llava-1.5-13b", 0.75))
-    ]
+def _why(chosen: Settings) -> str:
+    """Why total and per layer differ; empty where that does not matter."""
+    layers, less = chosen.shape.decoder.layers, chosen.small_shape.decoder.layers
+    if layers == less:
+        return f"Both models have {layers} layers, so the two counts of FLOPs agree."
+    if layers < less:
+        return ""
+    small = name_of(chosen.small)
+    return (
+        f"The paper compares the average layer. {chosen.name} has {layers} layers, {small} {less}: at equal cost per "
+        f"layer it still takes {percent(layers / less)} of {small}'s FLOPs. Equal cost of the whole prompt is the total."
+    )
+
+
+def _time_card(chosen: Settings) -> _Card:
+    """As fast to the first token, by times measured here, else by published ones, else unknown."""
+    note = "to the first token"
+    small = measured(chosen.small)
+    if small is not None and measured(chosen.model) is not None:
+        return _measured_time(chosen, small.unpruned.first_token_seconds, str(small.machine["device"]))
+    found = published_times(chosen.model, chosen.small, chosen.workload.visual_tokens, chosen.k)
+    if found is not None:
+        return _published_time(chosen, found)
+    text = f"Not known: no times of both {chosen.name} and {name_of(chosen.small)} on one device were measured here."
+    return _Card("time", "In time", note, text)
+
+
+def _measured_time(chosen: Settings, seconds: float, device: str) -> _Card:
+    title, note, small = "In time", "to the first token, measured here", name_of(chosen.small)
+    found = solve_time(measured(chosen.model), seconds, chosen.k, device=device)
+    if isinstance(found, NotReachable):
+        return _Card("time", title, note, f"Not reachable at K={chosen.k}. {found.reason}")
+    if not isinstance(found, TimeSolution):
+        return _Card("time", title, note, f"Not known at K={chosen.k}. {found.reason}")
+    text = (
+        f"{sized(seconds, 'seconds')}, as {small} without FastV, on {device}. Interpolated between measured "
+        f"R={percent(found.between[0])} and {percent(found.between[1])}."
+    )
+    return _Card("time", title, note, text, found.k, _slider_r(found.r))
+
+
+def _published_time(chosen: Settings, found: PublishedTimes) -> _Card:
+    title, note = "In time", f"to the first token, published for one picture on {found.device}, {found.precision}"
+    rows = ", ".join(_time_of(row) for row in found.neighbors)
+    text = (
+        f"{name_of(chosen.small)} {found.reference.first_token_seconds:.3f} s; {chosen.name} {rows} ({found.source})."
+    )
+    solution = found.solution
+    if isinstance(solution, NotReachable):
+        return _Card("time", title, note, f"Not reachable with a published R. {text}")
+    return _Card("time", title, note, f"{text} R is interpolated.", solution.k, _slider_r(solution.r))
+
+
+def _time_of(row: LatencyRow) -> str:
+    setting = "without FastV" if row.k is None else f"at R={percent(row.r)}"
+    return f"{row.first_token_seconds:.3f} s {setting}"

@@ -18,7 +18,9 @@ from fastv.evidence.quality_grid import measured_grid, quality_grid
 from fastv.formatting import budget, percent, points
 from fastv.presentation.html import render
 
+_PHRASE = "with the highest attention from the last prompt token"
 STRONGEST = 0.55  # of the color: text on it stays readable
+_FULL_COLOR = 0.1  # share of the score whose loss gets the strongest color, where no cell loses more
 
 
 def quality_map(chosen: Settings, benchmark: str) -> Markup:
@@ -32,13 +34,14 @@ def quality_map(chosen: Settings, benchmark: str) -> Markup:
 def _measured_map(chosen: Settings, found: Measured) -> Markup:
     grid, whole = measured_grid(found), found.score(found.unpruned)
     texts = [["" if value is None else f"{100 * value:.1f}" for value in row] for row in grid.values]
-    notes = {(point.k, point.r): _note(found, point) for point in _ranked(found)}
+    notes = {(point.k, point.r): _note(found, point) for point in _ranked(found) if point.k is not None}
     return render(
         "app/explore/quality_map",
         kind="measured",
         title="Questions answered right",
         name=chosen.name,
         whole=whole,
+        phrase=_PHRASE,
         has_random_row=0 in grid.rows,
         plane=_plane(
             grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen, notes
@@ -56,8 +59,8 @@ def _ranked(found: Measured) -> list[MeasuredPoint]:
 def _note(found: Measured, point: MeasuredPoint) -> str:
     score, change = found.score(point), found.change(point)
     return (
-        f"95% interval {percent(score.low)} to {percent(score.high)}, {points(change.share)} "
-        f"({points(change.low)} to {points(change.high)}) points since no FastV"
+        f"95% CI {percent(score.low)} to {percent(score.high)}; {points(change.share)} points from no FastV "
+        f"(95% CI {points(change.low)} to {points(change.high)})"
     )
 
 
@@ -121,5 +124,8 @@ def _plane(
     chosen: Settings,
     notes: Mapping[tuple[int, float], str],
 ) -> Markup:
-    heats = [[0 if value is None else STRONGEST * min(value / whole, 1) ** 3 for value in row] for row in grid.values]
+    # As on the map of costs, the stronger color is what one wants less: here what is lost of the whole score.
+    losses = [[0.0 if value is None else max(whole - value, 0.0) for value in row] for row in grid.values]
+    largest = max(_FULL_COLOR * whole, *(loss for row in losses for loss in row))
+    heats = [[STRONGEST * loss / largest for loss in row] for row in losses]
     return heat_map(grid, texts, heats, title=title, unit=unit, chosen=(chosen.k, round(chosen.r, 3)), notes=notes)

@@ -251,18 +251,19 @@ def stacked_bars(parts: Sequence[tuple[str, float, float]], sides: tuple[str, st
     sides : (str, str)
         The bars' titles.
     """
-    longest = max(sum(part[side] for part in parts) for side in (1, 2)) or 1
+    amounts = {"baseline": [part[1] for part in parts], "fastv": [part[2] for part in parts]}
+    longest = max(map(sum, amounts.values())) or 1
     bars = [
         {
             "kind": kind,
             "title": title,
             "pieces": [
-                {"index": index, "name": part[0], "width": f"{100 * part[side] / longest:.3f}"}
-                for index, part in enumerate(parts)
-                if part[side] > 0
+                {"index": index, "name": parts[index][0], "width": f"{100 * amount / longest:.3f}"}
+                for index, amount in enumerate(amounts[kind])
+                if amount > 0
             ],
         }
-        for side, (kind, title) in enumerate(zip(("baseline", "fastv"), sides, strict=True), start=1)
+        for kind, title in zip(amounts, sides, strict=True)
     ]
     return render("app/shared/stacked_bars", bars=bars)
 

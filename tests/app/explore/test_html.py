@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import statistics
@@ -72,13 +73,66 @@ def text(**changes) -> dict[str, str]:
     return {name: words(html) for name, html in shown(**changes).items()}
 
 
+def numbers(said: str) -> set[str]:
+    """The numbers of a text, with the percent sign where they have one."""
+    return set(re.findall(r"\d+(?:[.,]\d+)*%?", said))
+
+
+def cards(**changes) -> tuple:
+    """K, R and the words of the three cards, and the sentence below them."""
+    html = shown(**changes)["equivalence"]
+    found = []
+    for card in re.findall('<section class="card.*?</section>', html, re.DOTALL):
+        button = re.search('data-k="(.*?)" data-r="(.*?)"', card)
+        found.append((*(button.groups() if button else (None, None)), words(card)))
+    why = re.search('<p class="why">(.*?)</p>', html, re.DOTALL)
+    return (*found, words(why[1]) if why else "")
+
+
 def test_the_honest_and_the_paper_s_equivalent_stand_side_by_side():
     said = text()
     assert "54.7% of LLaVA-1.5 13B without FastV, 106.5% of LLaVA-1.5 7B" in said["map"]
-    assert "K=2, R=53.8% 266 of 576 visual tokens stay (the costs meet at 53.7%); 99.8% " in said["equivalence"]
-    assert "meet at 39.4%" in said["equivalence"] and "40 layers and LLaVA-1.5 7B has 32" in said["equivalence"]
-    for seconds in ("0.138 s", "0.155 s", "0.124 s"):
-        assert seconds in said["equivalence"]
+    total, per_layer, time, why = cards()
+    assert total[:2] == ("2", "0.538") and {"266", "576", "53.7%", "99.8%"} <= numbers(total[2])
+    assert per_layer[:2] == ("2", "0.394") and {"39.4%", "125%"} <= numbers(per_layer[2])
+    assert time[:2] == ("2", "0.637")
+    assert {"40", "32", "125%"} <= numbers(why)
+
+
+def test_published_times_tell_where_the_larger_model_is_as_fast():
+    *_, time, _ = cards()
+    assert {"0.138", "0.155", "0.124", "50%", "75%"} <= numbers(time[2])
+    assert cards(k=20, r_percent=90)[2][:2] == ("2", "0.637")  # times were published at K=2
+    assert cards(model="mini-13")[2][:2] == ("2", "0.564")  # measured here
+    assert cards(model="mini-13", k=5)[2][:2] == cards(model="qwen2-vl-7b")[2][:2] == (None, None)
+
+
+def test_a_model_that_is_cheaper_already_has_nothing_to_drop():
+    own = json.dumps({"model_type": "llama", "num_hidden_layers": 12})
+    total, per_layer, *_ = cards(model=OWN, own=own)
+    assert total[:2] == per_layer[:2] == (None, None)
+    assert "37.5%" in numbers(total[2])
+    panes = shown(model=OWN, own=own)
+    assert "data-k" not in panes["equivalence"] and "polyline" not in panes["map"]
+
+
+def test_published_figures_stand_beside_the_bounds_of_the_same_card():
+    assert {"203", "155", "33.0", "28.0"} <= numbers(text()["device"])
+    for changes in ({"device": "t4"}, {"batch": 2}, {"model": "qwen2-vl-7b"}, {"dtype": "float32"}):
+        assert not {"203", "308"} & numbers(text(**changes)["device"])
+    assert {"308", "275"} <= numbers(text(dtype="4bit")["device"])
+    assert "203" in numbers(text(r_percent=33)["device"]) and "155" not in numbers(text(r_percent=33)["device"])
+
+
+@pytest.mark.parametrize("changes", [{}, {"model": "mini-7", "measure": "quality"}, {"measure": "quality"}])
+def test_the_stronger_color_is_worse_on_every_map(changes):
+    cells = re.findall(r'--heat:(\d+)%.*?data-r="([\d.]+)".*?>([\d.]+)</button>', shown(**changes)["map"])
+    heats, values = zip(*((int(heat), float(value)) for heat, _, value in cells))
+    is_quality = changes.get("measure") == "quality"
+    for one, other in itertools.combinations(zip(heats, values), 2):
+        if one[0] != other[0] and one[1] != other[1]:
+            assert ((one[0] > other[0]) == (one[1] < other[1])) == is_quality
+    assert len(set(heats)) > 1
 
 
 @pytest.mark.parametrize(
@@ -216,6 +270,6 @@ def test_what_is_no_spot_is_refused(spot):
 
 
 def test_a_model_of_clips_begins_with_the_paper_s_eight_frames():
-    assert "36 text and 2,048 visual tokens, 8 frames." in text(model="video-llava-7b")["map"]
+    assert "36 text and 2,048 visual tokens in 8 frames" in text(model="video-llava-7b")["map"]
     assert "36 text and 576 visual tokens." in text(model="qwen2-vl-7b")["map"]
-    assert "36 text and 4,096 visual tokens, 16 frames." in text(model="video-llava-7b", pictures=2)["map"]
+    assert "36 text and 4,096 visual tokens in 16 frames" in text(model="video-llava-7b", pictures=2)["map"]

@@ -12,6 +12,7 @@ from fastv.app.explore import events
 from fastv.costs import configs
 from fastv.evidence import measurements, pareto
 from fastv.evidence.findings import findings
+from fastv.formatting import percent, points
 from tests.support.recorded_runs import record
 
 START = ("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
@@ -76,8 +77,12 @@ def test_the_map_shows_measured_shares_with_their_intervals(data):
     point = one.point(2, 0.5)
     share = f"{100 * one.score(point).share:.1f}"
     assert 'data-k="2" data-r="0.5"' in html and f">{share}</button>" in html
-    said = words(html)
-    assert f"K=2, R=50% {share}%: 95% interval" in said and "points since no FastV" in said
+    score, change = one.score(point), one.change(point)
+    readout = words(re.search('<p class="readout.*?</p>', html, re.DOTALL)[0])
+    for value in (score.share, score.low, score.high):
+        assert percent(value) in readout
+    for value in (change.share, change.low, change.high):
+        assert points(value) in readout
     assert len(re.findall("<button", html)) == 6  # three K and two R
 
 
@@ -139,14 +144,17 @@ def test_times_of_different_machines_are_not_put_on_one_axis(data, tmp_path):
 def test_as_fast_as_the_smaller_model_is_read_off_measured_times(data, monkeypatch):
     shapes = configs.known() | {"mini-13": configs.shape_of("mini-7")}
     monkeypatch.setattr(configs, "known", lambda: shapes)
-    said = words(shown(model="mini-13")["equivalence"])
-    assert "As fast as Mini 7 without FastV (80.0 ms to the first token): K=2, R=25%" in said
-    assert "not known at K=5" in words(shown(model="mini-13", k=5)["equivalence"])
+    html = shown(model="mini-13")["equivalence"]
+    card = html[html.index('class="card time') :]
+    assert 'data-k="2" data-r="0.25"' in card
+    assert "80.0 ms" in card and "a processor" in card
+    html = shown(model="mini-13", k=5)["equivalence"]
+    assert "data-k" not in html[html.index('class="card time') : html.index("</section>", html.index("card time"))]
 
 
 def test_where_nothing_was_measured_the_page_says_so(nothing):
     panes = shown()
-    assert "Nothing was measured or published" in words(panes["map"])
+    assert "gridcell" not in panes["map"] and "Mini 7" in words(panes["map"])
     assert "Nothing has been measured" in words(panes["frontier"]) and "<dl>" not in panes["frontier"]
 
 
