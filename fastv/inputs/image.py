@@ -1,13 +1,13 @@
-"""What a person hands in, checked before it reaches a model: a question and a picture.
+"""Questions and pictures from outside, checked before they reach a model. No torch.
 
-Every refusal is an ``InvalidInputError`` of one friendly sentence that says what to do instead. Knows no torch and no
-model.
+Every refusal is an ``InvalidInputError`` of one sentence that says what to do instead.
 """
 
 from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -24,12 +24,35 @@ MAX_ASPECT_RATIO = 20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
-def check_question(text: str, tokenizer=None, *, most_characters: int = MAX_QUESTION_CHARACTERS) -> str:
-    """The question without surrounding space.
+# Pillow refuses PNG files whose notes or colour profile unpack to more than 1 MB; nothing here reads them.
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_NOTES = (b"iCCP", b"iTXt", b"tEXt", b"zTXt")
+_GDAL_NODATA = 42113  # a TIFF tag: the sample that stands for "nothing was measured here"
+_NO_DATA = (-999.0, -9999.0, -99999.0, -32768.0, 65535.0)  # the same where no tag tells; beyond 1e30 any is
 
-    tokenizer: a transformers tokenizer; the question may then not hold any of its special tokens, which the model would
-    read as something other than text. ``<image>`` is refused in any case.
-    Raises InvalidInputError when the question is empty, longer than most_characters or holds such a token.
+
+def check_question(text: Any, tokenizer: Any = None, *, most_characters: int = MAX_QUESTION_CHARACTERS) -> str:
+    """Check a question.
+
+    Parameters
+    ----------
+    text
+        The question.
+    tokenizer
+        A transformers tokenizer. The question may then not hold any of its special tokens, which the model would read as
+        something other than text. ``<image>`` is refused in any case.
+    most_characters
+        The longest question.
+
+    Returns
+    -------
+    str
+        The question without surrounding space.
+
+    Raises
+    ------
+    InvalidInputError
+        Where it is empty, too long, or holds such a token.
     """
     if not isinstance(text, str):
         raise InvalidInputError("The question must be text: please type one.")
@@ -48,7 +71,7 @@ def check_question(text: str, tokenizer=None, *, most_characters: int = MAX_QUES
     return question
 
 
-def _special_tokens(tokenizer) -> set[str]:
+def _special_tokens(tokenizer: Any) -> set[str]:
     """The texts a tokenizer turns into control tokens wherever they occur."""
     if tokenizer is None:
         return set()
@@ -57,26 +80,41 @@ def _special_tokens(tokenizer) -> set[str]:
 
 
 def open_picture(
-    source: str | Path | bytes | Image.Image,
+    source: Any,
     *,
     most_pixels: int = MAX_PICTURE_PIXELS,
     most_bytes: int = MAX_PICTURE_BYTES,
 ) -> Image.Image:
-    """A picture as the models take it: RGB, upright, opaque on white, no metadata, at most 2,048 px on its long side.
+    """Open a picture as the models take it.
 
-    source: a path, the bytes of a file, or a PIL image. Of an animation the first frame is taken.
-    Raises InvalidInputError before decoding for files over most_bytes (20 MB), pictures over most_pixels (50
-    megapixels) or longer than 20 times their width; and for what is not a picture, or not a whole one.
+    Parameters
+    ----------
+    source
+        A path, the bytes of a file, or a PIL image. Of an animation the first frame is taken.
+    most_pixels, most_bytes
+        The largest picture and the largest file, checked before anything is decoded.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB, upright, opaque on white, without metadata, at most 2,048 px on its long side.
+
+    Raises
+    ------
+    InvalidInputError
+        For a file or a picture that is too large, one longer than 20 times its width, and a file that is no picture or
+        an incomplete one.
     """
-    picture = source if isinstance(source, Image.Image) else _open_file(source, most_bytes, most_pixels)
+    data = b"" if isinstance(source, Image.Image) else _bytes_of(source, most_bytes)
+    picture = source if isinstance(source, Image.Image) else _opened(data, most_pixels)
     width, height = picture.size
     if width * height > most_pixels:
         raise _too_many_pixels(f"{width * height / 1e6:.3g}", most_pixels)
     if not width or not height or max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise InvalidInputError(f"The picture is {width} x {height} pixels, too narrow to look at: please crop it.")
     try:
-        picture.load()
-        rgb = opaque(_upright(picture))
+        picture = _decoded(picture, data)
+        rgb = opaque(_with_samples_of_8_bits(_upright(picture), _tagged_no_data(picture)))
         rgb.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS), Image.Resampling.LANCZOS)
     except Exception as error:  # broken files fail inside the decoders in many ways
         raise InvalidInputError(
@@ -86,16 +124,23 @@ def open_picture(
     return rgb
 
 
-def _open_file(source: str | Path | bytes, most_bytes: int, most_pixels: int) -> Image.Image:
-    """The picture in a file or in its bytes, with only its header read."""
+def _bytes_of(source: Any, most_bytes: int) -> bytes:
     if isinstance(source, (str, Path)):
         source = read_file(Path(source), most_bytes, "picture")
-    if not isinstance(source, (bytes, bytearray)):
+    if not isinstance(source, bytes | bytearray):
         raise InvalidInputError("There is no picture: please choose one.")
     if len(source) > most_bytes:
         raise InvalidInputError(f"The picture's file is over {most_bytes / 1e6:g} MB: please make it smaller.")
+    return bytes(source)
+
+
+def _opened(data: bytes, most_pixels: int) -> Image.Image:
+    """The picture in a file's bytes, with only its header read."""
     try:
-        return Image.open(BytesIO(source), formats=FORMATS)
+        try:
+            return Image.open(BytesIO(data), formats=FORMATS)
+        except ValueError:
+            return Image.open(BytesIO(_without_notes(data)), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels("far too many", most_pixels) from error
     except Exception as error:
@@ -104,10 +149,36 @@ def _open_file(source: str | Path | bytes, most_bytes: int, most_pixels: int) ->
         ) from error
 
 
-def read_file(path: Path, most_bytes: int, what: str) -> bytes:
-    """A file's bytes, of a file too large only so many that it is seen to be. what: "picture" or the like.
+def _decoded(picture: Image.Image, data: bytes) -> Image.Image:
+    """The picture with its pixels read. data: of its file, empty where there is none."""
+    try:
+        picture.load()
+    except ValueError:  # notes behind the pixels
+        if not data:
+            raise
+        picture = Image.open(BytesIO(_without_notes(data)), formats=FORMATS)
+        picture.load()
+    return picture
 
-    Raises InvalidInputError where there is none, or none that can be read.
+
+def _without_notes(data: bytes) -> bytes:
+    """A PNG file without its text chunks and its colour profile; other files raise ValueError."""
+    if not data.startswith(_PNG_SIGNATURE):
+        raise ValueError("no PNG")
+    kept, start = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    while start < len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")  # length, type, content, checksum
+        if data[start + 4 : start + 8] not in _PNG_NOTES:
+            kept.append(data[start:end])
+        start = end
+    return b"".join(kept)
+
+
+def read_file(path: Path, most_bytes: int, what: str) -> bytes:
+    """Read at most ``most_bytes + 1`` bytes of a file, enough to detect one that is too large.
+
+    what: "picture" or the like, for the message. Raises InvalidInputError where there is no such file, or it cannot be
+    read.
     """
     try:
         if path.is_file():
@@ -134,8 +205,6 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def opaque(picture: Image.Image) -> Image.Image:
     """RGB, with transparent parts on white; always a new image."""
-    if picture.mode.startswith(("I", "F")):
-        picture = _eight_bit(picture)
     if not picture.has_transparency_data:
         return picture.convert("RGB") if picture.mode != "RGB" else picture.copy()
     picture = picture.convert("RGBA")
@@ -143,10 +212,50 @@ def opaque(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, picture).convert("RGB")
 
 
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Grey of 8 bits from 16-bit samples (their whole range) or from 32-bit and floating-point ones (the range in
-    use).
+def _with_samples_of_8_bits(picture: Image.Image, no_data: float | None) -> Image.Image:
+    """Grey of 8 bits from grey of more, or from floating-point samples; other pictures as they are.
+
+    16-bit samples that reach into the upper half of their range keep it whole. All others are stretched over the range in
+    use: 12 bits of an X-ray would be all but black. Samples that are not finite or stand for "no data" are no part of
+    the range.
     """
-    samples = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-    low, high = (0, 65_535) if picture.mode.startswith("I;16") else (samples.min(), samples.max())
-    return Image.fromarray(((samples - low) / max(high - low, 1e-12) * 255).round().clip(0, 255).astype(np.uint8))
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    samples = np.asarray(picture, dtype=np.float64)
+    valid = samples[np.isfinite(samples) & (samples != no_data)]
+    low, high = _range_in_use(valid if len(valid) else samples[np.isfinite(samples)])
+    if picture.mode.startswith("I;16") and (high >= 2**15 or low == high):
+        low, high = 0.0, 65_535.0
+    grey = np.nan_to_num(samples, nan=low, posinf=high, neginf=low).clip(low, high) - low
+    return Image.fromarray((grey / max(high - low, 1e-12) * 255).round().astype(np.uint8))
+
+
+def _tagged_no_data(picture: Image.Image) -> float | None:
+    try:
+        return float(str(getattr(picture, "tag_v2", {}).get(_GDAL_NODATA)).strip(" \0"))
+    except ValueError:
+        return None
+
+
+def _range_in_use(samples: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest sample, without extreme values that stand far apart from all others.
+
+    samples: float64 (n,), finite. An extreme value counts as "no data" where its distance to the next one is many times
+    the range of the others, or, for values that are known to be used so, more than that range. Raises ValueError where
+    there are no samples.
+    """
+    low, high = float(samples.min()), float(samples.max())
+    for _ in range(4):  # there may be two such values at either end
+        for outer in (low, high):
+            rest = samples[samples != outer]
+            if len(np.unique(rest[:: 1 + len(rest) // 10_000])) < 8:  # a drawing of a few shades
+                continue
+            least, most = float(rest.min()), float(rest.max())
+            gap = least - outer if outer == low else outer - most
+            known = outer in _NO_DATA or abs(outer) > 1e30
+            if gap > (most - least) * (1 if known else 10):
+                samples, low, high = rest, least, most
+                break
+        else:
+            break
+    return low, high

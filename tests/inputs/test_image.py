@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from fastv.errors import InvalidInputError
 from fastv.inputs.image import check_question, open_picture
@@ -184,3 +184,97 @@ def test_of_an_animation_the_first_frame_is_taken():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("lime", "red", "blue")]
     animation = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert open_picture(animation).getpixel((3, 3)) == (0, 255, 0)
+
+
+def grey_levels(values: np.ndarray, kind: str, **options) -> np.ndarray:
+    return np.asarray(open_picture(encoded(Image.fromarray(values), kind, **options)))[..., 0]
+
+
+RAMP = np.linspace(100, 200, 2_400).astype(np.float32).reshape(40, 60)
+
+
+@pytest.mark.parametrize("count", [1, 600])
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, -9999, -32768, -3.4e38, 1e20, 9_999_999])
+def test_samples_that_are_no_measurements_do_not_cost_the_others_their_contrast(odd, count):
+    values, plain = RAMP.copy(), grey_levels(RAMP, "TIFF")
+    values.flat[7 : 7 + count] = odd
+    levels = grey_levels(values, "TIFF")
+    untouched = values == RAMP
+    assert (plain.min(), plain.max()) == (0, 255)
+    assert np.abs(levels[untouched].astype(int) - plain[untouched]).max() <= (1 if count == 1 else 255)
+    assert levels[untouched].max() - levels[untouched].min() == 255
+    assert len(np.unique(levels[~untouched])) == 1
+
+
+def test_several_kinds_of_no_data_in_one_picture():
+    values = RAMP.copy()
+    values.flat[:4] = -9999, -3.4e38, np.inf, np.nan
+    levels = grey_levels(values, "TIFF")
+    assert (levels.flat[4], levels.flat[-1], len(np.unique(levels))) == (0, 255, 256)
+
+
+def test_a_tagged_value_is_no_data_however_near_it_is():
+    values, info = RAMP.copy(), TiffImagePlugin.ImageFileDirectory_v2()
+    values[:5] = 60
+    assert grey_levels(values, "TIFF")[5:].min() > 60
+    info[42113] = "60"
+    assert grey_levels(values, "TIFF", tiffinfo=info)[5:].min() == 0
+
+
+def test_a_drawing_of_a_few_shades_keeps_them():
+    values = np.full((40, 60), 10, np.float32)
+    values[:20], values[0, 0] = 12, 9_000
+    assert np.unique(grey_levels(values, "TIFF")).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("top", [255, 1_023, 4_095, 5_000, 16_383])
+def test_16_bit_grey_of_fewer_bits_is_stretched(kind, top):
+    levels = grey_levels(np.linspace(0, top, 2_400).astype(np.uint16).reshape(40, 60), kind)
+    assert (levels[0, 0], levels[-1, -1]) == (0, 255)
+    with_no_data = np.linspace(0, top, 2_400).astype(np.uint16).reshape(40, 60)
+    with_no_data[3, 3] = 65_535
+    assert grey_levels(with_no_data, kind)[-1, -1] == 255
+
+
+@pytest.mark.parametrize("level", [0, 1_000, 65_535])
+def test_16_bit_grey_of_one_level_keeps_it(level):
+    levels = grey_levels(np.full((40, 60), level, np.uint16), "PNG")
+    assert np.unique(levels).tolist() == [round(level / 257)]
+
+
+def test_a_picture_without_a_single_number_is_refused():
+    with pytest.raises(InvalidInputError, match="damaged"):
+        open_picture(encoded(Image.fromarray(np.full((40, 60), np.nan, np.float32)), "TIFF"))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+LARGE = bytes(1_200_000)
+
+
+@pytest.mark.parametrize("place", ["before the pixels", "after the pixels"])
+@pytest.mark.parametrize(
+    "note",
+    [
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(LARGE)),
+        chunk(b"zTXt", b"note\0\0" + zlib.compress(LARGE)),
+        chunk(b"iTXt", b"note\0\1\0\0\0" + zlib.compress(LARGE)),
+        chunk(b"tEXt", b"note\0" + b"x" * 1_200_000),
+        chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(1_000_000))) * 70,  # 70 MB in all
+    ],
+)
+def test_large_profiles_and_notes_do_not_cost_the_picture(note, place):
+    plain = encoded(stripes(), "PNG", exif=b"Exif\0\0" + orientation(6))
+    start = plain.index(b"IDAT" if place == "before the pixels" else b"IEND") - 4
+    opened = open_picture(plain[:start] + note + plain[start:])
+    assert opened == open_picture(plain)
+    assert opened.size == (20, 40)
+
+
+def orientation(value: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif.tobytes().removeprefix(b"Exif\0\0")
