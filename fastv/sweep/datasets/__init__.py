@@ -1,0 +1,1 @@
+"""Data sets for sweeps, one module per format; see ``registry``."""

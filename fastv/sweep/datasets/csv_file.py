@@ -1,0 +1,101 @@
+"""Lists of questions as CSV: separated by commas, semicolons or tabs, as spreadsheets of several countries write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fastv.errors import InvalidInputError
+from fastv.sweep.datasets.base import BadRow, Dataset, RowError, columns_of, read_text, sample_of
+
+_DELIMITERS = (",", ";", "\t")
+_DECLARED = re.compile(r'"?sep=(.)"?\s*')  # Excel's own first line
+
+
+def read_csv(path: Path) -> Dataset:
+    """Read a CSV file whose first line names the columns: image, question and, where it is known, answer.
+
+    Rows of empty cells are skipped. Relative paths of images begin at the file's folder.
+
+    Raises
+    ------
+    InvalidInputError
+        Where the file cannot be read, has no such columns, or has quotation marks out of order, with the line: they
+        leave in doubt where the rows after them begin.
+    """
+    lines = io.StringIO(read_text(path, kind="CSV"), newline="").readlines()
+    declared = _DECLARED.fullmatch(lines[0]) if lines else None
+    skipped = 1 if declared else 0
+    try:
+        delimiter = declared.group(1) if declared else _delimiter(lines)
+        rows = _rows(lines[skipped:], delimiter, first=skipped + 1)
+        _, heading, _ = next(rows, (1, [], 1))
+        columns = columns_of(heading)
+        places = {field: heading.index(name) for field, name in columns.items()}
+        samples, bad_rows = [], []
+        for line, cells, last in rows:
+            try:
+                if any(cell.strip() for cell in cells[len(heading) :]):
+                    raise RowError(
+                        f"it has {len(cells)} cells and the heading {len(heading)}: put a text that holds the separator in "
+                        'straight quotation marks ("...").'
+                    )
+                row = {field: cells[place] for field, place in places.items() if place < len(cells)}
+                sample = sample_of(row, path.parent, line)
+            except RowError as error:
+                bad_rows.append(BadRow(line, str(error)))
+                continue
+            _check_continuation(lines[line:last], delimiter, line, len(heading), places["image"], path.parent)
+            samples.append(sample)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"“{path.name}”: {error}") from error
+    unused = tuple(name.strip() for name in heading if name.strip() and name not in columns.values())
+    return Dataset(tuple(samples), tuple(bad_rows), unused)
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The separator under which the heading has the required columns; of several or none, that of most columns."""
+    heading = next((line for line in lines if line.strip()), "")
+    split = {delimiter: next(csv.reader([heading], delimiter=delimiter), []) for delimiter in _DELIMITERS}
+    for delimiter, names in split.items():
+        try:
+            columns_of(names)
+        except InvalidInputError:
+            continue
+        return delimiter
+    return max(_DELIMITERS, key=lambda delimiter: len(split[delimiter]))
+
+
+def _rows(lines: Sequence[str], delimiter: str, *, first: int) -> Iterator[tuple[int, list[str], int]]:
+    """The line a row begins in, its cells, and the line it ends in; empty rows are left out. first: the first line."""
+    reader = csv.reader(iter(lines), delimiter=delimiter, strict=True, skipinitialspace=True)
+    while True:
+        begin = reader.line_num
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            opened = next((number for number in range(begin, reader.line_num) if lines[number].count('"') % 2), begin)
+            raise InvalidInputError(
+                f"line {first + opened}: a quotation mark is not closed, or stands inside a quoted text without being "
+                f"doubled ({error})."
+            ) from error
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield first + begin, cells, first + reader.line_num - 1
+
+
+def _check_continuation(lines: Sequence[str], delimiter: str, line: int, cells: int, image: int, folder: Path) -> None:
+    """Refuse a quoted text that runs over lines that are rows themselves: its closing mark was forgotten.
+
+    lines: those of the row after its first one.
+    """
+    for text in lines:
+        alone = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), [])
+        if len(alone) == cells and alone[image].strip() and (folder / alone[image].strip()).is_file():
+            raise InvalidInputError(
+                f"line {line}: a quotation mark is not closed, so that the row swallows the lines after it."
+            )
