@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {"FastV": "fastv.pruning.pruner", "Trace": "fastv.pruning.pruner", "FastVError": "fastv.errors"}
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = sorted(_HOMES)
 
 
