@@ -5,15 +5,22 @@
     with FastV(k=2, r=0.5)(model) as trace:
         output = model.generate(**inputs)
 
-Names resolve on first use, so that the arithmetic rooms (``fastv.costs.flops``, ``fastv.evidence.published``) import without torch.
+Names resolve on first use, so that arithmetic (``fastv.costs``, ``fastv.evidence``) and the list of methods import
+without torch.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-_HOMES = {"FastV": "fastv.pruning.pruner", "Trace": "fastv.pruning.pruner", "FastVError": "fastv.errors"}
-__version__ = "0.2.0"
+_HOMES = {
+    "FastV": "fastv.pruning.methods.fastv",
+    "FastVError": "fastv.errors",
+    "METHODS": "fastv.pruning.methods.registry",
+    "PruningConfig": "fastv.pruning.config",
+    "Trace": "fastv.pruning.token_selection",
+}
+__version__ = "0.1.0"
 __all__ = sorted(_HOMES)
 
 

@@ -1,4 +1,4 @@
-"""Folders of the files that come with the project: beside the package in a checkout, inside it once installed."""
+"""Where the files that come with the project lie: beside the package in a checkout, inside it once it is installed."""
 
 from __future__ import annotations
 

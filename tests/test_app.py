@@ -49,13 +49,17 @@ def test_the_endpoint_answers_with_both_runs(client, files):
 
 def test_picture_and_question_are_enough(client, files):
     result = client.predict(image=handle_file(files["red"]), question="how many red ?", api_name="/compare")
-    assert (result["k"], result["r"], result["rank"], result["repeats"], result["max_new_tokens"]) == (
+    assert (result["k"], result["r"], result["method"], result["repeats"], result["max_new_tokens"]) == (
         2,
         0.5,
-        "last_token",
+        "fastv",
         3,
         64,
     )
+
+
+def test_scripts_may_still_use_the_old_names_of_methods(client, files):
+    assert [ask(client, files, method=name)["method"] for name in ("mean", "last_token")] == ["fastv_mean", "fastv"]
 
 
 def test_nothing_else_is_public(client):
@@ -77,7 +81,7 @@ def test_nothing_else_is_public(client):
         ({"image": {"path": "/etc/passwd"}}, "no picture"),
         ({"k": 4}, "layers"),
         ({"r": 1.5}, "from 0 to 1"),
-        ({"rank": "best"}, "rank"),
+        ({"method": "best"}, "method"),
         ({"model": "/etc"}, "There is no model"),
         ({"max_new_tokens": 10**6}, "max_new_tokens"),
         ({"repeats": 0}, "repeats"),

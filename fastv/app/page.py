@@ -20,6 +20,7 @@ from fastv.app.hosting.http_guard import HttpGuard
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared.theme import STYLE, colour_variables, theme
+from fastv.presentation.palette import method_styles
 
 TITLE = "FastV explorer"
 _INTRO = """<header class="intro"><h1>FastV explorer</h1><p>What does a cheaper answer cost in quality? Ask about a picture
@@ -91,7 +92,7 @@ def serve(page: Page, *, host: str | None = None, port: int | None = None, share
         prevent_thread_lock=True,
         quiet=True,
         theme=theme(),
-        css=colour_variables(),
+        css=colour_variables() + method_styles(),
         css_paths=[STYLE, explore_layout.STYLE],
         ssr_mode=False,
         run_history=False,

@@ -52,7 +52,7 @@ def connect(
         parts.question,
         parts.scene,
         parts.clips.which,
-        parts.rank,
+        parts.method,
         *parts.chosen,
     ]
 
@@ -71,7 +71,7 @@ def connect(
     for name, tab in each.items():
         tab.select(None, None, None, js=_TAB.format(tab=name), **QUIET)
 
-    asked = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips, parts.rank, tabs]
+    asked = [parts.picture, parts.question, parts.known, parts.scene, *parts.chips, parts.method, tabs]
 
     def follow(visit: gr.Request) -> list:
         found = followed(pool, link_of(visit.query_params), len(parts.chips))
@@ -94,7 +94,7 @@ def connect(
 
 
 def followed(pool: ModelPool, link: Link, chips: int) -> list:
-    """Picture, question, known answers, scene, the suggestions, rank, tabs, then what ``updates`` returns, the
+    """Picture, question, known answers, scene, the suggestions, method, tabs, then what ``updates`` returns, the
     status, and the link's query if a model of it is still to be loaded; all that the link leaves open is skipped.
 
     A model that comes with the project is loaded for whoever follows a link; to fetch gigabytes, or drop what others
@@ -107,7 +107,7 @@ def followed(pool: ModelPool, link: Link, chips: int) -> list:
         asked, words = [None, gr.skip(), {}, None, *chips_of(example_scenes.GENERAL)], status.status(_OWN)
     if link.question is not None:
         asked[1] = link.question
-    asked += [link.rank or gr.skip(), gr.Tabs(selected=link.tab) if link.tab else gr.skip()]
+    asked += [link.method or gr.skip(), gr.Tabs(selected=link.tab) if link.tab else gr.skip()]
     said = (link.model, link.k, link.r, link.preset, link.baseline, link.baseline_r) != (None,) * 6
     model, other = (key if key in pool.entries else None for key in (link.model, link.baseline))
     link = replace(link, model=model, baseline=other)

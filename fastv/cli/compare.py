@@ -11,6 +11,7 @@ from fastv.cli.table import table
 from fastv.costs.memory import DTYPES
 from fastv.errors import FastVError
 from fastv.formatting import percent, sized
+from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
     from fastv.measurement.results import Comparison, RunResult
@@ -32,7 +33,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="of the weights (default: auto)")
     parser.add_argument("-k", type=int, default=2, metavar="K", help="drop before this decoder layer (default: 2)")
     parser.add_argument("-r", type=float, default=0.5, metavar="R", help="drop this fraction (default: 0.5)")
-    parser.add_argument("--method", default="last_token", help="how tokens are chosen (default: last_token)")
+    parser.add_argument(
+        "--method", default="fastv", help=f"what chooses the tokens: {', '.join(METHODS)} (default: fastv)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="for methods that draw at random (default: 0)")
     parser.add_argument("--video", action="store_true", help="read the file as a video")
     other = parser.add_argument_group("the other side: by default the same model without pruning")
@@ -63,16 +66,16 @@ def _compared(arguments: Namespace, progress: Progress) -> Comparison:
     candidate = loaded(arguments.model)
     name = arguments.baseline_model
     other = candidate if name in (None, arguments.model) else loaded(name)
-    rank, seed = arguments.method, arguments.seed
+    method, seed = arguments.method, arguments.seed
     steps = compare(
         candidate,
         open_video(arguments.image) if arguments.video else arguments.image,
         arguments.question,
         k=arguments.k,
         r=arguments.r,
-        rank=rank,
+        method=method,
         seed=seed,
-        baseline=Side(other, arguments.baseline_k, arguments.baseline_r, rank, seed),
+        baseline=Side(other, arguments.baseline_k, arguments.baseline_r, method, seed),
         max_new_tokens=arguments.max_new_tokens,
         repeats=arguments.repeats,
         warmup=arguments.warmup,
@@ -106,7 +109,7 @@ def _name(side: RunResult) -> str:
     setup = side.setup
     if setup.k is None or setup.r is None:
         return f"{setup.name}, no pruning"
-    return f"{setup.name}, {setup.rank}, K={setup.k}, R={percent(setup.r)}"
+    return f"{setup.name}, {setup.method}, K={setup.k}, R={percent(setup.r)}"
 
 
 def _seconds(value: float | None) -> str:

@@ -11,6 +11,8 @@ from fastv.cli.command import Command, Output
 from fastv.cli.progress import Progress
 from fastv.costs.memory import DTYPES
 from fastv.errors import FastVError, InvalidInputError
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +22,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-r", type=float, nargs="+", default=[0.5], metavar="R", help="fractions dropped (default: 0.5)"
     )
-    parser.add_argument("--methods", nargs="+", default=["last_token"], metavar="METHOD", help="(default: last_token)")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["fastv"],
+        metavar="METHOD",
+        help=f"of {', '.join(METHODS)} (default: fastv)",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     parser.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="of the weights (default: auto)")
     parser.add_argument("--answer-tokens", type=int, default=32, metavar="N", help="longest answer (default: 32)")
@@ -38,11 +46,12 @@ def _run(arguments: Namespace) -> Output:
         progress.show("Importing torch")
         from fastv.inputs.question_csv import read_questions
         from fastv.loading.load import load
-        from fastv.pruning.pruner import FastV
         from fastv.sweep import run
 
         items = read_questions(arguments.questions)[: arguments.limit]
-        budgets = [FastV(k, r, method) for method in arguments.methods for k in arguments.k for r in arguments.r]
+        budgets = [
+            PruningConfig(method, k, r) for method in arguments.methods for k in arguments.k for r in arguments.r
+        ]
         loaded = load(arguments.model, dtype=arguments.dtype, report=lambda at: progress.show(at.sentence))
         name = re.sub(r"[^A-Za-z0-9.]+", "-", arguments.model).strip("-")
         output = arguments.output or Path(f"{arguments.questions.stem}.{name}.jsonl")

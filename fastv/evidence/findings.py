@@ -115,14 +115,15 @@ def _dearest(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
     fits = [
         point
         for point in one.pruned
-        if point.k == k and point.rank == ("last_token" if k else "random") and point.paper_prefill_flops <= limit
+        if point.k == k and point.method == ("fastv" if k else "random") and point.paper_prefill_flops <= limit
     ]
     return max(fits, key=lambda point: point.paper_prefill_flops, default=None)
 
 
 def _against_random(one: Measured) -> Finding | None:
     told = {
-        whose: _told_apart(one, rank) for rank, whose in (("last_token", "the last token's"), ("mean", "all tokens'"))
+        whose: _told_apart(one, method)
+        for method, whose in (("fastv", "the last token's"), ("fastv_mean", "all tokens'"))
     }
     told = {whose: kinds for whose, kinds in told.items() if any(kinds.values())}
     sentences = [
@@ -148,9 +149,9 @@ def _against_random(one: Measured) -> Finding | None:
     )
 
 
-def _told_apart(one: Measured, rank: str) -> dict[str, list[tuple[MeasuredPoint, Change]]]:
+def _told_apart(one: Measured, method: str) -> dict[str, list[tuple[MeasuredPoint, Change]]]:
     """Where a ranking is better than dropping at random, where worse, and where neither can be told."""
-    pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.rank == rank]
+    pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.method == method]
     changes = [(point, one.change(point, since=random)) for point, random in pairs if random]
     return {
         "better": [(point, change) for point, change in changes if change.low > 0],
@@ -165,9 +166,9 @@ def _listed(some: list[tuple[MeasuredPoint, Change]]) -> str:
 
 def _finds_things(model: str, points: Sequence[KeptThings]) -> Finding | None:
     """Why attention chooses well at one K and badly at another: whether it looks at the things there."""
-    draws = {point.k: point for point in points if point.rank == "random"}
+    draws = {point.k: point for point in points if point.method == "random"}
     last, mean = (
-        [point for point in points if point.rank == rank and point.k in draws] for rank in ("last_token", "mean")
+        [point for point in points if point.method == method and point.k in draws] for method in ("fastv", "fastv_mean")
     )
     if not (last and mean):
         return None

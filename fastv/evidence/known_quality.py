@@ -10,20 +10,20 @@ _NEAR = 0.01  # of R: a few visual tokens
 _UNKNOWN = "What this budget costs in quality was not measured for this model; one question says little of it."
 
 
-def known_quality(model: str, k: int | None, r: float, rank: str | None = "last_token") -> str:
+def known_quality(model: str, k: int | None, r: float, method: str | None = "fastv") -> str:
     """Of many questions, where many were asked at this (K, R); empty where FastV changes nothing.
 
-    model: a key of the catalogue, folder or hub id. k, r, rank: as in ``FastV``; k None without it.
+    model: a key of the catalogue, folder or hub id. k, r, method: as in ``PruningConfig``; k None without it.
     """
     if k is None or r == 0:
         return ""
     found = measured(model)
-    return (_measured(found, k, r, rank) if found else _published(model, k, r, rank)) or _UNKNOWN
+    return (_measured(found, k, r, method) if found else _published(model, k, r, method)) or _UNKNOWN
 
 
-def _measured(found: Measured, k: int, r: float, rank: str | None) -> str:
-    wanted = "random" if k == 0 else rank
-    near = [one for one in found.pruned if (one.k, one.rank) == (k, wanted) and abs(one.r - r) <= _NEAR]
+def _measured(found: Measured, k: int, r: float, method: str | None) -> str:
+    wanted = "random" if k == 0 else method
+    near = [one for one in found.pruned if (one.k, one.method) == (k, wanted) and abs(one.r - r) <= _NEAR]
     if not near:
         return ""
     point = min(near, key=lambda one: abs(one.r - r))
@@ -35,10 +35,10 @@ def _measured(found: Measured, k: int, r: float, rank: str | None) -> str:
     )
 
 
-def _published(model: str, k: int, r: float, rank: str | None) -> str:
+def _published(model: str, k: int, r: float, method: str | None) -> str:
     rows = {(row.k, round(row.r, 3)): row for row in table1() if row.model == model}
     row, whole = rows.get((k, round(r, 3))), rows.get((None, 0.0))
-    if row is None or whole is None or (rank != "last_token" and k > 0):
+    if row is None or whole is None or (method != "fastv" and k > 0):
         return ""
     return (
         f"In the FastV paper's Table 1, at {budget(k, r)}: {row.average:.1f} on average over Nocaps, Flickr30k, A-OKVQA and "

@@ -41,7 +41,7 @@ class Unknown:
 
 
 def solve_time(
-    found: Measured | None, seconds: float, k: int, *, rank: str = "last_token", device: str | None = None
+    found: Measured | None, seconds: float, k: int, *, method: str = "fastv", device: str | None = None
 ) -> TimeSolution | NotReachable | Unknown:
     """The R at one K for a time of at most ``seconds`` to the first token, at the prompt length that was measured.
 
@@ -54,16 +54,16 @@ def solve_time(
     where = str(found.machine["device"])
     if device not in (None, where):
         return Unknown(k, f"{found.model} was timed on {where}, which tells nothing of {device}.")
-    curve = _curve(found, k, rank)
+    curve = _curve(found, k, method)
     if len(curve) < 2:
         return Unknown(k, f"No time to the first token of {found.model} was measured at K={k}.")
     return interpolated(curve, seconds, k, found.visual_tokens, where)
 
 
-def _curve(found: Measured, k: int, rank: str) -> list[tuple[float, float]]:
+def _curve(found: Measured, k: int, method: str) -> list[tuple[float, float]]:
     """(R, seconds) by R, no FastV first."""
-    wanted = rank if k else "random"
-    points = [found.unpruned] + [point for point in found.pruned if (point.k, point.rank) == (k, wanted)]
+    wanted = method if k else "random"
+    points = [found.unpruned] + [point for point in found.pruned if (point.k, point.method) == (k, wanted)]
     return sorted((point.r, found.seconds(point)) for point in points)
 
 

@@ -1,6 +1,6 @@
 """What this project measured of its own models, read from assets/measured/; see ``miniature.sweep``.
 
-A file holds for each (K, R, ranking) which questions were answered right; shares, changes and their intervals are
+A file holds for each (K, R, method) which questions were answered right; shares, changes and their intervals are
 computed from that, so that any two points can be compared question by question. No torch.
 """
 
@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from fastv.paths import ASSETS
+from fastv.pruning.methods.registry import with_method
 from fastv.stats import Change, Score
 
 FOLDER = ASSETS / "measured"
@@ -23,7 +24,7 @@ FOLDER = ASSETS / "measured"
 
 @dataclass(frozen=True)
 class MeasuredPoint:
-    """One (K, R, ranking) of a model, or the model without FastV (``k`` and ``rank`` None, ``r`` 0).
+    """One (K, R, method) of a model, or the model without FastV (``k`` and ``method`` None, ``r`` 0).
 
     marks: question by question, whether the answer was right. FLOPs: computed, means over the questions at their real
     lengths and with the answers given, ``exact`` convention (vision tower, projector and lm_head included) and
@@ -33,7 +34,7 @@ class MeasuredPoint:
 
     k: int | None
     r: float
-    rank: str | None
+    method: str | None
     marks: tuple[bool, ...]
     answer_tokens: float
     prefill_flops: float
@@ -76,10 +77,10 @@ class Measured:
     def pruned(self) -> tuple[MeasuredPoint, ...]:
         return tuple(point for point in self.points if point.k is not None)
 
-    def point(self, k: int | None, r: float, rank: str | None = "last_token") -> MeasuredPoint | None:
-        """The point at K and R; K = 0 has no ranking but "random". None where it was not measured."""
-        wanted = (k, None if k is None else "random" if k == 0 else rank)
-        found = (point for point in self.points if (point.k, point.rank) == wanted and abs(point.r - r) < 1e-6)
+    def point(self, k: int | None, r: float, method: str | None = "fastv") -> MeasuredPoint | None:
+        """The point at K and R; K = 0 has no method but "random". None where it was not measured."""
+        wanted = (k, None if k is None else "random" if k == 0 else method)
+        found = (point for point in self.points if (point.k, point.method) == wanted and abs(point.r - r) < 1e-6)
         return next(found, None)
 
     def seconds(self, point: MeasuredPoint) -> float:
@@ -147,12 +148,13 @@ def parsed(data: Mapping[str, Any]) -> Measured:
 
 
 def _point(data: Mapping[str, Any], questions: int) -> MeasuredPoint:
+    data = with_method(data)
     plain = {
         name: data[name]
         for name in (
             "k",
             "r",
-            "rank",
+            "method",
             "answer_tokens",
             "prefill_flops",
             "total_flops",

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from fastv.evidence import measurements
+from fastv.pruning.methods.registry import with_method
 
 
 @dataclass(frozen=True)
 class KeptThings:
-    """One (K, R, ranking), over all scenes' things: their patches, those of them that were kept, the things, and those
+    """One (K, R, method), over all scenes' things: their patches, those of them that were kept, the things, and those
     that lost nine tenths of their patches or more."""
 
     k: int
     r: float
-    rank: str
+    method: str
     patches: int
     kept: int
     things: int
@@ -55,4 +56,4 @@ def all_kept_things() -> dict[str, tuple[KeptThings, ...]]:
 
 def parsed(record: Mapping[str, Any]) -> tuple[KeptThings, ...]:
     """From what ``miniature.things`` writes. Raises KeyError or TypeError for anything else."""
-    return tuple(KeptThings(**point) for point in record["points"])
+    return tuple(KeptThings(**with_method(point)) for point in record["points"])

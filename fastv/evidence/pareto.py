@@ -37,8 +37,6 @@ BENCHMARKS = {
     "video": "Video: TGIF, MSVD, MSRVTT (average accuracy, fraction)",
     SCENES: "Drawn scenes: questions answered right (%, measured here)",
 }
-#: What ranks the visual tokens of measured points, as a person reads it.
-RANKINGS = {"last_token": "by the last token's attention", "mean": "by all tokens' attention", "random": "at random"}
 
 _TABLE1 = "FastV paper, Table 1"
 _LATENCY = "official README"
@@ -48,7 +46,7 @@ _LATENCY = "official README"
 class Point:
     """One (K, R) of a model; ``k`` is None without FastV. ``cost`` and ``quality`` are in the units of its axes.
 
-    Only of measured points: the 95% interval of ``quality``, and the ranking, one of RANKINGS.
+    Only of measured points: the 95% interval of ``quality``, and the pruning method.
     """
 
     model: str
@@ -57,7 +55,7 @@ class Point:
     cost: float
     quality: float
     interval: tuple[float, float] | None = None
-    rank: str | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,4 +166,6 @@ def _point(one: Measured, point: MeasuredPoint, axis: str) -> Point:
         "seconds": one.seconds(point),
     }[axis]
     score = one.score(point)
-    return Point(one.model, point.k, point.r, cost, 100 * score.share, (100 * score.low, 100 * score.high), point.rank)
+    return Point(
+        one.model, point.k, point.r, cost, 100 * score.share, (100 * score.low, 100 * score.high), point.method
+    )

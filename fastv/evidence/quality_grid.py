@@ -18,12 +18,12 @@ def quality_grid(model: str, benchmark: str) -> Grid:
     return Grid(rows, columns, tuple(tuple(scores.get((k, r)) for r in columns) for k in rows))
 
 
-def measured_grid(found: Measured, rank: str = "last_token") -> Grid:
-    """The share of questions answered right with one ranking; K = 0 drops at random whatever it is.
+def measured_grid(found: Measured, method: str = "fastv") -> Grid:
+    """The share of questions answered right with one method; K = 0 drops at random whatever it is.
 
     R that were measured at one K alone have no column.
     """
-    points = [point for point in found.pruned if point.rank == (rank if point.k else "random")]
+    points = [point for point in found.pruned if point.method == (method if point.k else "random")]
     at = [point.r for point in points]
     rows, columns = sorted({point.k for point in points}), sorted({r for r in at if at.count(r) > 1})
     shares = {(point.k, point.r): found.score(point).share for point in points}

@@ -43,7 +43,7 @@ def compare(
     *,
     k: int | None = 2,
     r: float = 0.5,
-    rank: str = "last_token",
+    method: str = "fastv",
     seed: int = 0,
     baseline: Side | None = None,
     max_new_tokens: int = 64,
@@ -55,7 +55,7 @@ def compare(
     """Answers a question about a picture, or a clip, on both sides; yields ``Progress`` all along and a ``Comparison``
     at the end.
 
-    loaded, k, r, rank, seed: the candidate, "fastv" in what is yielded; see ``Side``. baseline: what it is compared
+    loaded, k, r, method, seed: the candidate, "fastv" in what is yielded; see ``Side``. baseline: what it is compared
     with, by default the same model without FastV. picture: what ``inputs.open_picture`` takes, or, for models that
     read videos, what ``clips.open_video`` returns. max_new_tokens: the longest answer. repeats: timed passes of each
     side. warmup: untimed ones before, of which the first is the one that streams, so at least 1. seconds: how long it
@@ -68,7 +68,7 @@ def compare(
     comparison runs on a model at a time; a second one waits. Running out of memory raises FastVError; other errors come
     through as they are.
     """
-    sides = dict(zip(SIDES, (baseline or Side(loaded), Side(loaded, k, r, rank, seed))))
+    sides = dict(zip(SIDES, (baseline or Side(loaded), Side(loaded, k, r, method, seed))))
     max_new_tokens = whole(max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS)
     repeats = whole(repeats, "repeats", low=1, high=MAX_ROUNDS)
     warmup = whole(warmup, "warmup", low=1, high=MAX_ROUNDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from fastv.costs.flops import check_budget
@@ -11,7 +11,8 @@ from fastv.inputs.frame_view import Grid, Seen
 from fastv.loading.load import LoadedModel
 from fastv.measurement.machine import Machine
 from fastv.measurement.timing import Timing
-from fastv.pruning.pruner import FastV
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.base import Method
 
 SIDES = ("baseline", "fastv")
 
@@ -21,7 +22,7 @@ class Setup:
     """What a side is, in plain values.
 
     model: the catalogue key, folder or hub id; name: the same for people. dtype, device: how and where its weights are
-    held. k, r, rank, seed: as in ``FastV``; all None without it.
+    held. k, r, method, seed: as in ``PruningConfig``; all None without it.
     """
 
     model: str
@@ -30,13 +31,13 @@ class Setup:
     device: str
     k: int | None = None
     r: float | None = None
-    rank: str | None = None
+    method: str | None = None
     seed: int | None = None
 
 
 @dataclass(frozen=True)
 class Side:
-    """A model and how it is run: with FastV at k, r, rank, seed, or, where ``k`` is None, without it.
+    """A model and how it is run: pruned by method at k, r, seed, or, where ``k`` is None, without it.
 
     Raises InvalidBudgetError for values out of range, and for a layer the model does not have.
     """
@@ -44,7 +45,7 @@ class Side:
     loaded: LoadedModel
     k: int | None = None
     r: float = 0.0
-    rank: str = "last_token"
+    method: str = "fastv"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -52,13 +53,13 @@ class Side:
             check_budget(self.k, self.r, len(self.loaded.family.decoder(self.loaded.model).layers))
 
     @property
-    def budget(self) -> FastV | None:
-        return None if self.k is None else FastV(k=self.k, r=self.r, rank=self.rank, seed=self.seed)
+    def budget(self) -> Method | None:
+        return None if self.k is None else PruningConfig(self.method, self.k, self.r, self.seed).build()
 
     @property
     def setup(self) -> Setup:
         loaded, entry = self.loaded, self.loaded.entry
-        pruning = () if (budget := self.budget) is None else (budget.k, budget.r, budget.rank, budget.seed)
+        pruning = () if (budget := self.budget) is None else (budget.k, budget.r, budget.name, budget.seed)
         return Setup(entry.key, entry.name, loaded.dtype, str(loaded.device), *pruning)
 
 
@@ -161,12 +162,12 @@ class Comparison:
     repeats: int
     warmup: int
     machine: Machine
-    date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    date: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but the pictures, in JSON's types; what the candidate is, and kept, also stands at the top."""
         candidate = self.fastv.to_dict()
-        top = {name: candidate[name] for name in ("model", "dtype", "device", "k", "r", "rank", "seed", "kept")}
+        top = {name: candidate[name] for name in ("model", "dtype", "device", "k", "r", "method", "seed", "kept")}
         return {
             **vars(self),
             **top,

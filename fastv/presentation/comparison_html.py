@@ -14,6 +14,8 @@ from fastv.measurement.results import Comparison, RunResult
 from fastv.measurement.timing import Spread
 from fastv.presentation.filmstrip import kept_strip, where_most
 from fastv.presentation.side_labels import USUAL, Title, titles
+from fastv.pruning.methods.base import ATTENTION
+from fastv.pruning.methods.registry import METHODS
 from fastv.stats import Ratio
 
 _NOTHING = "–"
@@ -248,7 +250,7 @@ def kept_words(run: RunResult, title: Title, side: str) -> str:
 def _kept_sentences(run: RunResult) -> str:
     """How many visual tokens were kept, which they are, and which layers see what."""
     some, all_ = sum(one.kept_tokens for one in run.seen), run.prompt_visual_tokens
-    k, rank = run.setup.k, run.setup.rank
+    k, method = run.setup.k, run.setup.method
     share = f"<b>{some:,} of {all_:,}</b> visual tokens"
     whole = "all of every frame" if run.is_clip else "the whole picture"
     if some == all_:
@@ -258,11 +260,8 @@ def _kept_sentences(run: RunResult) -> str:
     seen = f"{before} {whole}, the later ones {rest}." if k else f"All layers see {rest}."
     if some == 0:
         return f"{share}: all were dropped. {seen}"
-    how = {
-        "last_token": "the last token of the prompt looked at most",
-        "mean": "all tokens looked at most, on average",
-        "random": "chance picked",
-    }["random" if k == 0 else rank]
-    where = f"in layer {k - 1}" if k and rank != "random" else "whatever they show"
+    drawn = METHODS["random"]
+    chosen_by = drawn if k == 0 and METHODS[method].signals else METHODS[method]
+    where = f" in layer {k - 1}" if ATTENTION in chosen_by.signals else ""
     spread = f" {where_most(run.seen)}" if run.is_clip else ""
-    return f"{share}: those {how} {where}.{spread} {seen}"
+    return f"{share} were kept, chosen {escape(chosen_by.phrase)}{where}.{spread} {seen}"

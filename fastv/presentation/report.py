@@ -24,6 +24,7 @@ from fastv.presentation.filmstrip import seen_strip
 from fastv.presentation.overlay import description, dimmed
 from fastv.presentation.palette import variables
 from fastv.presentation.side_labels import Title
+from fastv.pruning.methods.registry import METHODS
 from fastv.stats import Ratio
 
 _STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
@@ -41,11 +42,6 @@ _COUNTS = (
     "total_flops",
 )
 _SETTINGS = ("date", "max_new_tokens", "repeats", "warmup")
-_RANKINGS = {
-    "last_token": "the last token's attention, as FastV's code does",
-    "mean": "all tokens' mean attention",
-    "random": "chance",
-}
 _ABOUT = (
     "FastV makes a model that reads pictures cheaper: from decoder layer K on it drops a share R of the picture's tokens, "
     "those that get the least attention. The first token is the wait before an answer begins. One question about one "
@@ -67,7 +63,7 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
         names,
         expected=expected,
         empty=comparison_html.NO_WORDS,
-        remarks=[known_quality(setup.model, setup.k, setup.r or 0.0, setup.rank)],
+        remarks=[known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)],
     )
     heading, sentence = _opening(comparison, names)
     return (
@@ -109,7 +105,7 @@ def _short(comparison: Comparison) -> str:
 def as_csv(comparison: Comparison) -> str:
     """One line for each side, with a heading: settings, then numbers in seconds, bytes, FLOPs and tokens.
 
-    Times are medians with their ``_low`` and ``_high``. A side without FastV has no K, R, rank nor seed.
+    Times are medians with their ``_low`` and ``_high``. A side without FastV has no K, R, method nor seed.
     """
     text = StringIO()
     lines = [_numbers(comparison, side) for side in SIDES]
@@ -200,7 +196,7 @@ def _shares(comparison: Comparison) -> Iterator[tuple[str, float]]:
 def _settings(comparison: Comparison, names: tuple[Title, Title]) -> str:
     """What the sentence under the table leaves out."""
     lines = {"Run on": datetime.fromisoformat(comparison.date).strftime("%d %B %Y, %H:%M UTC").removeprefix("0")}
-    for title, line in (("Ranked by", _ranking), ("Seed of random choices", _seed), ("Prompt", _prompt)):
+    for title, line in (("Visual tokens chosen", _choice), ("Seed of random choices", _seed), ("Prompt", _prompt)):
         said = {
             name.text: words
             for name, run in zip(names, (comparison.baseline, comparison.fastv))
@@ -217,8 +213,13 @@ def _settings(comparison: Comparison, names: tuple[Title, Title]) -> str:
     return f"<h2>How it was run</h2><dl>{terms}</dl>"
 
 
-def _ranking(run: RunResult) -> str | None:
-    return "chance: before layer 0 there is nothing to rank by" if run.setup.k == 0 else _RANKINGS.get(run.setup.rank)
+def _choice(run: RunResult) -> str | None:
+    setup = run.setup
+    if setup.method is None:
+        return None
+    if setup.k == 0 and METHODS[setup.method].signals:
+        return f"{METHODS['random'].phrase}: before layer 0 there is no attention to rank by"
+    return METHODS[setup.method].phrase
 
 
 def _seed(run: RunResult) -> str | None:

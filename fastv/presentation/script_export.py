@@ -9,7 +9,7 @@ from pathlib import Path
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 
 _LINES = """\
-from fastv import FastV
+from fastv import {names}
 {import_line}
 from fastv.loading.load import load
 
@@ -18,7 +18,7 @@ prompt = loaded.family.prompt(loaded.processor, {question}{kind})
 inputs = loaded.processor({shown}, text=prompt, return_tensors="pt")
 inputs = inputs.to(loaded.device, loaded.model.dtype)
 
-with FastV({budget})(loaded.model):  # without this line: the model as it is
+with {pruning}(loaded.model):  # without this line: the model as it is
     output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False, num_beams=1,
                                    repetition_penalty=1.0, no_repeat_ngram_size=0)
 
@@ -30,20 +30,20 @@ print(loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(
 _LINES_OF_BOTH = """\
 from contextlib import nullcontext
 
-from fastv import FastV
+from fastv import {names}
 {import_line}
 from fastv.loading.load import load
 
 {clip}sides = {{
 {sides}
 }}
-for name, (model, fastv) in sides.items():
+for name, (model, pruning) in sides.items():
     loaded = load(model, dtype={dtype})
     prompt = loaded.family.prompt(loaded.processor, {question}{kind})
     inputs = loaded.processor({shown}, text=prompt, return_tensors="pt")
     inputs = inputs.to(loaded.device, loaded.model.dtype)
 
-    with fastv(loaded.model) if fastv else nullcontext():
+    with pruning(loaded.model) if pruning else nullcontext():
         output = loaded.model.generate(**inputs, max_new_tokens={max_new_tokens}, do_sample=False, num_beams=1,
                                        repetition_penalty=1.0, no_repeat_ngram_size=0)
 
@@ -83,20 +83,21 @@ def script(
     dtype: str,
     k: int,
     r: float,
-    rank: str = "last_token",
+    method: str = "fastv",
     seed: int = 0,
     max_new_tokens: int = 64,
     video: bool = False,
 ) -> str:
     """A script that prints the answer with FastV about ``picture.png``, or ``video.mp4``, run in the project's folder.
 
-    dtype: as in ``load``. k, r, rank, seed: as in ``FastV``. max_new_tokens: the longest answer.
+    dtype: as in ``load``. k, r, method, seed: as in ``PruningConfig``. max_new_tokens: the longest answer.
     """
     return _LINES.format(
         model=_literal(_name(entry)),
         dtype=_literal(dtype),
         question=_literal(question.strip()),
-        budget=_budget(k, r, rank, seed),
+        names=_names([method]),
+        pruning=_pruning(k, r, method, seed),
         max_new_tokens=max_new_tokens,
         **(_VIDEO if video else _PICTURE),
     )
@@ -107,7 +108,7 @@ def script_of_both(
     question: str,
     *,
     dtype: str,
-    rank: str = "last_token",
+    method: str = "fastv",
     seed: int = 0,
     max_new_tokens: int = 64,
     video: bool = False,
@@ -115,11 +116,12 @@ def script_of_both(
     """The same for two sides, whose titles differ: it prints both answers, and needs memory for one model at a time."""
     lines = [
         f"    {_literal(side.title)}: ({_literal(_name(side.entry))}, "
-        + ("None" if side.k is None else f"FastV({_budget(side.k, side.r, rank, seed)})")
+        + ("None" if side.k is None else _pruning(side.k, side.r, method, seed))
         + "),"
         for side in sides
     ]
     return _LINES_OF_BOTH.format(
+        names=_names([method]),
         sides="\n".join(lines),
         dtype=_literal(dtype),
         question=_literal(question.strip()),
@@ -128,14 +130,15 @@ def script_of_both(
     )
 
 
-def _budget(k: int, r: float, rank: str, seed: int) -> str:
-    """The arguments of FastV, without those that are its defaults anyway."""
-    budget = [f"k={k}", f"r={r!r}"]
-    if rank != "last_token":
-        budget.append(f"rank={_literal(rank)}")
-    if seed:
-        budget.append(f"seed={seed}")
-    return ", ".join(budget)
+def _names(methods: Iterable[str]) -> str:
+    """What is imported from ``fastv``."""
+    return ", ".join(sorted({"FastV" if method == "fastv" else "METHODS" for method in methods}))
+
+
+def _pruning(k: int, r: float, method: str, seed: int) -> str:
+    """The method with its arguments, without those that are its defaults anyway."""
+    made = "FastV" if method == "fastv" else f"METHODS[{_literal(method)}]"
+    return f"{made}(k={k}, r={r!r}{f', seed={seed}' if seed else ''})"
 
 
 def _name(entry: ModelEntry) -> str:

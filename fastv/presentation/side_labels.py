@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastv.formatting import budget
 from fastv.measurement.results import Setup
+from fastv.pruning.methods.registry import METHODS
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ def _again(title: Title) -> Title:
 
 
 def _budget(side: Setup, other: Setup) -> str:
-    """(K, R), and how it ranks where the other side, with FastV too, ranks otherwise."""
+    """(K, R), and the method where the other side, with FastV too, has another."""
     words = budget(side.k, side.r)
-    if other.k is not None and side.rank != other.rank:
-        words += f", rank {side.rank}"
+    if other.k is not None and side.method != other.method:
+        words += f", {METHODS[side.method].label}"
     if other.k is not None and side.seed != other.seed:
         words += f", seed {side.seed}"
     return words

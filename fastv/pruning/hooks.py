@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +16,11 @@ from fastv.pruning.attention_tap import observing
 from fastv.pruning.caches import cache_in
 from fastv.pruning.generate_call import Asked, asked_of
 from fastv.pruning.index_selection import Cut, Selection
-from fastv.pruning.scorers import last_token_attention, mean_attention
+from fastv.pruning.methods.base import ATTENTION, Method
+from fastv.pruning.signals import Attention, Signals
 from fastv.pruning.token_selection import Prompt, Trace, choose
 
 _NOTE = "_fastv_selection"  # what a cache was pruned to travels with it, through copies and into another ``with``
-
-
-class Budget(Protocol):
-    """What is dropped where, and what ranks it: see ``FastV``."""
-
-    k: int
-    r: float
-    rank: str
-    seed: int
 
 
 @dataclass
@@ -57,8 +49,8 @@ def _pictures(kwargs: dict) -> list[Tensor]:
 class Hooks:
     """The hooks of one ``with``, and what they remember from one forward to the next."""
 
-    def __init__(self, budget: Budget, model: nn.Module, family: Family) -> None:
-        self.budget, self.model, self.family, self.decoder = budget, model, family, family.decoder(model)
+    def __init__(self, method: Method, model: nn.Module, family: Family) -> None:
+        self.method, self.model, self.family, self.decoder = method, model, family, family.decoder(model)
         self.trace = Trace()
         self._prompt: Prompt | None = None  # of the forward going on, until its choice is made
         self._cut: Cut | None = None  # of the forward going on
@@ -69,11 +61,11 @@ class Hooks:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        k, layers = self.budget.k, self.decoder.layers
+        k, layers = self.method.k, self.decoder.layers
         base = getattr(self.model, "base_model", self.model)
         with ExitStack() as stack:
             self._asked = stack.enter_context(asked_of(self.model))
-            if k > 0 and self.budget.rank != "random":
+            if ATTENTION in self.method.reads:
                 stack.enter_context(observing(layers[k - 1].self_attn, self._observe))
             handles = [
                 base.register_forward_pre_hook(self._before_model, with_kwargs=True),
@@ -115,7 +107,7 @@ class Hooks:
         visual = self.family.visual_mask(self.model, input_ids)
         if not visual.any():
             nothing = torch.empty(len(input_ids), 0, dtype=torch.long, device=input_ids.device)
-            scores = None if self.budget.k == 0 else nothing.float()
+            scores = None if self.method.k == 0 else nothing.float()
             self._tell(Trace(nothing, scores, nothing, input_ids.shape[1], input_ids.shape[1]))
             return
         if getattr(cache, "is_compileable", False):
@@ -131,7 +123,9 @@ class Hooks:
                 "prefill_chunk_size: this chunk ends before."
             )
         # What is beyond the prompt was drafted, by an assistant or by a lookup, and may be taken back.
-        self._prompt = Prompt(visual[:, :length], mask if mask is None or mask.dim() != 2 else mask[:, :length])
+        self._prompt = Prompt(
+            visual[:, :length], mask if mask is None or mask.dim() != 2 else mask[:, :length], self.method.kept_of
+        )
         self._read = read
 
     def _go_on(self, cache: Any, input_ids: Tensor | None, kwargs: dict) -> None:
@@ -145,7 +139,7 @@ class Hooks:
         if selection is None:
             return
         batch, new = (input_ids if input_ids is not None else kwargs["inputs_embeds"]).shape[:2]
-        k = self.budget.k
+        k = self.method.k
         missing = selection.length - selection.pruned_length
         seen = cache.get_seq_length() + (missing if k == 0 else 0)
         fits = selection.k == k and len(selection.index) in (1, batch) and seen >= selection.length
@@ -188,7 +182,7 @@ class Hooks:
     def _before_decoder(self, _decoder: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
         """With k = 0 the cache's layer 0, by which the decoder knows how far it has come, is itself short."""
         cut = self._cut
-        if self.budget.k > 0 or cut is None or cut.whole:
+        if self.method.k > 0 or cut is None or cut.whole:
             return None
         kwargs = dict(kwargs)
         if kwargs.get("attention_mask") is not None:
@@ -210,16 +204,14 @@ class Hooks:
         length = self._prompt.visual.shape[1]
         query, key = query[:, :, :length], key[:, :, :length]
         mask = mask if mask is None else mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
+        signals = Signals(attention=Attention(query, key, mask, scaling))
         with torch.no_grad():
-            if self.budget.rank == "mean":
-                self._prompt.attention = mean_attention(query, key, mask, scaling, self._prompt.real)
-            else:
-                self._prompt.attention = last_token_attention(query, key, mask, scaling)
+            self._prompt.choice = self.method.select(self._prompt, signals)
 
     def _before_layer_k(self, _layer: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
         if self._prompt is not None:
-            budget, prompt, self._prompt = self.budget, self._prompt, None
-            selection, trace = choose(prompt, budget.k, budget.r, budget.rank, budget.seed)
+            prompt, self._prompt = self._prompt, None
+            selection, trace = choose(prompt, self.method)
             self._tell(trace)
             if selection is not None:
                 self._set_cut(selection, self._read, self._read)
@@ -233,7 +225,7 @@ class Hooks:
         return self._before_later_layer(_layer, args, kwargs)
 
     def _before_later_layer(self, _layer: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        if self._cut is None or (self.budget.k == 0 and not self._cut.whole):
+        if self._cut is None or (self.method.k == 0 and not self._cut.whole):
             return None
         return args, self._cut.companions(kwargs)
 

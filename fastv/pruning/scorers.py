@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-RANKS = ("last_token", "mean", "random")
 _BLOCK_FLOATS = 4_000_000  # the most attention weights ``mean_attention`` holds at a time
 
 
@@ -60,9 +59,9 @@ def mean_attention(
     for start in range(0, length, step):
         rows = attention_rows(query[:, :, start : start + step], key, mask, scaling, start)
         if real is not None:
-            rows = rows * real[:, start : start + step, None]
+            rows = rows * real[:, start : start + step, None].to(rows.device)
         total += rows.sum(dim=1)
-    looking = length if real is None else real.sum(dim=1, keepdim=True)
+    looking = length if real is None else real.sum(dim=1, keepdim=True).to(total.device)
     return total / looking
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from fastv.costs.flops import kept_tokens
 from fastv.errors import InvalidInputError, UnsupportedModelError
 from fastv.pruning.index_selection import Selection, mark, positions_of
-from fastv.pruning.scorers import highest, random_scores
+from fastv.pruning.signals import Signals
+
+if TYPE_CHECKING:
+    from fastv.pruning.methods.base import Method
 
 
 @dataclass
@@ -35,15 +38,16 @@ class Trace:
 class Prompt:
     """A prompt being read, for which the choice is still to be made.
 
-    visual: boolean (batch, n). mask: the model's attention_mask or None. Whatever depends on values and not on shapes
+    visual: boolean (batch, n). mask: the model's attention_mask or None. kept_of: how many of a row's visual tokens
+    stay. Whatever depends on values and not on shapes
     is read here, before the layers run, so that nothing waits for the device between them. Raises InvalidInputError
     for a prompt whose last token is padding or visual.
     """
 
-    def __init__(self, visual: Tensor, mask: Tensor | None) -> None:
+    def __init__(self, visual: Tensor, mask: Tensor | None, kept_of: Callable[[int], int]) -> None:
         self.visual = visual
         self.real: Tensor | None = None  # boolean (batch, n), False = padding; None when there is none
-        self.attention: Tensor | None = None  # float32 (batch, n), what layer k - 1 shows
+        self.choice: tuple[Tensor, Tensor | None] | None = None  # what the method's select returned
         self.counts: list[int] = visual.sum(dim=1).tolist()
         self.padding = torch.zeros_like(visual)  # boolean (batch, n), wherever in its row it stands
         if mask is not None and mask.dim() == 2 and not mask.all():
@@ -58,23 +62,20 @@ class Prompt:
             )
         self.texts: list[int] = (~visual & ~self.padding).sum(dim=1).tolist()
         self.positions = positions_of(visual, max(self.counts))
+        self.kept_counts = [kept_of(count) for count in self.counts]
+        self.keep = torch.tensor(self.kept_counts, device=visual.device)  # long (batch,)
 
 
-def choose(prompt: Prompt, k: int, r: float, rank: str, seed: int) -> tuple[Selection | None, Trace]:
-    """Ranks a prompt's visual tokens. The selection is None when none is to be dropped.
-
-    Arguments: see ``FastV``. Unless the choice is drawn (k = 0, rank "random"), ``prompt.attention`` must be there.
-    """
+def choose(prompt: Prompt, method: Method) -> tuple[Selection | None, Trace]:
+    """The columns that layers >= k see, and what is told of them. The selection is None when none is to be dropped."""
     visual, positions, length = prompt.visual, prompt.positions, prompt.visual.shape[1]
-    kept_counts = [kept_tokens(count, r) for count in prompt.counts]
-    if k == 0 or rank == "random":
-        scores = random_scores(prompt.counts, seed).to(visual.device)
-    elif prompt.attention is None:
-        raise UnsupportedModelError(f"Layer {k - 1} does not attend through transformers' AttentionInterface.")
-    else:
-        scores = prompt.attention.to(visual.device).gather(1, positions.clamp(min=0))
-        scores.masked_fill_(positions < 0, -math.inf)
-    chosen = highest(scores, torch.tensor(kept_counts, device=visual.device))
+    if prompt.choice is None:
+        if method.reads:
+            raise UnsupportedModelError(
+                f"Layer {method.k - 1} does not attend through transformers' AttentionInterface."
+            )
+        prompt.choice = method.select(prompt, Signals())
+    (chosen, scores), kept_counts = prompt.choice, prompt.kept_counts
     kept = mark(positions.masked_fill(~chosen, -1), length)
     selection = None
     if kept_counts != prompt.counts:
@@ -83,11 +84,11 @@ def choose(prompt: Prompt, k: int, r: float, rank: str, seed: int) -> tuple[Sele
         shortest = length - max(dropped)
         pruned_length = max(shortest, *(text + stay for text, stay in zip(prompt.texts, kept_counts)))
         selection = Selection.of(
-            kept | ~visual & ~prompt.padding, prompt.padding, pruned_length, k, fill=shortest < pruned_length
+            kept | ~visual & ~prompt.padding, prompt.padding, pruned_length, method.k, fill=shortest < pruned_length
         )
     return selection, Trace(
         kept=positions_of(kept, max(kept_counts)),
-        scores=None if k == 0 else scores,
+        scores=None if method.k == 0 else scores,
         visual_positions=positions,
         prompt_length=length,
         pruned_length=selection.pruned_length if selection else length,

@@ -35,8 +35,8 @@ from fastv.inputs.question_csv import Item, read_questions
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory, load
 from fastv.measurement.machine import Machine
 from fastv.measurement.timing import generate
-from fastv.pruning.pruner import FastV
-from fastv.pruning.scorers import RANKS
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS, method_name, with_method
 from fastv.stats import Change, Ratio, Score
 
 
@@ -50,7 +50,7 @@ class Row:
 
     k: int | None
     r: float
-    rank: str | None
+    method: str | None
     same: Score
     right: Score | None
     change: Change | None
@@ -62,7 +62,7 @@ class Row:
 def sweep(
     loaded: LoadedModel,
     items: Sequence[Item],
-    budgets: Sequence[FastV],
+    budgets: Sequence[PruningConfig],
     path: Path,
     *,
     answer_tokens: int = 32,
@@ -111,12 +111,12 @@ def _line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _asked(loaded: LoadedModel, item: Item, budgets: Sequence[FastV], answer_tokens: int) -> dict[str, Any]:
+def _asked(loaded: LoadedModel, item: Item, budgets: Sequence[PruningConfig], answer_tokens: int) -> dict[str, Any]:
     question = check_question(item.question, loaded.processor.tokenizer)
     prompt = prompt_of(loaded, open_picture(item.picture), question, answer_tokens=answer_tokens)
     record: dict[str, list] = {name: [] for name in ("answers", "tokens", "prefill_seconds", "total_seconds", "flops")}
     for one in (None, *budgets):
-        with loaded.lock, one(loaded.model) if one else nullcontext():
+        with loaded.lock, one.build()(loaded.model) if one else nullcontext():
             found = generate(loaded.model, prompt.inputs, max_new_tokens=answer_tokens)
         spent = cost(
             loaded.model.config,
@@ -138,7 +138,9 @@ def _asked(loaded: LoadedModel, item: Item, budgets: Sequence[FastV], answer_tok
     return record
 
 
-def _header(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[FastV], answer_tokens: int) -> dict[str, Any]:
+def _header(
+    loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[PruningConfig], answer_tokens: int
+) -> dict[str, Any]:
     digest = hashlib.sha256()
     for item in items:
         digest.update(json.dumps([item.question, item.answers]).encode() + item.picture.read_bytes())
@@ -147,7 +149,7 @@ def _header(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[FastV]
         "dtype": loaded.dtype,
         "questions": digest.hexdigest()[:16],
         "answer_tokens": answer_tokens,
-        "budgets": [asdict(one) for one in budgets],
+        "budgets": [one.to_dict() for one in budgets],
         "machine": asdict(Machine.here(loaded.device)),
     }
 
@@ -159,6 +161,8 @@ def _resumed(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     try:
         before, *records = map(json.loads, lines)
+        if isinstance(before.get("budgets"), list):  # older versions wrote ``rank``
+            before["budgets"] = [with_method(one) for one in before["budgets"]]
         other = [name for name in header if before.get(name) != header[name]]
     except (ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} holds no sweep: remove it, or write to another file.") from error
@@ -169,7 +173,7 @@ def _resumed(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
     return records
 
 
-def table(items: Sequence[Item], budgets: Sequence[FastV], records: Sequence[dict[str, Any]]) -> list[Row]:
+def table(items: Sequence[Item], budgets: Sequence[PruningConfig], records: Sequence[dict[str, Any]]) -> list[Row]:
     """A row for the model without FastV, then one for each budget, over the questions that could be asked.
 
     Raises InvalidInputError where there is none.
@@ -180,7 +184,7 @@ def table(items: Sequence[Item], budgets: Sequence[FastV], records: Sequence[dic
     return [_row(asked, one, number) for number, one in enumerate((None, *budgets))]
 
 
-def _row(asked: Sequence[tuple[Item, dict[str, Any]]], one: FastV | None, number: int) -> Row:
+def _row(asked: Sequence[tuple[Item, dict[str, Any]]], one: PruningConfig | None, number: int) -> Row:
     def both(name: str) -> tuple[list, list]:
         return tuple([record[name][side] for _, record in asked] for side in (0, number))
 
@@ -190,7 +194,7 @@ def _row(asked: Sequence[tuple[Item, dict[str, Any]]], one: FastV | None, number
     return Row(
         one and one.k,
         one.r if one else 0.0,
-        one and ("random" if one.k == 0 else one.rank),
+        one and one.chosen_by,
         Score.of([is_match(text, first) for first, text in zip(*said)]),
         Score.of(after) if known else None,
         Change.of(before, after) if known and one else None,
@@ -210,7 +214,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
         name = (
             "without FastV"
             if row.k is None
-            else budget(row.k, row.r) + ("" if row.rank == "last_token" else f", {row.rank}")
+            else budget(row.k, row.r) + ("" if row.method == "fastv" else f", {row.method}")
         )
         cells = [
             _scored(row.same),
@@ -262,7 +266,14 @@ def main() -> None:
     parser.add_argument(
         "-r", type=float, nargs="+", default=[0.5, 0.75], help="drop these fractions (default: 0.5 0.75)"
     )
-    parser.add_argument("--rank", choices=RANKS, default="last_token")
+    parser.add_argument(
+        "--method",
+        "--rank",
+        type=method_name,
+        choices=METHODS,
+        default="fastv",
+        help="what chooses the tokens that are kept (default: fastv)",
+    )
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16, float16, 8bit or 4bit")
     parser.add_argument("--answer-tokens", type=int, default=32, help="the longest answer (default: 32)")
     parser.add_argument(
@@ -273,7 +284,7 @@ def main() -> None:
     output = settings.output or Path(f"{settings.questions.stem}.{name}.jsonl")
     try:
         items = read_questions(settings.questions)
-        budgets = [FastV(k, r, settings.rank) for k in settings.k for r in settings.r]
+        budgets = [PruningConfig(settings.method, k, r) for k in settings.k for r in settings.r]
         with tqdm(total=len(items), unit="question", dynamic_ncols=True) as bar:
             loaded = load(settings.model, dtype=settings.dtype, report=lambda at: bar.set_postfix_str(at.sentence))
             bar.set_postfix_str("")

@@ -39,12 +39,12 @@ def pool(folder):
 
 
 def test_all_of_a_link_is_restored(pool):
-    link = Link("standin", 3, 40.0, None, "how many ?", 42, "mean", "explore")
-    *asked, rank, tabs, key, in_use, _, _, preset, _, k, r, _, other, _, _, other_r, status, later = url_sync.followed(
-        pool, link, SUGGESTIONS
+    link = Link("standin", 3, 40.0, None, "how many ?", 42, "fastv_mean", "explore")
+    *asked, method, tabs, key, in_use, _, _, preset, _, k, r, _, other, _, _, other_r, status, later = (
+        url_sync.followed(pool, link, SUGGESTIONS)
     )
     assert asked[0].tobytes() == example(42).picture.tobytes() and asked[1] == "how many ?" and asked[3] == 42
-    assert (rank, tabs.selected, key, in_use) == ("mean", "explore", "standin", "standin")
+    assert (method, tabs.selected, key, in_use) == ("fastv_mean", "explore", "standin", "standin")
     assert (k.value, r.value, preset.value, status, later) == (3, 40.0, "Your own", SKIP, "")
     assert (other, other_r.value) == ("", 0.0)
 
@@ -104,7 +104,7 @@ def test_the_query_and_the_lines_follow_the_controls(pool):
     assert "k=3&r=53.7" in query and "scene=42" in query and "baseline" not in query
     for piece in (
         'load("path/to/standin", dtype="float32")',
-        'FastV(k=3, r=0.537, rank="random")',
+        'METHODS["random"](k=3, r=0.537)',
         "max_new_tokens=16",
     ):
         assert piece in lines

@@ -27,7 +27,7 @@ def numbers(sentence: str) -> list[float]:
     "lost, told", [(0.0, "Nothing that can be told"), (0.02, "Nothing that can be told"), (0.2, "Accuracy falls")]
 )
 def test_what_the_usual_budget_costs(lost, told):
-    first = said({"lost": {(2, 0.5, "last_token"): lost}})[0]
+    first = said({"lost": {(2, 0.5, "fastv"): lost}})[0]
     share, low, high = numbers(first.sentence)
     assert first.sentence.startswith(told) and low <= share <= high and (high < 0) == (lost == 0.2)
     assert "of 200 questions right, " in first.sentence and "K=2, R=50%" in first.question
@@ -51,7 +51,7 @@ def test_the_least_pruned_point_within_the_cost_is_compared():
 
 
 def test_where_else_one_of_the_two_is_ahead_at_that_cost_is_said():
-    lost = {(1, 0.5, "last_token"): 0.0, (2, 0.5, "last_token"): 0.15, (0, 0.5, "random"): 0.6}
+    lost = {(1, 0.5, "fastv"): 0.0, (2, 0.5, "fastv"): 0.15, (0, 0.5, "random"): 0.6}
     duel = said(None, {"right": 0.95, "lost": lost})[2]
     assert "cannot be told" in duel.sentence
     assert duel.sentence.endswith(
@@ -73,7 +73,7 @@ def test_the_duel_is_fought_over_the_many_questions_where_there_are_some():
 
 
 def test_where_attention_beats_chance():
-    lost = {(1, 0.9, "random"): 0.3, (2, 0.9, "last_token"): 0.3}
+    lost = {(1, 0.9, "random"): 0.3, (2, 0.9, "fastv"): 0.3}
     last = said({"lost": lost})[-1]
     assert (
         "at 4 (K, R): ranking by the last token's attention wins at 1, loses at 1, and cannot be told" in last.sentence
@@ -95,15 +95,15 @@ def test_there_are_as_many_findings_as_the_data_allow():
 
 
 def test_where_attention_loses_more_things_than_a_draw_is_said():
-    kept = {"random": (500, 2), "last_token": (510, 60), "mean": (900, 2)}
+    kept = {"random": (500, 2), "fastv": (510, 60), "fastv_mean": (900, 2)}
     points = [
-        KeptThings(k, 0.5, rank, 1000, patches if k == 2 else 950, 200, lost if k == 2 else 0)
+        KeptThings(k, 0.5, method, 1000, patches if k == 2 else 950, 200, lost if k == 2 else 0)
         for k in (1, 2)
-        for rank, (patches, lost) in kept.items()
+        for method, (patches, lost) in kept.items()
     ]
     (found,) = findings({}, {"mini-7": points}, {})
     assert "that the last token attends to most holds 95% at K=1 and 51% at K=2; " in found.sentence
     assert found.detail.endswith("more do in what the last token attends to most (30% at K=2).")
-    alike = [KeptThings(2, 0.5, rank, 1000, 500, 200, 2) for rank in kept]
+    alike = [KeptThings(2, 0.5, method, 1000, 500, 200, 2) for method in kept]
     assert findings({}, {"mini-7": alike}, {})[0].detail.endswith("and nowhere clearly more do.")
     assert findings({}, {"mini-7": [KeptThings(2, 0.5, "random", 1000, 500, 200, 2)]}, {}) == ()

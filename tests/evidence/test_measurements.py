@@ -32,7 +32,7 @@ def test_scores_and_changes_follow_from_the_marks():
     assert found.score(point) == Score.of(point.marks) and found.change(point) == Change.of(before.marks, point.marks)
     where = [mark for mark, task in zip(point.marks, found.tasks) if task == "where"]
     assert found.score(point, "where") == Score.of(where) and 0 < len(where) < len(point.marks)
-    assert found.change(before).share == 0 and found.point(0, 0.5) == found.point(0, 0.5, "mean")
+    assert found.change(before).share == 0 and found.point(0, 0.5) == found.point(0, 0.5, "fastv_mean")
     assert found.point(3, 0.5) is None and found.point(None, 0.0) is before and before not in found.pruned
     with pytest.raises(dataclasses.FrozenInstanceError):
         point.k = 3

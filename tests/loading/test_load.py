@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 
-from fastv import FastV
+from fastv import METHODS
 from fastv.costs.memory import parameter_bytes
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import find
@@ -244,15 +244,15 @@ def dispatched(request, checkpoint, tmp_path, monkeypatch):
     return loaded
 
 
-@pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
-def test_fastv_prunes_a_dispatched_model_as_it_does_any_other(dispatched, checkpoint, rank):
+@pytest.mark.parametrize("method", ["fastv", "fastv_mean", "random"])
+def test_fastv_prunes_a_dispatched_model_as_it_does_any_other(dispatched, checkpoint, method):
     whole = load(str(checkpoint), "float32").model
     assert any(weight.device.type == "meta" for weight in dispatched.model.parameters())
     assert entry_device(dispatched.model) == torch.device("cpu")
     inputs = llava_inputs([(5, 0, 7), (0, 3)])
     seen = []
     for model in (whole, dispatched.model):
-        with FastV(k=2, r=0.5, rank=rank)(model) as trace:
+        with METHODS[method](k=2, r=0.5)(model) as trace:
             output = model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
         seen.append((output, trace.kept))
     assert torch.equal(seen[0][0], seen[1][0]) and torch.equal(seen[0][1], seen[1][1])

@@ -124,14 +124,14 @@ def test_the_picture_shown_is_the_one_the_model_saw(picture, told):
 def test_how_it_was_measured_travels_along_and_is_json(told):
     result = json.loads(json.dumps(told[-1].to_dict(), allow_nan=False))
     assert API_FIELDS <= result["baseline"].keys() == result["fastv"].keys()
-    settings = {"k": 2, "r": 0.5, "rank": "last_token", "repeats": 2, "warmup": 2, "dtype": "float32", "device": "cpu"}
+    settings = {"k": 2, "r": 0.5, "method": "fastv", "repeats": 2, "warmup": 2, "dtype": "float32", "device": "cpu"}
     assert settings.items() <= result.items()
     assert result["machine"]["threads"] == torch.get_num_threads()
     assert len(result["baseline"]["timing"]["prefill_seconds"]["runs"]) == 2 and len(result["kept"]) == 4
 
 
 def test_numpys_numbers_are_as_good_as_pythons(loaded, picture):
-    asked = {"k": np.int64(1), "r": np.float32(0.5), "seed": np.int64(3), "rank": "random"}
+    asked = {"k": np.int64(1), "r": np.float32(0.5), "seed": np.int64(3), "method": "random"}
     told = list(compare(loaded, picture, QUESTION, **asked, **QUICK))[-1].to_dict()
     assert json.loads(json.dumps(told, default=vars))["fastv"]["k"] == 1 and type(told["k"]) is int
     assert (type(told["r"]), type(told["seed"])) == (float, int)
@@ -297,7 +297,7 @@ def test_an_error_in_the_model_arrives_once_and_leaves_it_usable(loaded, picture
                 ("seconds", float("nan")),
             )
         ),
-        *(({name: value}, InvalidBudgetError) for name, value in (("k", 4), ("k", -1), ("r", 1.5), ("rank", "best"))),
+        *(({name: value}, InvalidBudgetError) for name, value in (("k", 4), ("k", -1), ("r", 1.5), ("method", "best"))),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(loaded, picture, arguments, error):

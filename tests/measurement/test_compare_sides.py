@@ -72,7 +72,7 @@ def test_sides_swapped_give_results_swapped(loaded, larger, picture):
 @pytest.mark.parametrize("budget", [(), (2, 0.5), (1, 0.75, "random", 7)])
 def test_the_same_on_both_sides_gives_the_same(loaded, picture, budget):
     k, *rest = budget or (None,)
-    settings = dict(zip(("r", "rank", "seed"), rest))
+    settings = dict(zip(("r", "method", "seed"), rest))
     *_, result = compare(loaded, picture, QUESTION, k=k, baseline=Side(loaded, *budget), **settings, **QUICK)
     assert facts(result.baseline) == facts(result.fastv)
 
@@ -86,9 +86,9 @@ def test_the_same_model_without_fastv_is_what_is_compared_with_unless_said(loade
 def test_each_side_says_in_json_what_it_was_and_the_candidate_at_the_top(loaded, larger, picture):
     *_, made = compare(larger, picture, QUESTION, k=2, r=0.5, baseline=Side(loaded), **QUICK)
     result = json.loads(json.dumps(made.to_dict(), allow_nan=False))
-    none = dict.fromkeys(("k", "r", "rank", "seed"))
+    none = dict.fromkeys(("k", "r", "method", "seed"))
     assert {"model": loaded.entry.key, "dtype": "float32", **none}.items() <= result["baseline"].items()
-    fastv = {"model": larger.entry.key, "k": 2, "r": 0.5, "rank": "last_token", "seed": 0}
+    fastv = {"model": larger.entry.key, "k": 2, "r": 0.5, "method": "fastv", "seed": 0}
     assert fastv.items() <= result["fastv"].items() and fastv.items() <= result.items()
     assert result["kept"] == result["fastv"]["kept"] and len(result["kept"]) == 6
     assert result["baseline"]["kept"] == [[True] * 4] * 4

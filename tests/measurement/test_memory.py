@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fastv import FastV
+from fastv import METHODS
 from fastv.measurement import memory as memory_module
 from fastv.measurement.memory import peak_memory, weight_bytes
 from fastv.measurement.timing import generate
@@ -117,8 +117,8 @@ def test_the_peak_is_the_same_each_time(model, inputs):
     assert peak() == peak() > weight_bytes(model)
 
 
-@pytest.mark.parametrize("rank", ["last_token", "random"])
-def test_fastv_needs_no_more_memory_where_activations_are_what_counts(rank):
+@pytest.mark.parametrize("method", ["fastv", "random"])
+def test_fastv_needs_no_more_memory_where_activations_are_what_counts(method):
     model = tiny_llava(layers=6, side=12)
     inputs = llava_inputs(side=12)
 
@@ -128,5 +128,5 @@ def test_fastv_needs_no_more_memory_where_activations_are_what_counts(rank):
         return memory.peak_bytes
 
     baseline = peak()
-    with FastV(k=2, r=0.5, rank=rank)(model):
+    with METHODS[method](k=2, r=0.5)(model):
         assert peak() <= baseline

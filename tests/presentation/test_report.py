@@ -17,6 +17,7 @@ from PIL import Image
 from fastv.evidence.known_quality import known_quality
 from fastv.measurement.machine import Machine
 from fastv.presentation import comparison_html, report
+from fastv.pruning.methods.registry import METHODS
 from tests.support.comparisons import HOSTILE, PLAIN, PRUNED, Tags, comparison, duel, pruned, run, words
 
 LINK = "http://127.0.0.1:7860/?model=mini-7&k=2"
@@ -152,7 +153,6 @@ def test_a_duel_names_both_models_and_says_nothing_of_one_that_is_not_so():
         "mini-7 in float32 and mini-13 in float32 on Some CPU",
         "Mini 13 with FastV takes, of what Mini 7 takes",
         "First token 120%",
-        "Ranked by the last token's attention, as FastV's code does Seed",
     ):
         assert piece in text
     assert "FastV report: mini-13, K=2, R=50% beside mini-7" in text
@@ -160,21 +160,21 @@ def test_a_duel_names_both_models_and_says_nothing_of_one_that_is_not_so():
 
 
 def test_both_sides_with_fastv_show_what_each_kept():
-    more = pruned(kept=((True, False), (False, False)), setup=replace(PRUNED, r=0.75, rank="mean"))
+    more = pruned(kept=((True, False), (False, False)), setup=replace(PRUNED, r=0.75, method="fastv_mean"))
     html = report.as_html(comparison(pruned(), more))
-    text = plain(html)
-    assert len(images(html)) == 3 and "What FastV kept at K=2, R=75%, rank mean" in text and "1 of 4" in text
-    assert "What FastV kept at K=2, R=50%, rank last_token" in text and "2 of 4" in text
-    ranked = (
-        "FastV at K=2, R=50%, rank last_token: the last token's attention, as FastV's code does; FastV at K=2, R=75%, rank "
-        "mean: all tokens' mean attention"
-    )
-    assert f"Ranked by {ranked}" in text
+    text, last, mean = plain(html), METHODS["fastv"], METHODS["fastv_mean"]
+    assert len(images(html)) == 3 and f"What FastV kept at K=2, R=75%, {mean.label}" in text and "1 of 4" in text
+    assert f"What FastV kept at K=2, R=50%, {last.label}" in text and "2 of 4" in text
+    assert f"R=50%, {last.label}: {last.phrase}" in text and f"R=75%, {mean.label}: {mean.phrase}" in text
 
 
 def test_without_fastv_on_either_side_nothing_is_said_of_ranking():
     text = plain(report.as_html(comparison(run(), run(setup=replace(PLAIN, model="mini-13", name="Mini 13")))))
-    assert "Mini 13 beside Mini 7" in text and "Ranked" not in text and "FastV kept" not in text
+    assert (
+        "Mini 13 beside Mini 7" in text
+        and not any(method.phrase in text for method in METHODS.values())
+        and "FastV kept" not in text
+    )
 
 
 def test_each_line_of_the_csv_is_of_its_own_side():

@@ -27,7 +27,7 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize(
-    "settings", [{"k": 2, "r": 0.5}, {"k": 0, "r": 0.537, "seed": 7}, {"k": 3, "r": 0.75, "rank": "mean"}]
+    "settings", [{"k": 2, "r": 0.5}, {"k": 0, "r": 0.537, "seed": 7}, {"k": 3, "r": 0.75, "method": "fastv_mean"}]
 )
 def test_the_lines_print_the_answer_of_the_comparison(settings, tmp_path, monkeypatch, capsys):
     save_llava_checkpoint(tmp_path / "path" / "to" / "standin", seed=3)
@@ -59,13 +59,13 @@ def test_the_lines_of_both_sides_print_both_answers(baseline, tmp_path, monkeypa
         question,
         k=2,
         r=0.5,
-        rank="mean",
+        method="fastv_mean",
         max_new_tokens=5,
         repeats=1,
-        baseline=Side(small, *baseline, rank="mean"),
+        baseline=Side(small, *baseline, method="fastv_mean"),
     )
     sides = Asked("It's small", small.entry, *baseline), Asked("Large with FastV", large.entry, 2, 0.5)
-    lines = script_of_both(sides, question, dtype="float32", rank="mean", max_new_tokens=5)
+    lines = script_of_both(sides, question, dtype="float32", method="fastv_mean", max_new_tokens=5)
     assert str(tmp_path) not in lines
     exec(compile(lines, "shown", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [
@@ -121,6 +121,6 @@ def test_models_are_called_what_load_calls_them():
 def test_what_is_not_said_is_the_default():
     lines = script(find("mini-7"), "what ?", dtype="float32", k=2, r=0.5)
     assert "FastV(k=2, r=0.5)(" in lines and "max_new_tokens=64" in lines
-    assert 'FastV(k=3, r=0.9, rank="random", seed=4)(' in script(
-        find("mini-7"), "what ?", dtype="float32", k=3, r=0.9, rank="random", seed=4
+    assert 'METHODS["random"](k=3, r=0.9, seed=4)(' in script(
+        find("mini-7"), "what ?", dtype="float32", k=3, r=0.9, method="random", seed=4
     )

@@ -13,7 +13,7 @@ from tests.support.comparisons import PLAIN, PRUNED
 BIG = {"model": "mini-13", "name": "Mini 13"}
 SETUPS = [
     replace(setup, **model)
-    for setup in (PLAIN, PRUNED, replace(PRUNED, r=0.75), replace(PRUNED, rank="mean"), replace(PRUNED, seed=1))
+    for setup in (PLAIN, PRUNED, replace(PRUNED, r=0.75), replace(PRUNED, method="fastv_mean"), replace(PRUNED, seed=1))
     for model in ({}, BIG, {"dtype": "4bit"})
 ]
 

@@ -20,7 +20,7 @@ def spread(*runs: float) -> Spread:
 
 
 PLAIN = Setup("mini-7", "Mini 7", "float32", "cpu")
-PRUNED = replace(PLAIN, k=2, r=0.5, rank="last_token", seed=0)
+PRUNED = replace(PLAIN, k=2, r=0.5, method="fastv", seed=0)
 
 
 def run(

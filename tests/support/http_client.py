@@ -15,7 +15,7 @@ def run_values(
     picture: Any, question: str, *, tokens: int, repeats: int, k: int = 2, r_percent: float = 50
 ) -> list[Any]:
     """What the page's Run sends: None stands for what the server itself remembers."""
-    return [picture, None, None, None, tokens, repeats, question, None, "last_token", None, k, r_percent, None, 2, 0]
+    return [picture, None, None, None, tokens, repeats, question, None, "fastv", None, k, r_percent, None, 2, 0]
 
 
 class Stranger:

@@ -26,10 +26,10 @@ def record(
     points = [_point(None, 0.0, None, unpruned, layers)]
     for k in (0, 1, 2):
         for r in rs:
-            for rank in ("last_token", "mean", "random") if k else ("random",):
-                share = (lost or {}).get((k, r, rank), 0.0)
+            for method in ("fastv", "fastv_mean", "random") if k else ("random",):
+                share = (lost or {}).get((k, r, method), 0.0)
                 marks = [mark and index % 100 >= 100 * share for index, mark in enumerate(unpruned)]
-                points.append(_point(k, r, rank, marks, layers))
+                points.append(_point(k, r, method, marks, layers))
     return {
         "model": model,
         "command": "made up",
@@ -46,14 +46,14 @@ def record(
     }
 
 
-def _point(k: int | None, r: float, rank: str | None, marks: list[bool], layers: int) -> dict[str, Any]:
+def _point(k: int | None, r: float, method: str | None, marks: list[bool], layers: int) -> dict[str, Any]:
     """FLOPs and seconds fall in proportion to the tokens that the layers read."""
     share = 1.0 if k is None else (k + (layers - k) * (1 - r)) / layers
     flops = round(1e9 * layers * share)
     return {
         "k": k,
         "r": r,
-        "rank": rank,
+        "method": method,
         "answer_tokens": 2.0,
         "prefill_flops": flops + 10**9,
         "total_flops": flops + 2 * 10**9,

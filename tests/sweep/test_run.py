@@ -8,15 +8,15 @@ import sys
 import pytest
 import torch
 
-from fastv import FastV
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.inputs.question_csv import Item
 from fastv.loading.load import load
 from fastv.measurement.compare import Comparison, compare
 from fastv.miniature.world.scenes import scene
+from fastv.pruning.config import PruningConfig
 from fastv.sweep import run
 
-BUDGETS = [FastV(2, 0.0), FastV(2, 0.75), FastV(0, 1.0)]
+BUDGETS = [PruningConfig("fastv", 2, 0.0), PruningConfig("fastv", 2, 0.75), PruningConfig("fastv", 0, 1.0)]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_table_counts_what_the_records_say(items, whole):
     plain, nothing, pruned, all_ = run.table(items, BUDGETS, whole[1])
     assert plain.right.asked == 2 and plain.right.right == 2  # backgrounds are what the miniature knows best
     assert nothing.same.share == 1 and nothing.change.share == 0 and nothing.flops == 1
-    assert pruned.flops < 1 and all_.rank == "random" and all_.k == 0
+    assert pruned.flops < 1 and all_.method == "random" and all_.k == 0
     same = [record["answers"][0] == record["answers"][3] for record in whole[1]]
     assert (all_.same.right, all_.same.asked) == (sum(same), 4)
     text = run.as_markdown([plain, nothing, pruned, all_])
@@ -75,6 +75,20 @@ def test_an_interrupted_sweep_goes_on_where_it_was(mini, items, whole, tmp_path,
     monkeypatch.setattr(run, "_asked", lambda loaded, item, *_: asked.append(item) or whole[1][items.index(item)])
     assert run.sweep(mini, items, BUDGETS, path) == whole[1]
     assert asked == [items[2], items[2], items[3]] and path.read_text() == whole[0].read_text()
+
+
+def test_a_file_of_an_older_version_goes_on(mini, items, whole, tmp_path, monkeypatch):
+    """What is now ``method`` was ``rank``, and "fastv" was "last_token"."""
+    header, *lines = whole[0].read_text().splitlines(keepends=True)
+    old = json.loads(header)
+    for one in old["budgets"]:
+        assert one.pop("method") == "fastv"
+        one["rank"] = "last_token"
+    path, asked = tmp_path / "sweep.jsonl", []
+    path.write_text(json.dumps(old) + "\n" + "".join(lines[:3]))
+    monkeypatch.setattr(run, "_asked", lambda loaded, item, *_: asked.append(item) or whole[1][items.index(item)])
+    assert run.sweep(mini, items, BUDGETS, path) == whole[1]
+    assert set(map(items.index, asked)) == {3}
 
 
 def test_files_of_something_else_are_refused_and_left_alone(mini, items, whole, tmp_path):
@@ -92,13 +106,13 @@ def test_files_of_something_else_are_refused_and_left_alone(mini, items, whole, 
     with pytest.raises(InvalidInputError, match="questions"):
         run.sweep(mini, items[:3], BUDGETS, whole[0])
     with pytest.raises(InvalidInputError, match="budgets"):
-        run.sweep(mini, items, [*BUDGETS[:2], FastV(0, 1.0, seed=1)], whole[0])
+        run.sweep(mini, items, [*BUDGETS[:2], PruningConfig("fastv", 0, 1.0, seed=1)], whole[0])
     other = Item(tmp_path / "1.png", items[0].question, items[0].answers)
     scene(3).picture.save(other.picture)
     with pytest.raises(InvalidInputError, match="questions"):
         run.sweep(mini, [other, *items[1:]], BUDGETS, whole[0])
     with pytest.raises(InvalidBudgetError):
-        run.sweep(mini, items, [FastV(8, 0.5)], path)
+        run.sweep(mini, items, [PruningConfig("fastv", 8, 0.5)], path)
 
 
 def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, items, tmp_path):
@@ -136,11 +150,11 @@ def test_the_command_prints_a_table_and_says_what_is_wrong(items, tmp_path, monk
     path = tmp_path / "mine.csv"
     path.write_text(f"picture,question,answer\n{items[0].picture},{items[0].question},{items[0].answers[1]}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sweep", "mini-7", str(path), "-k", "1", "-r", "0.9", "--rank", "mean"])
+    monkeypatch.setattr(sys, "argv", ["sweep", "mini-7", str(path), "-k", "1", "-r", "0.9", "--method", "fastv_mean"])
     run.main()
-    assert "K=1, R=90%, mean" in capsys.readouterr().out
+    assert "K=1, R=90%, fastv_mean" in capsys.readouterr().out
     header = json.loads((tmp_path / "mine.mini-7.jsonl").read_text().splitlines()[0])
-    assert header["model"] == "mini-7" and header["budgets"] == [{"k": 1, "r": 0.9, "rank": "mean", "seed": 0}]
+    assert header["model"] == "mini-7" and header["budgets"] == [{"k": 1, "r": 0.9, "method": "fastv_mean", "seed": 0}]
     for arguments, told in (
         (["-r", "2"], "r"),
         (["--dtype", "float7"], "float7"),

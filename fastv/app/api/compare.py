@@ -14,6 +14,7 @@ from fastv.app.service.json_result import run_as_json
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import Request
 from fastv.app.service.run_policy import RunPolicy
+from fastv.pruning.methods.registry import METHODS
 
 
 def add(pool: ModelPool, policy: RunPolicy) -> None:
@@ -25,7 +26,7 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         k: int | None = 2,
         r: float = 0.5,
         model: str | None = None,
-        rank: str = "last_token",
+        method: str = "fastv",
         seed: int = 0,
         max_new_tokens: int = 64,
         repeats: int = 3,
@@ -38,7 +39,7 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         """Answers a question about an image with and without FastV: {"baseline": {...}, "fastv": {...}, ...}.
 
         Seconds, bytes and FLOPs are in base units. r is a fraction; k=None is without FastV. model is one of those on
-        the page, by default the one the app was started with. rank is last_token, mean or random (drawn by seed).
+        the page, by default the one the app was started with. method is one of METHODS.
         repeats counts the timed passes of each side, warmup those before. The baseline is the same model without FastV,
         or baseline_model, with FastV where baseline_k is given. video=True reads image as a video, for a model that
         was made for them; kept is then one grid per frame.
@@ -49,7 +50,7 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
             model=model,
             k=k,
             r=r,
-            rank=rank,
+            method=method,
             seed=seed,
             max_new_tokens=max_new_tokens,
             repeats=repeats,
@@ -61,4 +62,5 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         )
         return run_as_json(request, pool, policy)
 
+    compare.__doc__ = (compare.__doc__ or "").replace("METHODS", ", ".join(METHODS))
     gr.api(as_endpoint(compare), api_name="compare", **ONE_AT_A_TIME)

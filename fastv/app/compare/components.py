@@ -35,7 +35,7 @@ class CompareControls:
     run: gr.Button
     stop: gr.Button
     status: gr.HTML
-    rank: gr.Radio
+    method: gr.Radio
     max_new_tokens: gr.Slider
     repeats: gr.Slider
     answers: gr.HTML

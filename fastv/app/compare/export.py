@@ -19,7 +19,7 @@ from fastv.presentation import report
 from fastv.presentation.script_export import Asked, script, script_of_both
 from fastv.presentation.side_labels import titles
 
-_KEYS = [name for name in deep_link.FIELDS if name != "tab"]
+_KEYS = [name for name in (*deep_link.FIELDS, *deep_link.OLD_FIELDS) if name != "tab"]
 # Other parameters of the address, such as Gradio's own, stay.
 REMEMBER = f"""query => {{
   const now = new URLSearchParams(location.search);
@@ -80,7 +80,7 @@ def lines_of(pool: ModelPool, link: Link, most: int, *, video: bool = False) -> 
     other_r = link.baseline_r or 0.0
     sides = setups(pool, link.model, link.k or 0, link.r or 0.0, link.baseline or SAME, link.baseline_k or 0, other_r)
     question, one = link.question or "What is in the picture?", sides[1]
-    settings = {"dtype": one.dtype, "rank": link.rank or "last_token", "max_new_tokens": most, "video": video}
+    settings = {"dtype": one.dtype, "method": link.method or "fastv", "max_new_tokens": most, "video": video}
     if is_usual(one.model, link.baseline or SAME, other_r):
         return script(pool.entry(one.model), question, k=one.k, r=one.r, **settings)
     asked = [
@@ -109,14 +109,14 @@ def said(
     question: str,
     scene: int | None,
     which: str | None,
-    rank: str,
+    method: str,
     *chosen: Any,
 ) -> list:
     """The query and the lines for the controls' values; unchanged where they are unusable.
 
     chosen: what says which sides are compared, as in ``sides_said``.
     """
-    asked = {"preset": preset, "question": question, "rank": rank, **shown_said(scene, which)}
+    asked = {"preset": preset, "question": question, "method": method, **shown_said(scene, which)}
     link = link_of(asked | sides_said(*chosen))
     try:
         usable = isinstance(most, int) and link.k is not None and link.r is not None

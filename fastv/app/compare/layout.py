@@ -20,9 +20,8 @@ from fastv.app.shared.budget_choices import layers_of, slider_step
 from fastv.app.shared.deep_link import Link
 from fastv.loading.load import LoadedModel
 from fastv.loading.machine_memory import Room
-from fastv.pruning.scorers import RANKS
+from fastv.pruning.methods.registry import METHODS
 
-_RANK_NAMES = {"last_token": "Last token (FastV's code)", "mean": "Mean over all tokens", "random": "Random"}
 _LONGEST_ANSWER = 64  # tokens, to begin with
 _LIVE = "element.setAttribute('role', 'status')"
 
@@ -173,12 +172,12 @@ def _budget_controls(loaded: LoadedModel, offered: list[budget_choices.Choice]) 
 def _measuring_controls() -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-        made["rank"] = gr.Radio(
-            [(_RANK_NAMES.get(rank, rank), rank) for rank in RANKS],
-            value="last_token",
-            elem_id="rank",
-            label="Keep what gets the most attention from",
-            info="Random ignores attention.",
+        made["method"] = gr.Radio(
+            [(method.label, name) for name, method in METHODS.items()],
+            value="fastv",
+            elem_id="method",
+            label="Method",
+            info="What chooses the visual tokens that are kept.",
         )
         made["max_new_tokens"] = gr.Slider(
             1, 256, value=_LONGEST_ANSWER, step=1, label="Longest answer, tokens", buttons=[]

@@ -44,7 +44,7 @@ def connect_run(parts: CompareControls, pool: ModelPool, policy: RunPolicy, load
         *parts.taking.downloads,
     ]
     asked = [parts.picture, parts.clips.file, parts.clips.which, parts.known, parts.max_new_tokens, parts.repeats]
-    said = [parts.question, parts.scene, parts.rank]
+    said = [parts.question, parts.scene, parts.method]
 
     def run(
         sender: gr.Request,
@@ -56,10 +56,10 @@ def connect_run(parts: CompareControls, pool: ModelPool, policy: RunPolicy, load
         rounds: int,
         question: str,
         scene: int | None,
-        rank: str,
+        method: str,
         *chosen: Any,
     ) -> Iterator[list]:
-        said = {"question": question, "rank": rank, **export.shown_said(scene, which)}
+        said = {"question": question, "method": method, **export.shown_said(scene, which)}
         link = link_of(said | export.sides_said(*chosen))
         address = link.address(sender.headers.get("referer"))
 
@@ -72,7 +72,7 @@ def connect_run(parts: CompareControls, pool: ModelPool, policy: RunPolicy, load
                 question,
                 one.model,
                 video=bool(which),
-                rank=rank,
+                method=method,
                 max_new_tokens=most,
                 repeats=rounds,
                 baseline_model=other.model,

@@ -175,7 +175,7 @@ def _finished(
 ) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     expected, setup = true_answer(known, request.question), fastv.setup
-    remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.rank)]
+    remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)]
     if not known and pool.entry(setup.model).embedded:
         remarks.append(
             f"{setup.name} was trained on drawn scenes only: its answers about other pictures are meaningless. Times, "

@@ -12,6 +12,7 @@ from fastv.evidence import pareto
 from fastv.evidence.findings import findings
 from fastv.formatting import FLOPS, percent, sized, unit_for
 from fastv.presentation.html import render
+from fastv.pruning.methods.registry import METHODS, phrase_of
 
 _UNITS = {"total": "FLOPs", "per-layer": "FLOPs", "ratio": None, "seconds": "seconds"}
 
@@ -46,7 +47,12 @@ def _chart(chosen: Settings, axis: str, benchmark: str) -> dict[str, Any]:
     ]
     legend += [{"kind": "key-baseline", "text": "without FastV"}, {"kind": "key-fastv", "text": "with FastV"}]
     if benchmark == pareto.SCENES:
-        legend += [{"kind": f"key-rank {rank}", "text": f"dropped {words}"} for rank, words in pareto.RANKINGS.items()]
+        used = {point.method for point in dots}
+        legend += [
+            {"kind": f"key-method method-{name}", "text": f"{method.label}: kept {method.phrase}"}
+            for name, method in METHODS.items()
+            if name in used
+        ]
         legend.append({"kind": "key-reach", "text": "95% interval"})
     legend.append({"kind": "key-efficient", "text": "nothing here is cheaper and better"})
     if axis != "ratio" and line is not None:
@@ -55,12 +61,16 @@ def _chart(chosen: Settings, axis: str, benchmark: str) -> dict[str, Any]:
 
 
 def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: Settings) -> Dot:
-    kinds = ["baseline" if point.k is None else "fastv", f"shape-{index}", *([point.rank] if point.rank else [])]
+    kinds = [
+        "baseline" if point.k is None else "fastv",
+        f"shape-{index}",
+        *([f"method-{point.method}"] if point.method else []),
+    ]
     if (point.model, point.k, round(point.r, 3)) == (chosen.model, chosen.k, round(chosen.r, 3)):
         kinds.append("chosen")
     budget = "without FastV" if point.k is None else f"K={point.k}, R={percent(point.r)}"
-    if point.rank:
-        budget += f", dropped {pareto.RANKINGS[point.rank]}"
+    if point.method:
+        budget += f", kept {phrase_of(point.method)}"
     cost = f"{percent(point.cost)} of its FLOPs" if unit is None else sized(point.cost, unit)
     score = f"{point.quality:.4g}"
     if point.interval:

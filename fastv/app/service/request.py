@@ -22,8 +22,8 @@ class Request:
     model, k, r
         The candidate: a key of the model pool (None: the pool's default), the layer K and the dropped fraction R.
         ``k=None`` runs it without pruning.
-    rank, seed
-        How tokens are ranked, and the seed of random choices, on both sides.
+    method, seed
+        The pruning method, and the seed of random choices, on both sides.
     max_new_tokens, repeats, warmup
         As in :func:`fastv.measurement.compare.compare`.
     baseline_model, baseline_k, baseline_r
@@ -37,7 +37,7 @@ class Request:
     model: str | None = None
     k: int | None = 2
     r: float = 0.5
-    rank: str = "last_token"
+    method: str = "fastv"
     seed: int = 0
     max_new_tokens: int = 64
     repeats: int = 3

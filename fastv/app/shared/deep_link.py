@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from fastv.inputs.image import MAX_QUESTION_CHARACTERS
-from fastv.pruning.scorers import RANKS
+from fastv.pruning.methods.registry import METHODS, method_name
 
 OWN_PICTURE = "own"  # which a link can only say there was
 TABS = ("compare", "explore")
@@ -33,7 +33,7 @@ class Link:
     preset: str | None = None
     question: str | None = None
     scene: int | None = None
-    rank: str | None = None
+    method: str | None = None
     tab: str | None = None
     baseline: str | None = None
     baseline_k: int | None = None
@@ -59,6 +59,7 @@ class Link:
 
 
 FIELDS = tuple(field.name for field in fields(Link))
+OLD_FIELDS = ("rank",)  # of older links: what is now ``method``
 
 
 def link_of(values: Mapping[str, Any]) -> Link:
@@ -74,7 +75,7 @@ def link_of(values: Mapping[str, Any]) -> Link:
         preset=_name(sent.get("preset")),
         question=_question(sent.get("question")),
         scene=_whole(sent.get("scene"), _MOST_SCENES - 1),
-        rank=_one_of(RANKS, sent.get("rank")),
+        method=_one_of(METHODS, method_name(sent.get("method") or str(values.get("rank")))),
         tab=_one_of(TABS, sent.get("tab")),
         baseline=_name(sent.get("baseline")),
         baseline_k=_whole(sent.get("baseline_k"), 999),
@@ -104,5 +105,5 @@ def _question(text: str | None) -> str | None:
     return shown if 0 < len(shown) <= MAX_QUESTION_CHARACTERS else None
 
 
-def _one_of(choices: tuple[str, ...], text: str | None) -> str | None:
+def _one_of(choices: Container[str], text: str | None) -> str | None:
     return text if text in choices else None

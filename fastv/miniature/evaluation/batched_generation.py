@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from fastv import FastV
 from fastv.loading.load import LoadedModel
 from fastv.miniature.evaluation.dataset import Item
+from fastv.pruning.config import PruningConfig
 
 BATCH = 32
 _LONGEST_ANSWER = 40  # tokens
@@ -54,14 +54,14 @@ class Exam:
         """Of one picture."""
         return len(next(iter(self._seen.values())))
 
-    def answers(self, budget: FastV | None = None) -> list[Answer]:
+    def answers(self, budget: PruningConfig | None = None) -> list[Answer]:
         """One answer per item, in the items' order; ``budget`` prunes.
 
         Where tokens are dropped at random, every batch draws anew, from the budget's seed and the batch's number.
         """
         found: dict[int, Answer] = {}
         for number, batch in enumerate(self.batches):
-            drawn = budget and FastV(budget.k, budget.r, budget.rank, budget.seed + number)
+            drawn = budget and replace(budget, seed=budget.seed + number)
             found |= zip(batch, self._answer(batch, drawn))
         return [found[index] for index in range(len(self.items))]
 
@@ -85,11 +85,11 @@ class Exam:
             self._seen |= zip(new, seen.pooler_output)
 
     @torch.inference_mode()
-    def _answer(self, batch: Sequence[int], budget: FastV | None) -> list[Answer]:
+    def _answer(self, batch: Sequence[int], budget: PruningConfig | None) -> list[Answer]:
         loaded = self.loaded
         ids = torch.stack([self._prompts[index] for index in batch])
         seen = [self._seen[self.items[index].scene.seed] for index in batch]
-        with given(loaded.model, seen), budget(loaded.model) if budget else nullcontext():
+        with given(loaded.model, seen), budget.build()(loaded.model) if budget else nullcontext():
             # The pictures themselves are not looked at again: any tensor stands for them.
             out = loaded.model.generate(
                 input_ids=ids,
@@ -106,7 +106,7 @@ class Exam:
 
 
 def answers(
-    loaded: LoadedModel, items: Sequence[Item], budget: FastV | None = None, *, batch: int = BATCH
+    loaded: LoadedModel, items: Sequence[Item], budget: PruningConfig | None = None, *, batch: int = BATCH
 ) -> list[str]:
     """Greedy answers, one per item, in order; ``budget`` prunes."""
     return [answer.text for answer in Exam(loaded, items, batch=batch).answers(budget)]

@@ -5,7 +5,7 @@
     python -m fastv.miniature.evaluation mini-13 --grid --like mini-7
     python -m fastv.miniature.evaluation mini-13 --duel mini-7
 
-With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and ranking is measured, answers, FLOPs and time to the first
+With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and method is measured, answers, FLOPs and time to the first
 token, into assets/measured/<model>.json. With --duel only the budgets are at which the model costs what the smaller one
 costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it answers
 without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only the times
@@ -20,7 +20,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fastv import FastV
 from fastv.costs import configs
 from fastv.evidence.measurements import FOLDER, Measured, MeasuredPoint, fingerprint, parsed
 from fastv.formatting import percent
@@ -30,6 +29,8 @@ from fastv.miniature.evaluation.dataset import DUEL_SCENES, QUESTIONS_A_SCENE, S
 from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
 from fastv.miniature.evaluation.scoring import is_right, merged, scores
 from fastv.miniature.world.question_templates import TASKS
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS, method_name
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="mini-7", help="a miniature's name, or a folder")
     parser.add_argument("-k", type=int, default=None, help="prune on entering this decoder layer (default: no FastV)")
     parser.add_argument("-r", type=float, default=0.5, help="fraction of visual tokens to drop")
-    parser.add_argument("--rank", default="last_token")
+    parser.add_argument("--method", "--rank", type=method_name, choices=METHODS, default="fastv")
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--questions", type=int, help=f"about each scene (default: {QUESTIONS_A_SCENE}; 1 for a grid)")
     parser.add_argument("--grid", action="store_true", help="measure the whole grid")
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
-    budget = None if arguments.k is None else FastV(arguments.k, arguments.r, arguments.rank)
+    budget = None if arguments.k is None else PruningConfig(arguments.method, arguments.k, arguments.r)
     parts = []
     for first in range(0, arguments.scenes, SCENES):  # so many at a time: their pictures are held in memory
         some = min(SCENES, arguments.scenes - first)
@@ -79,7 +80,7 @@ def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
             "weights": fingerprint(Path(loaded.entry.source)),
             "k": arguments.k,
             "r": arguments.r if budget else 0.0,
-            "rank": arguments.rank if budget else None,
+            "method": arguments.method if budget else None,
             "scenes": arguments.scenes,
         }
         record = {**settings, "scores": {name: asdict(score) for name, score in found.items()}}
@@ -110,7 +111,9 @@ def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     _measure(exam, points, arguments.json or FOLDER / f"{name}.json", command, arguments)
 
 
-def _measure(exam: Exam, points: list[FastV | None], path: Path, command: str, arguments: argparse.Namespace) -> None:
+def _measure(
+    exam: Exam, points: list[PruningConfig | None], path: Path, command: str, arguments: argparse.Namespace
+) -> None:
     print(f"{len(exam.items)} questions, {len(points)} points", flush=True)
 
     def tell(record: dict[str, Any]) -> None:
@@ -140,7 +143,7 @@ def _line(found: Measured) -> str:
 
 
 def _name(point: MeasuredPoint) -> str:
-    return "no FastV" if point.k is None else f"K={point.k} R={percent(point.r)} {point.rank}"
+    return "no FastV" if point.k is None else f"K={point.k} R={percent(point.r)} {point.method}"
 
 
 def _by_task(found: Measured) -> str:

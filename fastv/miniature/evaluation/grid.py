@@ -1,4 +1,4 @@
-"""A miniature over a grid of (K, R, ranking): which questions it answers right, what that costs, how long it takes.
+"""A miniature over a grid of (K, R, method): which questions it answers right, what that costs, how long it takes.
 
 The record is written after each point, so that a sweep that was ended goes on where it was. ``fastv.evidence.measurements`` reads
 it.
@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from fastv import FastV
 from fastv.costs.solver import Solution, Target, Workload, solve_all
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import fingerprint, packed
@@ -25,18 +24,21 @@ from fastv.measurement.timing import Pass, generate, interleaved
 from fastv.miniature.evaluation.batched_generation import Answer, Exam
 from fastv.miniature.evaluation.scoring import is_right
 from fastv.miniature.world.question_templates import TASKS
-from fastv.pruning.scorers import RANKS
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS, with_method
 
 KS, RS = (0, 1, 2, 3, 4), (0.25, 0.5, 0.75, 0.9)
 
 
-def grid(ks: Iterable[int] = KS, rs: Iterable[float] = RS, ranks: Sequence[str] = RANKS) -> list[FastV | None]:
-    """The points: no FastV first, then every K and R with every ranking; K = 0 can only draw at random."""
+def grid(
+    ks: Iterable[int] = KS, rs: Iterable[float] = RS, methods: Sequence[str] = tuple(METHODS)
+) -> list[PruningConfig | None]:
+    """The points: no FastV first, then every K and R with every method; K = 0 can only draw at random."""
     rs = tuple(rs)
-    return [None] + [FastV(k, r, rank) for k in ks for r in rs for rank in (ranks if k else ("random",))]
+    return [None] + [PruningConfig(method, k, r) for k in ks for r in rs for method in (methods if k else ("random",))]
 
 
-def parity(config: Any, reference: Any, exam: Exam, ks: Iterable[int] = KS) -> list[FastV]:
+def parity(config: Any, reference: Any, exam: Exam, ks: Iterable[int] = KS) -> list[PruningConfig]:
     """For each K the R at which ``config`` costs what ``reference`` costs without FastV, where there is one.
 
     Cost: all decoder layers together by the paper's formula, as in the preset "7B-equivalent (total)".
@@ -46,12 +48,12 @@ def parity(config: Any, reference: Any, exam: Exam, ks: Iterable[int] = KS) -> l
     target = Target.of_model(reference, workload, "decoder_prefill_flops")
     found = [one for one in solve_all(config, workload, target, ks) if isinstance(one, Solution) and one.r > 0]
     # Four digits say R to the token.
-    return [FastV(one.k, round(one.r, 4), "last_token" if one.k else "random") for one in found]
+    return [PruningConfig("fastv" if one.k else "random", one.k, round(one.r, 4)) for one in found]
 
 
 def sweep(
     exam: Exam,
-    points: Iterable[FastV | None],
+    points: Iterable[PruningConfig | None],
     path: Path,
     *,
     command: str,
@@ -66,7 +68,7 @@ def sweep(
     record = {**_header(exam, command, repeats), "points": []}
     if path.exists():
         record["points"] = _resumed(path, record)
-    done = {(point["k"], point["r"], point["rank"]) for point in record["points"]}
+    done = {(point["k"], point["r"], point["method"]) for point in record["points"]}
     for budget in points:
         if _key(budget) not in done:
             record["points"].append(_measured(exam, budget, repeats))
@@ -82,7 +84,7 @@ def retime(
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     record = {**_header(exam, before.get("command", ""), repeats), "points": []}
     for point in _resumed(path, {**record, "machine": before.get("machine"), "repeats": before.get("repeats")}):
-        budget = None if point["k"] is None else FastV(point["k"], point["r"], point["rank"])
+        budget = PruningConfig.from_dict(point)
         seconds, unpruned = _first_token(exam, budget, repeats)
         record["points"].append({**point, "seconds": seconds, "unpruned_seconds": unpruned})
         tell(record)
@@ -129,22 +131,22 @@ def _resumed(path: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
         raise InvalidInputError(
             f"{path} is of another sweep, as its {other[0]} tells: remove it, or write to another file."
         )
-    return points
+    return [with_method(point) for point in points]
 
 
-def _key(budget: FastV | None) -> tuple[int | None, float, str | None]:
-    return (None, 0.0, None) if budget is None else (budget.k, budget.r, budget.rank)
+def _key(budget: PruningConfig | None) -> tuple[int | None, float, str | None]:
+    return (None, 0.0, None) if budget is None else (budget.k, budget.r, budget.method)
 
 
-def _measured(exam: Exam, budget: FastV | None, repeats: int) -> dict[str, Any]:
+def _measured(exam: Exam, budget: PruningConfig | None, repeats: int) -> dict[str, Any]:
     answers = exam.answers(budget)
     marks = [is_right(item.question, answer.text) for item, answer in zip(exam.items, answers)]
-    k, r, rank = _key(budget)
+    k, r, method = _key(budget)
     seconds, unpruned = _first_token(exam, budget, repeats)
     return {
         "k": k,
         "r": r,
-        "rank": rank,
+        "method": method,
         "answer_tokens": round(fmean(answer.tokens for answer in answers), 3),
         **_flops(exam, answers, k, r),
         "seconds": seconds,
@@ -165,7 +167,7 @@ def _flops(exam: Exam, answers: Sequence[Answer], k: int | None, r: float) -> di
     return found
 
 
-def _first_token(exam: Exam, budget: FastV | None, repeats: int) -> tuple[list[float], list[float]]:
+def _first_token(exam: Exam, budget: PruningConfig | None, repeats: int) -> tuple[list[float], list[float]]:
     """Seconds to the first token of a prompt of middling length, with the budget and, in turn, without."""
     loaded, lengths = exam.loaded, exam.prompt_lengths
     middle = exam.items[sorted(range(len(lengths)), key=lengths.__getitem__)[len(lengths) // 2]]
@@ -173,7 +175,7 @@ def _first_token(exam: Exam, budget: FastV | None, repeats: int) -> tuple[list[f
     plain = partial(generate, loaded.model, prompt.inputs, max_new_tokens=1)
 
     def pruned() -> Pass:
-        with budget(loaded.model):
+        with budget.build()(loaded.model):
             return plain()
 
     sides = interleaved([plain] if budget is None else [plain, pruned], repeats=repeats, warmup=1)

@@ -1,4 +1,4 @@
-"""Whether the tokens that FastV keeps are those of the things in the picture, at each K and by each ranking.
+"""Whether the tokens that FastV keeps are those of the things in the picture, at each K and by each method.
 
     python -m fastv.miniature.evaluation.object_coverage mini-7
 
@@ -11,21 +11,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from fastv import FastV
 from fastv.evidence.measurements import fingerprint
 from fastv.evidence.object_coverage import KeptThings, folder
 from fastv.inputs.prompt import Prompt, prompt_of
 from fastv.loading.load import LoadedModel, load
 from fastv.miniature.evaluation.dataset import Item, benchmark
 from fastv.miniature.evaluation.grid import KS
-from fastv.pruning.scorers import RANKS
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS
 
 _LOST = 0.1  # a thing of which no more than this share is kept is lost
 
@@ -39,11 +39,11 @@ def main() -> None:
     arguments = parser.parse_args()
     loaded = load(arguments.model)
     name = Path(loaded.entry.key).name
-    budgets = [FastV(k, arguments.r, rank) for k in KS if k for rank in RANKS]
+    budgets = [PruningConfig(method, k, arguments.r) for k in KS if k for method in METHODS]
     points = kept_things(loaded, benchmark(arguments.scenes, 1), budgets)
     for point in points:
         print(
-            f"K={point.k} R={point.r:.0%} {point.rank:10} keeps {point.kept_share:6.1%} of {point.patches:,} patches "
+            f"K={point.k} R={point.r:.0%} {point.method:10} keeps {point.kept_share:6.1%} of {point.patches:,} patches "
             f"with things, loses {point.lost_share:6.1%} of {point.things:,} things"
         )
     command = (
@@ -52,20 +52,20 @@ def main() -> None:
     write(record(loaded, command, points), arguments.json or folder() / f"{name}.json")
 
 
-def kept_things(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[FastV]) -> list[KeptThings]:
+def kept_things(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[PruningConfig]) -> list[KeptThings]:
     """One for each of ``budgets``, over all of ``items``; each prompt is read once for each, and not answered."""
     sums = np.zeros((len(budgets), 4), int)
     for number, item in enumerate(items):
         prompt = prompt_of(loaded, item.scene.picture, item.question.text, answer_tokens=1)
         for row, budget in zip(sums, budgets):
-            row += _counts(item.scene.owners, _kept(loaded, prompt, FastV(budget.k, budget.r, budget.rank, number)))
-    return [KeptThings(budget.k, budget.r, budget.rank, *map(int, row)) for budget, row in zip(budgets, sums)]
+            row += _counts(item.scene.owners, _kept(loaded, prompt, replace(budget, seed=number)))
+    return [KeptThings(budget.k, budget.r, budget.method, *map(int, row)) for budget, row in zip(budgets, sums)]
 
 
 @torch.inference_mode()
-def _kept(loaded: LoadedModel, prompt: Prompt, budget: FastV) -> np.ndarray:
+def _kept(loaded: LoadedModel, prompt: Prompt, budget: PruningConfig) -> np.ndarray:
     """Boolean, shaped like the picture's grid of patches."""
-    with budget(loaded.model) as trace:
+    with budget.build()(loaded.model) as trace:
         loaded.model(**prompt.inputs, use_cache=False)
     return np.array(prompt.seen(trace.kept[0].cpu())[0].kept)
 

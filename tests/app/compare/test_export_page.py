@@ -37,7 +37,9 @@ def test_a_link_restores_the_page_in_a_fresh_browser(browser, app):
 
 
 def test_nonsense_in_a_link_leaves_the_page_as_it_is(browser, app):
-    with opened(browser, f"{app.address}?k=zzz&r=900&model=../../x&rank=%00&scene=-1&tab=<script>&question=") as page:
+    with opened(
+        browser, f"{app.address}?k=zzz&r=900&model=../../x&rank=%00&method=%00&scene=-1&tab=<script>&question="
+    ) as page:
         wait_for(page, "k", "2")
         page.wait_for_selector("#run:not([disabled])")
         assert page.input_value(QUESTION).strip()

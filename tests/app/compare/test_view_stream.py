@@ -75,7 +75,7 @@ def test_more_warm_up_is_called_so(pool, picture):
         ({"picture": "/nowhere.png"}, "no file"),
         ({"k": 99}, "layers"),
         ({"model": "other"}, "There is no model"),
-        ({"rank": "best"}, "rank"),
+        ({"method": "best"}, "method"),
     ],
 )
 def test_what_is_wrong_becomes_one_sentence_and_leaves_the_rest_as_it_was(pool, picture, fields, piece):

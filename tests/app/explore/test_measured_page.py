@@ -14,7 +14,7 @@ from tests.support.recorded_runs import record
 def data(tmp_path_factory):
     """One twin measured, as if."""
     folder, before = tmp_path_factory.mktemp("measured"), measurements.FOLDER
-    (folder / "mini-7.json").write_text(json.dumps(record("mini-7", lost={(2, 0.9, "last_token"): 0.2})))
+    (folder / "mini-7.json").write_text(json.dumps(record("mini-7", lost={(2, 0.9, "fastv"): 0.2})))
     measurements.FOLDER = folder
     measurements._all_of.cache_clear()
     yield
@@ -34,12 +34,12 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
         page.check("#measure input[value=quality]")
         page.wait_for_selector("#map:has-text('Table 1')")
         page.check("#benchmark input[value=scenes]")
-        page.wait_for_selector("#frontier .dot.random")
+        page.wait_for_selector("#frontier .dot.method-random")
         page.focus("#frontier .dot[tabindex='0']")
         page.keyboard.press("ArrowRight")
         tip = page.locator("#frontier .dot:focus + .tip")
         assert tip.is_visible() and "95% interval" in tip.inner_text()
-        page.locator("#frontier button[data-model='mini-7'][data-k='2'][data-r='0.9'].last_token").dispatch_event(
+        page.locator("#frontier button[data-model='mini-7'][data-k='2'][data-r='0.9'].method-fastv").dispatch_event(
             "click"
         )
         page.wait_for_selector("#map .readout:has-text('K=2, R=90%')")

@@ -13,10 +13,11 @@ from fastv.costs import configs
 from fastv.evidence import measurements, pareto
 from fastv.evidence.findings import findings
 from fastv.formatting import percent, points
+from fastv.pruning.methods.registry import METHODS
 from tests.support.recorded_runs import record
 
 START = ("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
-LOST = {(2, 0.5, "last_token"): 0.1, (2, 0.9, "random"): 0.4}
+LOST = {(2, 0.5, "fastv"): 0.1, (2, 0.9, "random"): 0.4}
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_every_cost_has_the_measured_points(data, axis):
     assert html.count('<line class="fastv') + html.count('<line class="baseline') == points  # one interval each
     said = words(html)
     assert "paper's formula" in said or axis == "seconds" and "measured on a processor" in said
-    assert "mini-7 (measured here)" in said.replace("Mini 7", "mini-7") and "dropped at random" in said
+    assert "mini-7 (measured here)" in said.replace("Mini 7", "mini-7") and f"kept {METHODS['random'].phrase}" in said
 
 
 def test_points_say_k_r_cost_and_score_and_can_be_loaded(data):

@@ -28,7 +28,7 @@ from tests.support.video_files import growing
 
 ROOT = Path(__file__).resolve().parents[3]
 QUESTION = "how many red ?"
-ASKED = (QUESTION, 2, 0.5, None, "last_token", 0, 2, 1, 1, *ALONE)  # what "compare" takes after the picture
+ASKED = (QUESTION, 2, 0.5, None, "fastv", 0, 2, 1, 1, *ALONE)  # what "compare" takes after the picture
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))"
 
 

@@ -23,8 +23,8 @@ from tests.support.http_client import ALONE, Stranger, messages, run_values
 from tests.support.serving import served
 
 QUESTION = "how many red ?"
-LONG = (QUESTION, 2, 0.5, None, "last_token", 0, 16, 9, 1, *ALONE)  # what "compare" takes after the picture
-QUICK = (QUESTION, 2, 0.5, None, "last_token", 0, 2, 2, 1, *ALONE)
+LONG = (QUESTION, 2, 0.5, None, "fastv", 0, 16, 9, 1, *ALONE)  # what "compare" takes after the picture
+QUICK = (QUESTION, 2, 0.5, None, "fastv", 0, 2, 2, 1, *ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +179,7 @@ def test_with_one_round_timed_it_ends_with_that(app, stranger, monkeypatch):
     """Two passes stream, two are timed, and in the sixth the hour is over."""
     with allowed(app, 3_600), slowly(app, 0.0) as made:
         monkeypatch.setattr(compare_room, "now", lambda _: 4_000.0 if len(made) > 5 else 0.0)
-        said = stranger.ask(
-            "compare", stranger.picture(red()), QUESTION, 2, 0.5, None, "last_token", 0, 4, 50, 1, *ALONE
-        )
+        said = stranger.ask("compare", stranger.picture(red()), QUESTION, 2, 0.5, None, "fastv", 0, 4, 50, 1, *ALONE)
     assert "event: complete" in said and len(made) == 6
     (result,) = json.loads(said.split("event: complete\ndata: ")[1].split("\n")[0])
     for side in ("baseline", "fastv"):
@@ -218,11 +216,11 @@ def test_a_line_of_the_log_says_what_ran_and_not_what_was_asked(app, stranger, l
     assert "event: complete" in stranger.ask("compare", stranger.picture(red()), *QUICK)
     assert "event: error" in stranger.ask("compare", stranger.picture(red()), " ", *QUICK[1:])
     done, refused = lines(log)[before:]
-    assert (done["outcome"], done["k"], done["r"], done["rank"], done["repeats"], done["tokens"]) == (
+    assert (done["outcome"], done["k"], done["r"], done["method"], done["repeats"], done["tokens"]) == (
         "done",
         2,
         0.5,
-        "last_token",
+        "fastv",
         2,
         [2, 2],
     )
@@ -236,7 +234,7 @@ def test_a_line_of_the_log_says_what_ran_and_not_what_was_asked(app, stranger, l
         "model",
         "k",
         "r",
-        "rank",
+        "method",
         "repeats",
         "tokens",
         "waited_seconds",

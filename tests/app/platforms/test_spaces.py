@@ -200,7 +200,7 @@ assert (here.baseline.answer, here.fastv.answer, here.fastv.kept) == (
     steps[-1].baseline.answer, steps[-1].fastv.answer, steps[-1].fastv.kept)
 ran_here.clear()
 
-for wrong in ({"k": 99}, {"max_new_tokens": 0}, {"rank": "best"}):
+for wrong in ({"k": 99}, {"max_new_tokens": 0}, {"method": "best"}):
     try:
         run(ask(**wrong), pool, policy)
     except FastVError:

@@ -15,7 +15,7 @@ FULL = Link(
     "7B-equivalent (total)",
     "what's in Ünder & “this”?\n+ 100% #1",
     42,
-    "mean",
+    "fastv_mean",
     "explore",
     "mini-13",
     2,
@@ -23,9 +23,17 @@ FULL = Link(
 )
 
 
-@pytest.mark.parametrize("link", [FULL, Link(), Link(k=0, r=0.0, scene=0), Link(r=100.0), Link(r=75.0, rank="random")])
+@pytest.mark.parametrize(
+    "link", [FULL, Link(), Link(k=0, r=0.0, scene=0), Link(r=100.0), Link(r=75.0, method="random")]
+)
 def test_there_and_back(link):
     assert link_of(dict(parse_qsl(link.query))) == link
+
+
+@pytest.mark.parametrize("rank, method", [("last_token", "fastv"), ("mean", "fastv_mean"), ("random", "random")])
+def test_links_of_older_pages_are_read(rank, method):
+    assert link_of({"k": "3", "rank": rank}) == Link(k=3, method=method)
+    assert link_of({"rank": "best"}) == Link() and link_of({"rank": "mean", "method": "random"}).method == "random"
 
 
 def test_what_is_not_said_is_not_in_the_query():
@@ -49,7 +57,7 @@ def test_what_is_not_said_is_not_in_the_query():
         {"r": "inf"},
         {"scene": "1000000"},
         {"scene": "٣"},
-        {"rank": "best"},
+        {"method": "best"},
         {"tab": "settings"},
         {"model": ""},
         {"model": "x" * 101},

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from fastv import FastV
 from fastv.loading.load import load
 from fastv.miniature.evaluation.batched_generation import Exam, _batches, answers
 from fastv.miniature.evaluation.dataset import benchmark
+from fastv.pruning.config import PruningConfig
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +25,18 @@ def one_by_one(loaded, items, budget):
     for item in items:
         prompt = loaded.family.prompt(loaded.processor, item.question.text)
         inputs = loaded.processor(images=item.scene.picture, text=prompt, return_tensors="pt")
-        run = budget(loaded.model) if budget else torch.inference_mode()
+        run = budget.build()(loaded.model) if budget else torch.inference_mode()
         with torch.inference_mode(), run:
             out = loaded.model.generate(**inputs, do_sample=False, max_new_tokens=40)
         said.append(out[0, inputs["input_ids"].shape[1] :].tolist())
     return said
 
 
-@pytest.mark.parametrize("budget", [None, FastV(2, 0.5), FastV(1, 0.9, "mean")], ids=["none", "last", "mean"])
+@pytest.mark.parametrize(
+    "budget",
+    [None, PruningConfig("fastv", 2, 0.5), PruningConfig("fastv_mean", 1, 0.9)],
+    ids=["none", "last", "fastv_mean"],
+)
 def test_answers_and_their_lengths_are_those_of_the_plain_way(mini, items, budget):
     plain = one_by_one(mini, items, budget)
     found = Exam(mini, items, batch=4).answers(budget)
@@ -52,9 +56,9 @@ def test_each_batch_draws_its_own_tokens_and_the_same_ones_again(mini, items, mo
         )[1],
     )
     exam = Exam(mini, items[:6], batch=2)
-    first = exam.answers(FastV(2, 0.9, "random", seed=5))
+    first = exam.answers(PruningConfig("random", 2, 0.9, seed=5))
     assert {5 + number for number in range(len(exam.batches))} == set(seeds)
-    assert exam.answers(FastV(2, 0.9, "random", seed=5)) == first
+    assert exam.answers(PruningConfig("random", 2, 0.9, seed=5)) == first
 
 
 def test_the_model_is_left_as_it_was(mini, items):

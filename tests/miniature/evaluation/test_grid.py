@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastv import FastV
 from fastv.costs.flops import cost
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import parsed
@@ -17,9 +16,10 @@ from fastv.miniature.evaluation.batched_generation import Exam
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
 from fastv.miniature.evaluation.scoring import is_right
+from fastv.pruning.config import PruningConfig
 from fastv.pruning.pruner import _ACTIVE
 
-POINTS = [None, FastV(0, 0.9, "random"), FastV(2, 0.5)]
+POINTS = [None, PruningConfig("random", 0, 0.9), PruningConfig("fastv", 2, 0.5)]
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +36,17 @@ def swept(exam, tmp_path_factory):
 
 def test_the_whole_grid_has_every_point_once():
     points = grid()
-    keys = {(point.k, point.r, point.rank) for point in points[1:]}
+    keys = {(point.k, point.r, point.method) for point in points[1:]}
     assert points[0] is None and len(points) == 53 == len(keys) + 1
-    assert {rank for k, _, rank in keys if k == 0} == {"random"}
+    assert {method for k, _, method in keys if k == 0} == {"random"}
 
 
 def test_marks_are_those_of_the_answers(exam, swept):
     found = parsed(json.loads(swept.read_text()))
-    assert [(point.k, point.r, point.rank) for point in found.points] == [
+    assert [(point.k, point.r, point.method) for point in found.points] == [
         (None, 0.0, None),
         (0, 0.9, "random"),
-        (2, 0.5, "last_token"),
+        (2, 0.5, "fastv"),
     ]
     for budget, point in zip(POINTS, found.points):
         said = exam.answers(budget)
@@ -101,7 +101,7 @@ def test_the_pruned_runs_are_the_ones_with_fastv(exam, monkeypatch):
     monkeypatch.setattr(
         sweep_room, "generate", lambda *a, **k: SimpleNamespace(prefill_seconds=1.0 if decoder in _ACTIVE else 2.0)
     )
-    assert sweep_room._first_token(exam, FastV(2, 0.5), 3) == ([1.0] * 3, [2.0] * 3)
+    assert sweep_room._first_token(exam, PruningConfig("fastv", 2, 0.5), 3) == ([1.0] * 3, [2.0] * 3)
     assert sweep_room._first_token(exam, None, 2) == ([2.0] * 2, [2.0] * 2)
 
 
@@ -154,6 +154,6 @@ def test_parity_costs_what_the_smaller_model_costs_to_a_token(exam):
         ).prefill_flops
 
     limit = flops(small, None, 0.0)
-    assert [one.k for one in found] == [0, 1, 2] and found[0].rank == "random" and found[1].rank == "last_token"
+    assert [one.k for one in found] == [0, 1, 2] and found[0].method == "random" and found[1].method == "fastv"
     for one in found:
         assert flops(big, one.k, one.r) <= limit * 1.0002 and flops(big, one.k, one.r - 1.5 / 576) > limit

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastv import FastV
 from fastv.evidence.measurements import fingerprint
 from fastv.evidence.object_coverage import all_kept_things, folder, parsed
 from fastv.families.catalogue import find
@@ -15,16 +14,17 @@ from fastv.loading.load import load
 from fastv.miniature.evaluation import object_coverage
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.object_coverage import kept_things
+from fastv.pruning.config import PruningConfig
 
 
 def test_counts_are_those_of_the_kept_tokens():
     loaded, items = load("mini-7"), benchmark(3, 1)
-    budget = FastV(2, 0.9)
-    found, all_kept = kept_things(loaded, items, [budget, FastV(2, 0.0)])
+    budget = PruningConfig("fastv", 2, 0.9)
+    found, all_kept = kept_things(loaded, items, [budget, PruningConfig("fastv", 2, 0.0)])
     patches = kept = held = lost = 0
     for item in items:
         prompt = prompt_of(loaded, item.scene.picture, item.question.text, answer_tokens=1)
-        with budget(loaded.model) as trace:
+        with budget.build()(loaded.model) as trace:
             loaded.model(**prompt.inputs)
         first = int(prompt.visual.nonzero()[0])
         grid = {divmod(int(position) - first, 24) for position in trace.kept[0]}
@@ -51,7 +51,7 @@ def test_the_command_writes_what_is_read(tmp_path, monkeypatch, capsys):
     object_coverage.main()
     made = json.loads(path.read_text())
     assert made["command"] == "python -m fastv.miniature.evaluation.object_coverage mini-7 -r 0.5 --scenes 2"
-    assert [(point.k, point.rank) for point in parsed(made)] == [(1, "last_token"), (1, "mean"), (1, "random")]
+    assert [(point.k, point.method) for point in parsed(made)] == [(1, "fastv"), (1, "fastv_mean"), (1, "random")]
     assert capsys.readouterr().out.count("patches with things") == 3
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fastv import FastV
 from fastv.evidence.measurements import fingerprint
 from fastv.families.catalogue import CATALOGUE, find
 from fastv.loading.load import load
 from fastv.miniature.evaluation.cli import answers, benchmark, is_right
 from fastv.miniature.evaluation.model_card import card
+from fastv.pruning.config import PruningConfig
 
 TWINS = [entry.key for entry in CATALOGUE if entry.embedded]
 
@@ -64,8 +64,8 @@ def test_a_question_typed_as_people_do_gets_the_same_answer(mini, some, plain):
 
 
 def test_dropping_all_visual_tokens_early_hurts_and_dropping_none_changes_nothing(mini, some, plain):
-    assert list(answers(mini, some, FastV(k=2, r=0))) == plain
-    assert share(some, answers(mini, some, FastV(k=0, r=1))) < share(some, plain)
+    assert list(answers(mini, some, PruningConfig("fastv", 2, 0))) == plain
+    assert share(some, answers(mini, some, PruningConfig("fastv", 0, 1))) < share(some, plain)
 
 
 def test_it_sees_as_many_visual_tokens_as_llava(mini):

@@ -1,0 +1,75 @@
+"""A pruning method and its settings as plain data: what requests, links, sweeps and records carry. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastv.errors import InvalidBudgetError
+from fastv.pruning.methods.base import Method
+from fastv.pruning.methods.registry import METHODS, method_name
+from fastv.validation import one_of
+
+
+@dataclass(frozen=True)
+class PruningConfig:
+    """Which method drops how much, and where. Running without pruning is ``None`` in place of a config.
+
+    Parameters
+    ----------
+    method : str
+        A name of ``METHODS``, or what ``rank`` called it before ("last_token", "mean").
+    k : int
+        The decoder layer on entering which visual tokens are dropped.
+    r : float
+        The fraction dropped, 0 to 1.
+    seed : int
+        For what is drawn at random.
+
+    Raises
+    ------
+    InvalidBudgetError
+        For an unknown method and for values out of range.
+    """
+
+    method: str = "fastv"
+    k: int = 2
+    r: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        name = one_of(method_name(self.method), "method", METHODS, error=InvalidBudgetError)
+        made = METHODS[name](k=self.k, r=self.r, seed=self.seed)
+        for attribute, value in (("method", name), ("k", made.k), ("r", made.r), ("seed", made.seed)):
+            object.__setattr__(self, attribute, value)
+
+    def build(self) -> Method:
+        """The method itself, to be entered on a model."""
+        return METHODS[self.method](k=self.k, r=self.r, seed=self.seed)
+
+    @property
+    def label(self) -> str:
+        """The method's name for people."""
+        return METHODS[self.method].label
+
+    @property
+    def chosen_by(self) -> str:
+        """The method that decides which tokens stay: "random" where there is nothing yet to rank by (``k = 0``)."""
+        return self.method if self.build().reads or not METHODS[self.method].signals else "random"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON's types, under the fields' names."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PruningConfig | None:
+        """From a record, also an old one that has ``rank`` for ``method``; other entries are ignored.
+
+        None where the record is of a run without pruning, whose ``k`` is None.
+        """
+        if data.get("k") is None:
+            return None
+        known = {name: data[name] for name in ("k", "r", "seed") if data.get(name) is not None}
+        name = data.get("method") or data.get("rank")
+        return cls(**known, **({"method": name} if name else {}))

@@ -1,0 +1,199 @@
+"""What every pruning method has in common: its description, its amount, and the two steps it may redefine.
+
+A method answers three separate questions, and the engine does the rest:
+
+- *Where does it cut?* ``k``: visual tokens are dropped on entering decoder layer ``k``.
+- *What does it look at?* ``reads``: names of signals, which the engine collects and hands over as ``Signals``.
+- *Which tokens stay?* ``score`` gives every visual token a number, and the highest stay; a method that does not choose
+  by numbers, such as one that picks tokens greedily, redefines ``select``.
+
+No module of this package imports torch when it is imported, so that command lines, cost tables and pages can list the
+methods; what needs tensors is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastv.costs.flops import kept_tokens
+from fastv.errors import InvalidBudgetError
+from fastv.validation import fraction, whole
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from fastv.pruning.signals import Signals
+    from fastv.pruning.token_selection import Prompt, Trace
+
+#: Queries and keys of decoder layer ``k - 1``, where its own kernel computes them.
+ATTENTION = "attention"
+
+#: What a method may read, as a person reads it.
+SIGNALS = {ATTENTION: "queries and keys of decoder layer K - 1"}
+
+_DESCRIPTION = ("name", "label", "phrase", "paper", "cuts", "limits")
+
+
+class _Default(float):
+    """A default value that can be told from the same value given by the caller."""
+
+
+_HALF = _Default(0.5)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to choose the visual tokens that stay. Used as a context manager on a model::
+
+        with METHODS["fastv"](k=2, keep=64)(model) as trace:
+            output = model.generate(**inputs)
+
+    The amount is given once, as ``r``, ``keep_ratio`` or ``keep``; without any of them half of the tokens are dropped.
+    It holds for a prompt: all its pictures and videos are taken together.
+
+    Parameters
+    ----------
+    k : int
+        The decoder layer, counted from 0, on entering which tokens are dropped.
+    r : float, optional
+        The fraction of the visual tokens to drop, 0 to 1: ``round(n * (1 - r))`` of n are kept.
+    seed : int
+        For what is drawn at random; 64 bits.
+    keep_ratio : float, optional
+        The fraction to keep, 0 to 1: ``round(n * keep_ratio)`` of n are kept.
+    keep : int, optional
+        How many to keep; a prompt with fewer keeps all it has.
+
+    Raises
+    ------
+    InvalidBudgetError
+        For values out of range, and for an amount given twice.
+    """
+
+    #: As in ``METHODS``, requests and records.
+    name: ClassVar[str]
+    #: For choices and headings.
+    label: ClassVar[str]
+    #: How it chooses, as it continues "64 of 128 tokens were kept".
+    phrase: ClassVar[str]
+    #: Where it was published; empty for what needs no source.
+    paper: ClassVar[str]
+    #: Which of ``SIGNALS`` it reads.
+    signals: ClassVar[tuple[str, ...]]
+    #: Where it drops tokens.
+    cuts: ClassVar[str]
+    #: What it cannot do.
+    limits: ClassVar[str]
+
+    k: int = 2
+    r: float | None = _HALF
+    seed: int = 0
+    keep_ratio: float | None = field(default=None, kw_only=True)
+    keep: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        amounts = {"r": None if isinstance(self.r, _Default) else self.r, "keep_ratio": self.keep_ratio}
+        given = [name for name, value in (amounts | {"keep": self.keep}).items() if value is not None]
+        if len(given) > 1 or (not given and self.r is None):
+            told = " and ".join(given) or "none"
+            raise InvalidBudgetError(f"The amount is one of r, keep_ratio and keep, not {told}.")
+        checked: dict[str, Any] = dict.fromkeys(("r", "keep_ratio", "keep"))
+        if "keep" in given:
+            checked["keep"] = whole(self.keep, "keep", low=0, error=InvalidBudgetError)
+        elif "keep_ratio" in given:
+            checked["keep_ratio"] = fraction(self.keep_ratio, "keep_ratio", error=InvalidBudgetError)
+        else:
+            checked["r"] = fraction(self.r, "r", error=InvalidBudgetError)
+        checked["k"] = whole(self.k, "k", low=0, error=InvalidBudgetError)
+        checked["seed"] = whole(self.seed, "seed", low=-(2**63), high=2**63 - 1, error=InvalidBudgetError)
+        for attribute, value in checked.items():
+            object.__setattr__(self, attribute, value)
+
+    def __call__(self, model: nn.Module) -> AbstractContextManager[Trace]:
+        """Prune ``model`` while the context is open; see ``fastv.pruning.pruner.pruned``."""
+        from fastv.pruning.pruner import pruned
+
+        return pruned(model, self)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The signals needed with these settings; those of layer ``k - 1`` do not exist for ``k = 0``."""
+        return tuple(signal for signal in self.signals if signal != ATTENTION or self.k > 0)
+
+    def kept_of(self, count: int) -> int:
+        """How many of ``count`` visual tokens stay."""
+        if self.keep is not None:
+            return min(self.keep, count)
+        if self.keep_ratio is not None:
+            return round(count * self.keep_ratio)
+        return kept_tokens(count, self.r if self.r is not None else 0.0)
+
+    def score(self, prompt: Prompt, signals: Signals) -> Tensor:
+        """Rank the visual tokens of a prompt.
+
+        Parameters
+        ----------
+        prompt : Prompt
+            ``positions``: long (batch, n_visual), -1 at the end of rows that have fewer.
+        signals : Signals
+            Holds what ``reads`` names.
+
+        Returns
+        -------
+        Tensor
+            float32 (batch, n_visual): the higher, the sooner kept. Values at positions of -1 do not matter.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines neither score nor select.")
+
+    def select(self, prompt: Prompt, signals: Signals) -> tuple[Tensor, Tensor | None]:
+        """Choose the visual tokens that stay, by default those that ``score`` ranks highest.
+
+        Returns
+        -------
+        chosen : Tensor
+            boolean (batch, n_visual), ``prompt.keep`` of each row True.
+        scores : Tensor or None
+            float32 (batch, n_visual), -inf where a row has no token; None where the choice is not by scores.
+        """
+        from fastv.pruning.scorers import highest
+
+        absent = prompt.positions < 0
+        scores = self.score(prompt, signals).masked_fill(absent, float("-inf"))
+        return highest(scores, prompt.keep), scores
+
+
+@dataclass(frozen=True)
+class AttentionMethod(Method):
+    """Ranks by attention in layer ``k - 1``. With ``k = 0`` there is none yet, and the choice is drawn by ``seed``."""
+
+    signals: ClassVar[tuple[str, ...]] = (ATTENTION,)
+    cuts: ClassVar[str] = "on entering decoder layer K"
+    limits: ClassVar[str] = "K = 0 draws at random: there is no attention before layer 0."
+
+    def score(self, prompt: Prompt, signals: Signals) -> Tensor:
+        from fastv.pruning.scorers import random_scores
+
+        if signals.attention is None:
+            return random_scores(prompt.counts, self.seed).to(prompt.positions.device)
+        attention = self.attention(prompt, signals).to(prompt.positions.device)
+        return attention.gather(1, prompt.positions.clamp(min=0))
+
+    def attention(self, prompt: Prompt, signals: Signals) -> Tensor:
+        """How much each position of the prompt is attended to: float32 (batch, n)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define attention.")
+
+
+def check_description(method: type[Method]) -> None:
+    """Raise TypeError, naming the class and what it lacks, where a method does not describe itself."""
+    described = {name: getattr(method, name, None) for name in _DESCRIPTION}
+    lacking = [name for name, value in described.items() if not (isinstance(value, str) and (value or name == "paper"))]
+    signals = getattr(method, "signals", None)
+    if not isinstance(signals, tuple) or not set(signals) <= SIGNALS.keys():
+        lacking.append("signals")
+    undefined = (Method.score, Method.select, AttentionMethod.score, AttentionMethod.attention)
+    if all(getattr(method, way, None) in undefined for way in ("score", "select", "attention") if hasattr(method, way)):
+        lacking.append("attention" if issubclass(method, AttentionMethod) else "score or select")
+    if lacking:
+        raise TypeError(f"{method.__name__} cannot be registered: it lacks {', '.join(lacking)}.")

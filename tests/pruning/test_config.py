@@ -1,0 +1,92 @@
+"""Pruning settings as data: checked, exact through JSON, and readable from records of older versions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastv.errors import InvalidBudgetError
+from fastv.paths import ASSETS
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS
+
+
+def test_the_default_is_fastv_of_the_paper():
+    assert PruningConfig() == PruningConfig("fastv", 2, 0.5, 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_there_and_back(method):
+    config = PruningConfig(method, 3, 0.25, 7)
+    assert PruningConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert type(config.build()) is METHODS[method]
+    assert (config.build().k, config.build().r, config.build().seed) == (3, 0.25, 7)
+
+
+@pytest.mark.parametrize("old, new", [("last_token", "fastv"), ("mean", "fastv_mean"), ("random", "random")])
+def test_old_records_are_read(old, new):
+    assert PruningConfig.from_dict({"k": 1, "r": 0.9, "rank": old, "right": "ff"}) == PruningConfig(new, 1, 0.9)
+    assert PruningConfig(old, 1, 0.9) == PruningConfig(new, 1, 0.9)
+
+
+def test_every_recorded_point_is_read():
+    points = [
+        point
+        for path in (ASSETS / "measured").rglob("*.json")
+        for point in json.loads(path.read_text(encoding="utf-8"))["points"]
+    ]
+    assert len(points) > 100
+    for point in points:
+        config = PruningConfig.from_dict(point)
+        assert (config is None) == (point["k"] is None)
+        assert config is None or (config.k, config.r) == (point["k"], point["r"])
+
+
+def test_a_run_without_pruning_is_none():
+    assert PruningConfig.from_dict({"k": None, "r": 0.0, "rank": None}) is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_with_k_0_attention_cannot_choose(method):
+    assert PruningConfig(method, 2).chosen_by == method
+    assert PruningConfig(method, 0).chosen_by == ("random" if METHODS[method].signals else method)
+
+
+def test_numpys_numbers_become_pythons():
+    config = PruningConfig(k=np.int64(1), r=np.float32(0.5), seed=np.int64(3))
+    assert json.loads(json.dumps(config.to_dict())) == {"method": "fastv", "k": 1, "r": 0.5, "seed": 3}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"method": "best"},
+        {"method": None},
+        {"method": ["fastv"]},
+        {"k": -1},
+        {"k": True},
+        {"k": 1.5},
+        {"k": None},
+        {"r": 1.01},
+        {"r": float("nan")},
+        {"r": None},
+        {"seed": 2**63},
+        {"seed": "1"},
+    ],
+    ids=str,
+)
+def test_values_out_of_range(values):
+    with pytest.raises(InvalidBudgetError, match=next(iter(values)) if values != {"r": None} else "amount"):
+        PruningConfig(**values)
+
+
+def test_no_torch_is_imported():
+    code = (
+        "import sys; from fastv.pruning.config import PruningConfig; from fastv.pruning.methods.registry import described; "
+        "described(); PruningConfig('random').build(); sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
