@@ -22,7 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     bench, deadline = Bench(device, settings.smoke), time.monotonic() + settings.seconds
     record: dict[str, Any] = {
         "command": shlex.join(["python", "benchmarks/gpu.py", *(sys.argv[1:] if argv is None else argv)]),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": asdict(Machine.here(device)),
         "cuda": torch.version.cuda,
         "smoke": settings.smoke,

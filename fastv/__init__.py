@@ -20,7 +20,7 @@ _HOMES = {
     "PruningConfig": "fastv.pruning.config",
     "Trace": "fastv.pruning.token_selection",
 }
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = sorted(_HOMES)
 
 

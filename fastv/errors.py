@@ -1,22 +1,32 @@
-"""The errors a caller may want to tell apart. Each message says what to do next."""
+"""The exceptions that this project raises on purpose. Each message says what to do next.
+
+::
+
+    FastVError
+    ├── UnsupportedModelError (TypeError)
+    ├── NestingError          (RuntimeError)
+    ├── InvalidBudgetError    (ValueError)
+    ├── InvalidInputError     (ValueError)
+    └── ModelLoadError        (RuntimeError)
+"""
 
 from __future__ import annotations
 
 
 class FastVError(Exception):
-    """Base of every error this project raises on purpose."""
+    """Base of all of them."""
 
 
 class UnsupportedModelError(FastVError, TypeError):
-    """The model's class, or the way it is run, is one FastV does not know how to prune."""
+    """The model's class, or the way in which it is run, is not supported."""
 
 
 class NestingError(FastVError, RuntimeError):
-    """FastV is already active on this model."""
+    """A pruning method is already active on this model."""
 
 
 class InvalidBudgetError(FastVError, ValueError):
-    """A (K, R) outside its range, or a target cost that no (K, R) reaches."""
+    """A pruning setting outside its range, or a target cost that no setting reaches."""
 
 
 class ModelLoadError(FastVError, RuntimeError):
@@ -24,4 +34,4 @@ class ModelLoadError(FastVError, RuntimeError):
 
 
 class InvalidInputError(FastVError, ValueError):
-    """A picture, a video, a question or a setting that cannot be used, or a prompt or cache that FastV cannot serve."""
+    """A picture, video, question or option that cannot be used, or a prompt or cache that pruning cannot serve."""

@@ -1,4 +1,4 @@
-"""Numbers as people read them: milliseconds, mebibytes, GFLOPs, and ratios that say what they are a ratio of."""
+"""Numbers as people read them: milliseconds, mebibytes, GFLOPs, percentages and ratios."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Unit(NamedTuple):
-    """``size`` of one in seconds, bytes, FLOPs or tokens; ``least`` is the smallest amount it is used for."""
+    """A unit: its size in seconds, bytes, FLOPs or tokens, and the least amount it is used for."""
 
     name: str
     size: float
@@ -21,13 +21,13 @@ COUNT = (Unit("", 1, 0),)
 
 
 def unit_for(amounts: Iterable[float], units: tuple[Unit, ...]) -> Unit:
-    """One unit for all of them, so that they compare at a glance: the largest that suits the largest amount."""
+    """One unit for all amounts, so that they compare at a glance: the largest that suits the largest of them."""
     most = max(amounts)
     return [unit for unit in units if most >= unit.least][-1]
 
 
 def number(value: float) -> str:
-    """Three significant digits, more only for what stands before the point: ``0.123``, ``12.3``, ``1,234``."""
+    """Three significant digits, more only before the point: ``0.123``, ``12.3``, ``1,234``."""
     if isinstance(value, int) or abs(value) >= 99.95:
         return f"{value:,.0f}"
     decimals = 1 if abs(value) >= 9.995 else 2 if abs(value) >= 0.9995 else 3
@@ -35,7 +35,7 @@ def number(value: float) -> str:
 
 
 def sized(value: float, unit: str) -> str:
-    """An amount of FLOPs, bytes or seconds with the unit that suits it."""
+    """An amount of "FLOPs", "bytes" or "seconds" with the unit that suits it."""
     chosen = unit_for([value], {"FLOPs": FLOPS, "bytes": MEMORY, "seconds": TIME}[unit])
     return f"{number(value / chosen.size)} {chosen.name}"
 
@@ -61,6 +61,6 @@ def times(share: float) -> str:
 
 
 def change(baseline: float, fastv: float) -> str:
-    """``38% less``, ``3% more``, or nothing where there is no whole percent between them."""
+    """``38% less``, ``3% more``; empty where the two differ by less than half a percent."""
     share = round(100 * (1 - fastv / baseline)) if baseline else 0
     return f"{abs(share)}% {'less' if share > 0 else 'more'}" if share else ""

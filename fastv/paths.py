@@ -1,4 +1,4 @@
-"""Where the files that come with the project lie: beside the package in a checkout, inside it once it is installed."""
+"""Folders of the files that come with the project: beside the package in a checkout, inside it once installed."""
 
 from __future__ import annotations
 

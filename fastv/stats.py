@@ -1,11 +1,12 @@
-"""How sure a measured share, change or ratio is: 95% intervals and an exact test.
+"""95% intervals of shares, paired changes and paired ratios, and McNemar's exact test. No torch.
 
-- ``Score``: a share of questions with Wilson's interval (Wilson, 1927).
-- ``Change``: two answerers of the same questions, compared question by question. Only the questions on which they
-  differ tell them apart. The interval is Bonett and Price's (2012): Wald's for paired shares, with one question added
-  to either kind of difference, so that it keeps its coverage where few questions differ. ``p`` is McNemar's exact one.
-
-No torch.
+References
+----------
+E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+paired data", Journal of Educational and Behavioral Statistics 37 (2012).
+Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", Psychometrika
+12 (1947).
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from dataclasses import dataclass
 from math import comb, exp, log, sqrt
 from statistics import fmean, median, stdev
 
-_Z = 1.959964  # of a normal distribution's middle 95%
-_STUDENT = (12.706, 4.303, 3.182, 2.776)  # the same of Student's, for two to five values
+_Z = 1.959964  # bounds of the middle 95% of a normal distribution
+_STUDENT = (12.706, 4.303, 3.182, 2.776)  # the same of Student's t, for two to five values
 
 
 @dataclass(frozen=True)
 class Score:
-    """``right`` of ``asked`` questions, as a share with its 95% interval."""
+    """A share of questions with Wilson's 95% interval.
+
+    Attributes
+    ----------
+    right, asked : int
+        Questions answered right, and all.
+    share, low, high : float
+        ``right / asked`` and the interval, fractions.
+    """
 
     right: int
     asked: int
@@ -31,12 +40,12 @@ class Score:
 
     @classmethod
     def of(cls, marks: Sequence[bool]) -> Score:
-        """marks: for each question, at least one, whether the answer was right."""
+        """From one mark a question, at least one: whether the answer was right."""
         return cls.counted(sum(marks), len(marks))
 
     @classmethod
     def counted(cls, right: int, asked: int) -> Score:
-        """right: how many of ``asked`` questions, at least one, were answered right."""
+        """From counts; ``asked`` is at least 1."""
         share = right / asked
         centre = (share + _Z * _Z / (2 * asked)) / (1 + _Z * _Z / asked)
         reach = _Z / (1 + _Z * _Z / asked) * sqrt(share * (1 - share) / asked + _Z * _Z / (4 * asked * asked))
@@ -45,10 +54,21 @@ class Score:
 
 @dataclass(frozen=True)
 class Change:
-    """What changes from one answerer to another, as a share of the questions, with its 95% interval.
+    """The change from one system to another on the same questions, compared question by question.
 
-    gained: questions that only the second got right; lost: those that only the first did. p: the chance, were neither
-    the better one, of questions won and lost at least as unevenly as these.
+    Only questions on which the two differ carry information. The interval is Bonett and Price's: Wald's for paired
+    shares with one question added to either kind of difference, which keeps its coverage where few questions differ.
+
+    Attributes
+    ----------
+    gained, lost : int
+        Questions that only the second, and only the first, answered right.
+    asked : int
+        All questions.
+    share, low, high : float
+        ``(gained - lost) / asked`` and its 95% interval, fractions.
+    p : float
+        McNemar's exact two-sided p.
     """
 
     gained: int
@@ -61,7 +81,7 @@ class Change:
 
     @classmethod
     def of(cls, before: Sequence[bool], after: Sequence[bool]) -> Change:
-        """before, after: the marks of both answerers, question by question; ValueError if their numbers differ."""
+        """From the marks of both systems, question by question. Raises ValueError for different numbers of them."""
         pairs = list(zip(before, after, strict=True))
         gained = sum(two and not one for one, two in pairs)
         lost = sum(one and not two for one, two in pairs)
@@ -80,12 +100,12 @@ class Change:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out "no change"."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """The two-sided exact p of McNemar's test: a fair coin thrown for each question on which the two differ."""
+    """The exact two-sided p of McNemar's test: binomial over the questions on which the two differ."""
     differ = gained + lost
     tail = sum(comb(differ, count) for count in range(min(gained, lost) + 1))
     return min(1.0, 2 * tail / 2**differ)
@@ -93,11 +113,19 @@ def mcnemar(gained: int, lost: int) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """What the second of two takes of what the first takes: the median over the rounds, with its 95% interval.
+    """The ratio of the second of two paired amounts to the first, over rounds, with its 95% interval.
 
-    low, high: from six rounds on two of the rounds' ratios, as many below the one as above the other, which holds whatever
-    the ratios' distribution (the sign test's interval). Of fewer rounds Student's, of the ratios' logarithms: so few have
-    no two such ratios. A single round has no interval: both are the ratio itself.
+    From six rounds on the interval is the sign test's, two order statistics of the rounds' ratios, and needs no
+    distribution. Of two to five rounds it is Student's for the logarithms of the ratios: so few have no such order
+    statistics. A single round has no interval; both ends are the ratio itself.
+
+    Attributes
+    ----------
+    share : float
+        The median of the rounds' ratios.
+    low, high : float
+        The interval.
+    rounds : int
     """
 
     share: float
@@ -107,7 +135,7 @@ class Ratio:
 
     @classmethod
     def of(cls, first: Sequence[float], second: Sequence[float]) -> Ratio:
-        """first, second: positive amounts, round by round; ValueError if their numbers differ or there are none."""
+        """From positive amounts, round by round. Raises ValueError for none, or different numbers of them."""
         shares = sorted(after / before for before, after in zip(first, second, strict=True))
         rounds, left_out = len(shares), 0
         if not shares:
@@ -122,5 +150,5 @@ class Ratio:
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is told apart from "the same"; a single round tells nothing."""
+        """Whether the interval excludes 1; False for a single round."""
         return self.rounds > 1 and (self.low > 1 or self.high < 1)

@@ -11,15 +11,15 @@ Report = TypeVar("Report")
 
 
 class Stopped(Exception):
-    """Raised by work that noticed it is no longer wanted; ends it without further words."""
+    """Raised by work that noticed it is no longer wanted; ends it silently."""
 
 
 class OutOfTime(Stopped):
-    """Raised by work that has had all the time it was given."""
+    """Raised by work that has used up the time it was given."""
 
 
 def never() -> bool:
-    """Work that stays wanted."""
+    """The ``unwanted`` of work that stays wanted."""
     return False
 
 
@@ -28,15 +28,33 @@ def reports_of(
     unwanted: Callable[[], bool] = never,
     silence: float | None = None,
 ) -> Iterator[Report | None]:
-    """Runs ``work(report, stopped)`` in a thread and yields what it passes to ``report``.
+    """Run ``work(report, stopped)`` in a thread and yield what it passes to ``report``.
 
-    The thread starts with the first ``next`` and has ended when the iterator has: after the last report, with the
-    error that ``work`` raised, or when the iterator is closed. ``stopped()`` is True from then on, and closing waits
-    until ``work`` heeds it. unwanted: asked, in that thread, whether nobody waits for the work any more; it has then
-    to end by itself, and the iterator with it. silence: seconds without a report after which None is yielded, for
-    readers that can let go of the iterator between two reports only.
+    The thread starts with the first ``next`` and has ended when the iterator has: after the last report, with the error
+    that ``work`` raised, or when the iterator is closed. ``stopped()`` is True from then on, and closing waits until
+    ``work`` heeds it.
+
+    Parameters
+    ----------
+    work
+        Called in the thread.
+    unwanted
+        Asked in that thread, through ``stopped``, whether the result is no longer wanted; the work then has to end by
+        itself, and the iterator with it.
+    silence
+        Seconds without a report after which None is yielded, for readers that can close the iterator only between two
+        reports. None: wait without limit, and no None is yielded.
+
+    Yields
+    ------
+    Report or None
+
+    Raises
+    ------
+    BaseException
+        Whatever ``work`` raised, but for ``Stopped``.
     """
-    reports: queue.SimpleQueue = queue.SimpleQueue()
+    reports: queue.SimpleQueue[tuple[Report | None, BaseException | None] | None] = queue.SimpleQueue()
     stop = threading.Event()
 
     def run() -> None:
@@ -45,7 +63,7 @@ def reports_of(
             reports.put(None)
         except Stopped:
             reports.put(None)
-        except BaseException as error:  # raised again below, where somebody can catch it
+        except BaseException as error:  # raised again below, in the reader's thread
             reports.put((None, error))
 
     thread = threading.Thread(target=run, name="fastv", daemon=True)

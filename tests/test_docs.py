@@ -1,146 +1,203 @@
-"""What the README states is what the project's own files say, and what it shows runs."""
+"""The documentation: generated blocks are current, named files exist, and every example runs."""
+
+from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fastv.costs.configs import shape_of
-from fastv.costs.flops import prefill_flops
-from fastv.evidence.findings import findings
+from fastv import __version__
+from fastv.app.hosting.settings import parse_command_line
+from fastv.cli import main
 from fastv.evidence.measurements import measured
 from fastv.families.catalogue import CATALOGUE, find
-from fastv.formatting import points
 from fastv.miniature.world.question_templates import TASKS
-from fastv.miniature.world.scenes import scene
+from scripts import doc_blocks, render_docs
 from tests.support.standins import save_checkpoint
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in render_docs.documents()}
+EMBEDDED = [entry.key for entry in CATALOGUE if entry.embedded]
+STANDINS = {"llava-1.5-7b": "llava", "video-llava-7b": "video_llava"}
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def block(start):
-    (found,) = [text for text in blocks("python") if text.startswith(start)]
+def blocks(language: str) -> list:
+    """Every fenced block of a language, as pytest parameters."""
+    found = []
+    for name, text in DOCUMENTS.items():
+        for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL), 1):
+            found.append(pytest.param(block, id=f"{name}-{number}"))
     return found
 
 
-@pytest.fixture(scope="module")
-def twins():
-    """The scores of both, the smaller one first."""
-    return [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in ("mini-7", "mini-13")]
+def commands() -> list:
+    """Every line of every bash block, without comments."""
+    lines = [line for block in blocks("bash") for line in block.values[0].splitlines()]
+    return sorted({line for line in (shlex.join(shlex.split(line, comments=True)) for line in lines) if line})
 
 
-def test_the_larger_twin_answers_better_by_more_than_chance_and_most_of_what_is_wrong_are_counts_and_descriptions(
-    twins,
-):
-    told = " ".join(README.split())
-    assert (
-        "the larger one answers better, by more than chance would make it. Four fifths of what either gets wrong are counts"
-        in told
-    )
-    assert twins[0]["all"]["high"] < twins[1]["all"]["low"]
-    for scores in twins:
-        wrong = {task: score["asked"] - score["right"] for task, score in scores.items()}
-        assert 0.75 < (wrong["count"] + wrong["count category"] + wrong["describe"]) / wrong["all"] < 0.85
+def test_the_generated_blocks_are_current():
+    stale = [name for name, text in DOCUMENTS.items() if render_docs.rendered(text) != text]
+    assert not stale, "run python scripts/render_docs.py"
 
 
-def test_the_scores_are_the_measured_ones(twins):
-    stated = re.findall(r"^\| ([a-z ]+ (?:\| [\d.]+% \| [\d.]+% to [\d.]+% ){2})\|$", README, re.MULTILINE)
-    assert stated == [" | ".join([task, *(_said(scores[task]) for scores in twins)]) + " " for task in twins[0]]
+def test_every_block_that_can_be_generated_stands_somewhere():
+    used = {name for text in DOCUMENTS.values() for name in re.findall(r"<!-- begin: ([\w-]+) -->", text)}
+    assert used == set(render_docs.BLOCKS)
 
 
-def _said(score):
-    return f"{score['share']:.1%} | {score['low']:.1%} to {score['high']:.1%}"
+def test_a_stale_block_is_filled_anew_and_the_rest_is_left_alone():
+    blocks = {"one": lambda: "1\n2", "two": lambda: "3"}
+    text = "a\n<!-- begin: one -->\nold\n<!-- end: one -->\nb <!-- begin: two -->old<!-- end: two --> c"
+    filled = "a\n<!-- begin: one -->\n1\n2\n<!-- end: one -->\nb <!-- begin: two -->3<!-- end: two --> c"
+    assert render_docs.rendered(text, blocks) == filled == render_docs.rendered(filled, blocks)
+    with pytest.raises(KeyError):
+        render_docs.rendered(text, {})
 
 
-def test_the_twins_cost_is_the_computed_one():
-    big, small = (shape_of(key) for key in ("mini-13", "mini-7"))
-    layers = prefill_flops(big, text_tokens=1, visual_tokens=0, r=0.0) / prefill_flops(
-        small, text_tokens=1, visual_tokens=0, r=0.0
-    )
-    whole = prefill_flops(big, r=0.0) / prefill_flops(small, r=0.0)
-    assert f"one costs {layers:.2f} times" in " ".join(README.split()) and f"it is {whole:.2f} times" in README
-
-
-def test_what_fastv_costs_the_twins_is_what_was_measured():
-    told = " ".join(README.split())
-    assert findings()
-    for one in findings():
-        assert f"- **{one.question}** {one.sentence}" in told
-        assert not one.detail or f"- *{one.question}* {one.detail}" in told
-
-
-def test_which_tasks_pay_for_the_things_that_go_is_what_was_measured():
-    told = " ".join(README.split())
-    small, big = (measured(key) for key in ("mini-7", "mini-13"))
-    changes = [one.change(one.point(2, 0.5), "describe") for one in (small, big)]
-    assert (
-        f"at K=2, R=50% {points(changes[0].share)} points on mini-7 and {points(changes[1].share)} points on mini-13"
-        in told
-    )
-    for one in (small, big):
-        by_task = {task: one.change(one.point(2, 0.5), task).share for task in TASKS}
-        assert min(by_task, key=by_task.get) == "describe"
-
-
-def test_the_files_it_names_exist():
-    for path in re.findall(r"(?:\(|`)((?:assets|presets|tests|benchmarks|fastv)/[\w./-]+)", README):
+@pytest.mark.parametrize("name", [*DOCUMENTS, "CHANGELOG.md", "SECURITY.md"])
+def test_linked_and_named_files_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    for link in filter(None, links):
+        assert ((ROOT / name).parent / link).exists(), link
+    for path in re.findall(r"`((?:assets|presets|tests|benchmarks|fastv|scripts|docs)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
 
 
-def test_the_costs_are_what_the_lines_give():
-    lines = block("from fastv.costs.flops")
-    names = {}
-    exec(lines, names)
-    for line in lines.splitlines():
-        if "#" in line:
-            expression, stated = line.rsplit("#", 1)
-            assert eval(expression, names) == pytest.approx(float(stated), rel=1e-3)
+def test_the_version_is_the_packages():
+    assert re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == __version__
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == __version__
 
 
-def test_the_script_prints_two_answers(capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    exec(block("from fastv.measurement.compare"), {})
-    assert len(capsys.readouterr().out.splitlines()) == 2
+def test_the_miniatures_are_as_the_prose_says():
+    scores = [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in doc_blocks.PAIR]
+    for one in scores:
+        wrong = {task: score["asked"] - score["right"] for task, score in one.items()}
+        assert wrong["count"] + wrong["count category"] + wrong["describe"] > wrong["all"] / 2
+    for key in doc_blocks.PAIR:
+        record = measured(key)
+        by_task = {task: record.change(record.point(2, 0.5), task).share for task in TASKS}
+        assert min(by_task, key=by_task.get) == "describe"
 
 
-def test_the_script_about_a_clip_counts_every_frame(capsys, monkeypatch, tmp_path):
-    from fastv.loading import load as loading
+@pytest.fixture(scope="module")
+def standin(tmp_path_factory):
+    """Folders of small models in place of the real ones: family -> folder."""
+    made: dict[str, str] = {}
 
-    save_checkpoint("video_llava", tmp_path)
-    load, asked = loading.load, []
-    monkeypatch.setattr(loading, "load", lambda name: asked.append(name) or load(str(tmp_path)))
-    monkeypatch.chdir(ROOT)
-    exec(block("from fastv.inputs.video"), {})
-    lines = capsys.readouterr().out.splitlines()
-    assert asked == ["video-llava-7b"] and asked[0] in [entry.key for entry in CATALOGUE]
-    assert len(lines) == 8 and lines[0].startswith("(0.25,) ") and lines[0].endswith(" 17")
-    assert sum(int(line.split()[1]) for line in lines) == 68
+    def folder(family: str) -> str:
+        if family not in made:
+            made[family] = str(tmp_path_factory.mktemp(family))
+            save_checkpoint(family, Path(made[family]))
+        return made[family]
 
-
-def test_the_command_on_ones_own_questions_runs(tmp_path, monkeypatch, capsys):
-    from fastv.sweep import run
-
-    (command,) = [text for text in blocks("bash") if "fastv.sweep" in text]
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "assets").symlink_to(ROOT / "assets")
-    monkeypatch.setattr(sys, "argv", command.split()[2:])
-    run.main()
-    assert len(capsys.readouterr().out.split("\n\n")[0].splitlines()) == 2 + 1 + 4
+    return folder
 
 
-def test_the_few_lines_prune():
+@pytest.fixture
+def loading(monkeypatch, standin):
+    """``load`` with small models in place of the real ones; the names that were asked for."""
+    from fastv.loading import load as module
+
+    load, asked = module.load, []
+
+    def load_standin(name, *arguments, **options):
+        asked.append(name)
+        entry = find(name)
+        source = standin(STANDINS[name]) if entry in CATALOGUE and not entry.embedded else name
+        return load(source, *arguments, **options)
+
+    monkeypatch.setattr(module, "load", load_standin)
+    return asked
+
+
+def prepared() -> dict:
+    """``model`` and ``inputs``, which the shortest example takes as given."""
     from fastv.loading.load import load
+    from fastv.miniature.world.scenes import scene
 
     loaded = load("mini-7")
     prompt = loaded.family.prompt(loaded.processor, "How many animals are there?")
     inputs = loaded.processor(images=scene(72).picture, text=prompt, return_tensors="pt")
-    names = {"model": loaded.model, "inputs": inputs}
-    exec(block("from fastv import FastV"), names)
-    assert names["trace"].kept.shape == (1, 288)
+    return {"model": loaded.model, "inputs": inputs}
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_every_python_example_runs(block, loading, monkeypatch, request):
+    monkeypatch.chdir(ROOT)
+    names = prepared() if "**inputs" in block else {}
+    if "gradio_client" in block:
+        import gradio_client
+
+        app, client = request.getfixturevalue("app"), gradio_client.Client
+        monkeypatch.setattr(gradio_client, "Client", lambda address: client(app.address, verbose=False))
+    exec(compile(block, "example", "exec"), names)
+    if "trace" in names:
+        assert names["trace"].kept.shape == (1, 288)
+    for line in block.splitlines():  # what a line says it gives: an expression, then "# number"
+        if match := re.fullmatch(r"(\w.*?)  # ([\d.e]+)", line):
+            assert eval(match[1], names) == pytest.approx(float(match[2]), rel=1e-3)
+
+
+def test_a_comparison_prints_both_sides_and_a_clip_all_its_frames(loading, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    texts = [block.values[0] for block in blocks("python")]
+    (one,) = [text for text in texts if 'load("mini-7")' in text and "compare(" in text]
+    exec(one, {})
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    (one,) = [text for text in texts if "open_video" in text]
+    exec(one, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert loading == ["mini-7", "video-llava-7b"]
+    assert len(lines) == 8
+    assert lines[0].startswith("(0.25,) ")
+    assert sum(int(line.split()[1]) for line in lines) == 68
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("fastv ")])
+def test_every_fastv_command_runs(line, tmp_path, monkeypatch, capsys):
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(line)[1:]
+    parsed = main.parser().parse_args(arguments)
+    if parsed.command.name == "app":
+        return
+    if parsed.command.name in ("compare", "sweep"):
+        assert parsed.model in EMBEDDED
+    assert main.run(arguments) == 0
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if "app.py" in line])
+def test_every_app_command_is_understood(line):
+    arguments = line.split("app.py", 1)[1]
+    assert parse_command_line(shlex.split(arguments), {}).model in (None, *[entry.key for entry in CATALOGUE])
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python -m fastv.")])
+def test_every_module_command_has_its_options(line):
+    _, _, module, *arguments = shlex.split(line)
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for option in arguments:
+        if option.startswith("-"):
+            assert re.search(rf"(?<![\w-]){re.escape(option)}\b", done.stdout), option
+
+
+def test_every_command_is_one_that_is_tested():
+    known = ("fastv ", "python -m fastv.", "python app.py", ".venv/bin/", "python3 -m venv", "scripts/check", "docker ")
+    assert [line for line in commands() if not line.startswith(known)] == []
+
+
+def test_ci_runs_the_commands_of_the_documentation():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "README.md" in script
+    assert "scripts/check" in script
+    assert "<!-- test command -->" in DOCUMENTS["README.md"]

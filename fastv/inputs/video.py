@@ -1,7 +1,6 @@
-"""Videos that a person hands in: checked, and a few frames taken from them, evenly spaced.
+"""Videos from outside: checked, and a few evenly spaced frames taken from them. No torch.
 
-Every refusal is an ``InvalidInputError`` of one friendly sentence that says what to do instead. Knows no torch and no
-model.
+Every refusal is an ``InvalidInputError`` of one sentence that says what to do instead.
 """
 
 from __future__ import annotations
@@ -9,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Disposition
 from PIL import Image
 
 from fastv.errors import InvalidInputError
@@ -28,14 +29,23 @@ DECODING_SECONDS = 20.0
 MAX_FRAME_SIDE = 640  # of the frames that are taken; models that read any size would get thousands of tokens of more
 # Formats that hold what they show. Others are lists of further files and addresses, which would be opened too.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpeg,mpegts,ogg,flv,asf"
-_LONGEST_TAKEN = 100_000  # packets; more are no clip of two minutes
+_MOST_PACKETS = 100_000  # a clip of two minutes has fewer
+# Containers that store the order in which frames are decoded, and no times at which they are shown.
+_WITHOUT_PRESENTATION_TIMES = ("avi", "asf")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Evenly spaced frames of a video, RGB and all of one size; seconds: when each of them is shown.
+    """Evenly spaced frames of a video.
 
-    duration_seconds: of the whole video.
+    Attributes
+    ----------
+    frames : tuple of PIL.Image.Image
+        RGB, all of one size.
+    seconds : tuple of float
+        When each of them begins to be shown.
+    duration_seconds : float
+        Of the whole video.
     """
 
     frames: tuple[Image.Image, ...] = field(repr=False)
@@ -44,7 +54,7 @@ class Clip:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a processor of transformers takes as one ``video_metadata``: frames counted in milliseconds."""
+        """As a transformers processor takes it in ``video_metadata``, with frames counted in milliseconds."""
         return {
             "fps": 1000.0,
             "total_num_frames": max(round(1000 * self.duration_seconds), len(self.frames)),
@@ -53,7 +63,7 @@ class Clip:
 
 
 def open_video(
-    source: str | Path | bytes,
+    source: Any,
     *,
     frames: int = FRAMES,
     most_bytes: int = MAX_VIDEO_BYTES,
@@ -61,25 +71,42 @@ def open_video(
     most_seconds: float = MAX_VIDEO_SECONDS,
     decoding_seconds: float = DECODING_SECONDS,
 ) -> Clip:
-    """The frames in the middles of ``frames`` equal parts of a video; all of them where it has no more.
+    """Take the frames that are shown in the middles of equal parts of a video.
 
-    source: a path, or the bytes of a file: MP4, WebM, an animated GIF and the like. Frames come upright, opaque on
-    white, and at most 640 px on their long side; sound is left alone. Raises InvalidInputError for a file over
-    most_bytes, a frame over most_pixels, a video over most_seconds, one that takes longer than decoding_seconds to
-    read, for what is no video, or not a whole one, and for a number of frames that is none.
+    Parameters
+    ----------
+    source
+        A path, or the bytes of a file: MP4, WebM, AVI, an animated GIF and the like. Of several video streams the main one
+        is read; packets that an edit list hides are left out, as players do; sound is ignored.
+    frames
+        How many parts, at least 1. A video of fewer frames gives all of them.
+    most_bytes, most_pixels, most_seconds
+        The largest file, the largest frame as it is stored, and the longest video.
+    decoding_seconds
+        The longest time that reading may take.
+
+    Returns
+    -------
+    Clip
+        Frames are upright, opaque on white, of square pixels, and at most 640 px on their long side.
+
+    Raises
+    ------
+    InvalidInputError
+        For a file that is no video or an incomplete one, and beyond any of the limits.
     """
     frames = whole(frames, "frames", low=1)
     if isinstance(source, (str, Path)):
         source = read_file(Path(source), most_bytes, "video")
-    if not isinstance(source, (bytes, bytearray)):
+    if not isinstance(source, bytes | bytearray):
         raise InvalidInputError("There is no video: please choose one.")
     if len(source) > most_bytes:
         raise InvalidInputError(f"The video's file is over {most_bytes / 1e6:g} MB: please make it shorter or smaller.")
-    reader = _Reader(source, most_pixels, most_seconds, time.monotonic() + decoding_seconds)
+    reader = _Reader(bytes(source), most_pixels, most_seconds, time.monotonic() + decoding_seconds)
     try:
         times, end = reader.times()
         wanted = _middles(times, end, frames)
-        taken = list(reader.frames_at(wanted))
+        taken = list(reader.frames_at(wanted, times))
     except (av.FFmpegError, OSError, ValueError, EOFError, MemoryError) as error:
         if isinstance(error, InvalidInputError):
             raise
@@ -95,7 +122,7 @@ def open_video(
 
 
 def _middles(times: list[float], end: float, frames: int) -> list[float]:
-    """Of the times at which frames begin to be shown, those of the frames in sight in the middle of each part."""
+    """Of the times at which frames begin to be shown, those of the frames shown in the middle of each part."""
     if len(times) <= frames:
         return times
     span, found, index = (end - times[0]) / frames, [], 0
@@ -108,44 +135,52 @@ def _middles(times: list[float], end: float, frames: int) -> list[float]:
 
 
 class _Reader:
-    """A video's bytes, opened anew for each look at it. late: on the monotonic clock."""
+    """A video's bytes, opened anew for each pass over them.
+
+    late: when to give up, on the monotonic clock.
+    """
 
     def __init__(self, source: bytes, most_pixels: int, most_seconds: float, late: float):
         self.source, self.most_pixels, self.most_seconds, self.late = source, most_pixels, most_seconds, late
+        self.by_rank = False  # whether the n-th frame is found by counting, and not by its time
 
     def times(self) -> tuple[list[float], float]:
-        """When each frame begins to be shown, ascending, and when the last one ends: without decoding anything.
+        """When each frame begins to be shown, ascending, and when the last one ends; nothing is decoded.
 
         What a file says of its own length is often missing or wrong.
         """
-        found: dict[float, float] = {}
+        durations: dict[float, float] = {}
         with self._opened() as container:
             stream = self._stream(container)
-            for packet in container.demux(stream):
-                if packet.pts is not None:
-                    found[float(packet.pts * packet.time_base)] = float((packet.duration or 0) * packet.time_base)
-                self._check(len(found), max(found, default=0.0) - min(found, default=0.0))
-        if not found:
+            self.by_rank = container.format.name in _WITHOUT_PRESENTATION_TIMES
+            for number, packet in enumerate(container.demux(stream)):
+                stamp = packet.dts if self.by_rank else packet.pts
+                if stamp is not None and not packet.is_discard:
+                    durations[float(stamp * packet.time_base)] = float((packet.duration or 0) * packet.time_base)
+                self._check(number, max(durations, default=0.0) - min(durations, default=0.0))
+        if not durations:
             raise _damaged()
-        times = sorted(found)
+        times = sorted(durations)
         usual = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
-        end = times[-1] + (found[times[-1]] or usual)
+        end = times[-1] + (durations[times[-1]] or usual)
         self._check(len(times), end - times[0])
         return times, end
 
-    def frames_at(self, wanted: list[float]) -> Iterator[Image.Image]:
-        """The frames that begin at these times; fewer where the video is damaged before."""
+    def frames_at(self, wanted: list[float], times: list[float]) -> Iterator[Image.Image]:
+        """The frames that begin at the wanted ones of all ``times``; fewer where the video is damaged before."""
         waiting = [*wanted]
         with self._opened() as container:
             stream = self._stream(container)
+            ratio = stream.sample_aspect_ratio or 1
             stream.thread_type = "AUTO"
-            for frame in container.decode(stream):
+            for number, frame in enumerate(container.decode(stream)):
                 self._check(0, 0.0)
-                self._check_size(frame.width, frame.height)  # some formats let it change on the way
-                if frame.time is None or not waiting or frame.time < waiting[0] - 1e-6:
+                self._check_size(frame.width, frame.height, ratio)  # some formats let it change on the way
+                shown = times[min(number, len(times) - 1)] if self.by_rank else frame.time
+                if shown is None or not waiting or shown < waiting[0] - 1e-6:
                     continue
                 waiting.pop(0)
-                yield _picture(frame)
+                yield _picture(frame, ratio)
                 if not waiting:
                     return
 
@@ -153,6 +188,7 @@ class _Reader:
         try:
             return av.open(
                 BytesIO(self.source),
+                "r",
                 metadata_errors="ignore",
                 options={"format_whitelist": _FORMATS, "protocol_whitelist": ""},
             )
@@ -162,21 +198,27 @@ class _Reader:
             ) from error
 
     def _stream(self, container: av.container.InputContainer) -> av.VideoStream:
-        if not container.streams.video:
+        """The main video stream: not a cover picture beside it."""
+        moving = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+        stream = container.streams.best("video")
+        if not isinstance(stream, av.VideoStream) or stream not in moving or stream.frames == 1:
+            stream = max(moving, key=lambda one: one.frames, default=None)
+        if stream is None:
             raise InvalidInputError("There is no video in this file, only sound: please choose another one.")
-        stream = container.streams.video[0]
-        self._check_size(stream.codec_context.width, stream.codec_context.height)
+        size = stream.codec_context
+        self._check_size(size.width, size.height, stream.sample_aspect_ratio or 1)
         return stream
 
     def _check(self, packets: int, seconds: float) -> None:
-        if seconds > self.most_seconds or packets > _LONGEST_TAKEN:
+        if seconds > self.most_seconds or packets > _MOST_PACKETS:
             raise InvalidInputError(
                 f"The video is longer than {self.most_seconds:g} s: please cut it to what the question is about."
             )
         if time.monotonic() > self.late:
             raise InvalidInputError("The video takes too long to read: please make it shorter or smaller.")
 
-    def _check_size(self, width: int, height: int) -> None:
+    def _check_size(self, width: int, height: int, ratio: Fraction | int) -> None:
+        """ratio: the width of a pixel by its height."""
         if width * height > self.most_pixels:
             raise InvalidInputError(
                 f"The video has frames of {width} x {height} pixels: please make it smaller than "
@@ -184,17 +226,19 @@ class _Reader:
             )
         if not width or not height:
             raise _damaged()
-        if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        wide = round(width * ratio)
+        if max(wide, height) > MAX_ASPECT_RATIO * min(wide, height):
             raise InvalidInputError(
-                f"The video's frames are {width} x {height} pixels, too narrow to look at: please crop it."
+                f"The video's frames are {wide} x {height} pixels, too narrow to look at: please crop it."
             )
 
 
-def _picture(frame: av.VideoFrame) -> Image.Image:
-    """RGB, turned as the video says, and not too large."""
-    scale = min(1.0, MAX_FRAME_SIDE / max(frame.width, frame.height))
+def _picture(frame: av.VideoFrame, ratio: Fraction | int) -> Image.Image:
+    """RGB of square pixels, turned as the video says, and not too large. ratio: the width of a pixel by its height."""
+    width = float(frame.width * ratio)
+    scale = min(1.0, MAX_FRAME_SIDE / max(width, frame.height))
     small = frame.reformat(
-        max(1, round(frame.width * scale)), max(1, round(frame.height * scale)), "rgba", interpolation="AREA"
+        max(1, round(width * scale)), max(1, round(frame.height * scale)), "rgba", interpolation="AREA"
     )
     picture = opaque(Image.fromarray(small.to_ndarray(), "RGBA"))
     return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from fastv.costs.flops import check_budget
@@ -162,7 +162,7 @@ class Comparison:
     repeats: int
     warmup: int
     machine: Machine
-    date: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but the pictures, in JSON's types; what the candidate is, and kept, also stands at the top."""

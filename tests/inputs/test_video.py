@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from fractions import Fraction
 from io import BytesIO
 
 import av
@@ -13,7 +14,7 @@ from PIL import Image
 
 from fastv.errors import InvalidInputError
 from fastv.inputs.video import FRAMES, MAX_FRAME_SIDE, Clip, open_video
-from tests.support.video_files import animation, growing, sound, video
+from tests.support.video_files import animation, growing, sound, trimmed, video
 
 
 def shown_at(clip: Clip) -> list[float]:
@@ -89,6 +90,54 @@ def test_what_was_filmed_lying_comes_upright(quarters, size, white):
     (frame,) = open_video(lying(quarters)).frames
     assert frame.size == size and min(frame.getpixel(white)) > 200
     assert max(frame.getpixel((size[0] - 1 - white[0], size[1] - 1 - white[1]))) < 60
+
+
+@pytest.mark.parametrize("kind", ["avi", "asf"])
+@pytest.mark.parametrize("codec, b_frames", [("libx264", None), ("libx264", 0), ("mpeg4", 2), ("mpeg4", 0)])
+def test_frames_of_containers_without_presentation_times_are_the_ones_at_their_seconds(kind, codec, b_frames):
+    clip = open_video(video(kind=kind, codec=codec, b_frames=b_frames))
+    assert len(clip.frames) == FRAMES
+    assert clip.duration_seconds == pytest.approx(4.0, abs=0.01)
+    assert clip.seconds == pytest.approx([0.2 + 0.5 * part for part in range(FRAMES)], abs=0.01)
+    assert shown_at(clip) == pytest.approx(clip.seconds, abs=0.11)
+
+
+@pytest.mark.parametrize("kind", ["matroska", "mp4", "avi"])
+def test_of_several_video_streams_the_main_one_is_read(kind):
+    clip = open_video(video(kind=kind, cover=True))
+    assert len(clip.frames) == FRAMES
+    assert clip.frames[0].size == (64, 48)
+    assert shown_at(clip) == pytest.approx(clip.seconds, abs=0.11)
+
+
+@pytest.mark.parametrize(
+    "size, ratio, shown",
+    [((72, 48), (64, 45), (102, 48)), ((96, 48), (1, 2), (48, 48)), ((640, 320), (2, 1), (640, 160))],
+)
+def test_pixels_come_square(size, ratio, shown):
+    for kind in ("mp4", "matroska"):
+        assert open_video(video(3, size=size, kind=kind, pixel_ratio=Fraction(*ratio))).frames[0].size == shown
+
+
+def test_frames_that_are_too_narrow_once_their_pixels_are_square_are_refused():
+    with pytest.raises(InvalidInputError, match="1920 x 48 pixels"):
+        open_video(video(3, size=(192, 48), pixel_ratio=Fraction(10, 1)))
+
+
+@pytest.mark.parametrize("begin, end", [(0.0, 2.5), (1.5, 4.0), (1.5, 3.0), (0.0, 4.0)])
+@pytest.mark.parametrize("b_frames", [None, 0])
+def test_what_an_edit_list_hides_is_left_out(begin, end, b_frames):
+    clip = open_video(trimmed(video(40, b_frames=b_frames), begin, end))
+    assert clip.duration_seconds == pytest.approx(end - begin, abs=0.01)
+    assert len(clip.frames) == FRAMES
+    assert [second + begin for second in clip.seconds] == pytest.approx(shown_at(clip), abs=0.02)
+
+
+def test_hidden_packets_do_not_count_as_length():
+    long = video(45, rate=1)
+    with pytest.raises(InvalidInputError, match="longer"):
+        open_video(long, most_seconds=20)
+    assert open_video(trimmed(long, 20.0, 30.0), most_seconds=20).duration_seconds == pytest.approx(10.0)
 
 
 def picture() -> bytes:

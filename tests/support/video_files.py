@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from fractions import Fraction
 
 import av
@@ -13,18 +14,51 @@ from fastv.inputs.video import Clip
 
 
 def video(
-    count: int = 40, *, rate: int = 10, size: tuple[int, int] = (64, 48), kind: str = "mp4", codec: str = "libx264"
+    count: int = 40,
+    *,
+    rate: int = 10,
+    size: tuple[int, int] = (64, 48),
+    kind: str = "mp4",
+    codec: str = "libx264",
+    b_frames: int | None = None,
+    pixel_ratio: Fraction | None = None,
+    cover: bool = False,
 ) -> bytes:
-    """A file of ``count`` grey frames, frame i of brightness 5 * i (up to 255); size: width and height."""
+    """A file of ``count`` grey frames, frame i of brightness 5 * i (up to 255).
+
+    size: width and height. pixel_ratio: the width of a pixel by its height. cover: with a still picture as a first
+    video stream.
+    """
     file = io.BytesIO()
     with av.open(file, "w", format=kind) as container:
+        still = container.add_stream("mjpeg", rate=1) if cover else None
         stream = container.add_stream(codec, rate=rate)
         (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
+        if pixel_ratio:
+            stream.codec_context.sample_aspect_ratio = pixel_ratio
+        if still:
+            still.width, still.height, still.pix_fmt = 64, 64, "yuvj420p"
+            white = np.full((64, 64, 3), 250, np.uint8)
+            container.mux(still.encode(av.VideoFrame.from_ndarray(white, format="rgb24")))
+            container.mux(still.encode())
         for index in range(count):
             grey = np.full((size[1], size[0], 3), min(255, 5 * index), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         container.mux(stream.encode())
     return file.getvalue()
+
+
+def trimmed(data: bytes, begin: float, end: float) -> bytes:
+    """An MP4 whose edit list shows only the seconds from ``begin`` to ``end``, as an editor trims without encoding."""
+    whole = bytearray(data)
+    place = whole.index(b"elst") + 8  # behind the name, version and flags
+    entries, duration, start = struct.unpack_from(">IIi", whole, place)
+    assert entries == 1
+    movie, media = (struct.unpack_from(">I", whole, whole.index(name) + 16)[0] for name in (b"mvhd", b"mdhd"))
+    struct.pack_into(">Ii", whole, place + 4, round((end - begin) * movie), start + round(begin * media))
+    return bytes(whole)
 
 
 def growing(side: int) -> bytes:

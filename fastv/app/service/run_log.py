@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class RunLog:
         """Adds the time. Never raises: no run fails because its line could not be written."""
         if self._place == "none":
             return
-        moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": moment, **facts}, ensure_ascii=True, default=str) + "\n"
         with self._lock:
             try:

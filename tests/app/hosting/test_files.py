@@ -62,7 +62,7 @@ def test_its_versions_fit_the_requirements_and_zerogpu():
     told = front_matter()
     python = ".".join(told["python_version"].split(".")[:2])
     wanted = requirements(python)
-    assert told["python_version"] in ("3.12.12", "3.10.13")
+    assert told["python_version"] == "3.12.12"
     assert told["sdk_version"] in wanted["gradio"].specifier
     torch = wanted["torch"].specifier
     assert all(version in torch for version in ("2.8.0", "2.9.1", "2.10.0", "2.11.0")) and "2.12.0" not in torch
@@ -75,8 +75,17 @@ def test_its_versions_fit_the_requirements_and_zerogpu():
 def test_each_package_is_asked_for_once_and_those_that_are_imported_are_asked_for():
     names = {"PIL": "pillow"}
     asked = set(requirements("3.12"))
-    # by torch, gradio and transformers
-    brought = {"numpy", "starlette", "gradio_client", "safetensors", "tokenizers", "huggingface_hub", "tqdm"}
+    # by torch, gradio, jinja2 and transformers
+    brought = {
+        "numpy",
+        "markupsafe",
+        "starlette",
+        "gradio_client",
+        "safetensors",
+        "tokenizers",
+        "huggingface_hub",
+        "tqdm",
+    }
     own = {"fastv", "spaces"}  # spaces: there on a Space, needed nowhere else
     imported = set()
     for path in [ROOT / "app.py", *(ROOT / "fastv").rglob("*.py")]:
@@ -124,7 +133,7 @@ def test_the_container_runs_the_readmes_command_as_nobody_special():
         number for number, (order, _) in enumerate(orders) if order in ("COPY", "RUN")
     )
     (command,) = [json.loads(rest) for order, rest in orders if order == "CMD"]
-    assert " ".join(command) in README and command == ["python", "app.py"]
+    assert command == ["python", "app.py"]
     (health,) = [rest for order, rest in orders if order == "HEALTHCHECK"]
     (port,) = [rest for order, rest in orders if order == "EXPOSE"]
     assert f"127.0.0.1:{port}/healthz" in health
@@ -132,7 +141,7 @@ def test_the_container_runs_the_readmes_command_as_nobody_special():
     compile(code, "healthcheck", "exec")
     settings = dict(word.split("=") for order, rest in orders if order == "ENV" for word in rest.split())
     assert settings["FASTV_PORT"] == port and settings["FASTV_HOST"] == "0.0.0.0"
-    assert "docker build" in README and f"{port}:{port}" in README and "was not built" in README
+    assert f"{port}:{port}" in (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
 
 
 def test_the_containers_python_is_the_spaces():

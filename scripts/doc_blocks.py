@@ -1,0 +1,239 @@
+"""The generated blocks of the documentation, each written from the project's own data. No torch."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastv.costs import configs
+from fastv.costs.flops import prefill_flops
+from fastv.evidence.findings import findings
+from fastv.evidence.measurements import measured
+from fastv.families.catalogue import CATALOGUE, find
+from fastv.formatting import percent, points
+
+ROOT = Path(__file__).resolve().parents[1]
+PAIR = ("mini-7", "mini-13")
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, ["---"] * len(headings), *rows))
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+@lru_cache
+def _record(name: str) -> dict[str, Any]:
+    """What a benchmark wrote."""
+    return json.loads((ROOT / "benchmarks" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def real_models() -> str:
+    """The models of the catalogue that are fetched, and what they take."""
+    from fastv.loading.memory_fit import need
+
+    return _table(
+        ["`--model`", "on the hub", "download", "memory, 16 bits", "8bit", "4bit", "visual tokens"],
+        [
+            [
+                f"`{entry.key}`",
+                entry.repository,
+                f"{(entry.download_bytes or 0) / 1e9:.1f} GB",
+                *(f"{(need(entry, dtype) or 0) / 1e9:.1f} GB" for dtype in ("float16", "8bit", "4bit")),
+                f"{entry.visual_tokens:,}",
+            ]
+            for entry in CATALOGUE
+            if not entry.embedded
+        ],
+    )
+
+
+def commands() -> str:
+    """The subcommands of ``fastv``."""
+    from fastv.cli.registry import COMMANDS
+
+    return _table(["command", "what it does"], [[f"`fastv {one.name}`", one.summary] for one in COMMANDS])
+
+
+def switches() -> str:
+    """Every switch of the app."""
+    from fastv.app.hosting.settings import Settings, variable
+
+    return _table(
+        ["switch", "variable", "what it sets"],
+        [
+            [f"`--{one.name.replace('_', '-')}`", f"`{variable(one.name)}`", one.metadata["help"].replace("|", "\\|")]
+            for one in fields(Settings)
+        ],
+    )
+
+
+def _scores(model: str) -> dict[str, dict[str, float]]:
+    return json.loads((Path(find(model).source) / "scores.json").read_text(encoding="utf-8"))["scores"]
+
+
+def miniature_scores() -> str:
+    """How often each miniature is right, without pruning, by task."""
+    scores = [_scores(model) for model in PAIR]
+
+    def cells(score: dict[str, float]) -> list[str]:
+        return [f"{score['share']:.1%}", f"{score['low']:.1%} to {score['high']:.1%}"]
+
+    rows = [[task, *(cell for one in scores for cell in cells(one[task]))] for task in scores[0]]
+    return _table(["task", PAIR[0], "95% interval", PAIR[1], "95% interval"], rows)
+
+
+def miniature_accuracy() -> str:
+    """``94.5% (mini-7) and 95.5% (mini-13) of 12,000 questions``"""
+    scores = [_scores(model)["all"] for model in PAIR]
+    told = " and ".join(f"{score['share']:.1%} ({model})" for model, score in zip(PAIR, scores, strict=True))
+    return f"{told} of {scores[0]['asked']:,} questions"
+
+
+def _flops_ratio(**prompt: int) -> str:
+    small, large = (prefill_flops(configs.shape_of(model), r=0.0, **prompt) for model in PAIR)
+    return f"{large / small:.2f}"
+
+
+def paper_pair_ratio() -> str:
+    """The 13B at K=2, R=50%, beside the 7B: in total, by the paper's formula."""
+    large, small = configs.shape_of("llava-1.5-13b"), configs.shape_of("llava-1.5-7b")
+    return percent(prefill_flops(large, k=2, r=0.5) / prefill_flops(small, r=0.0))
+
+
+def measured_findings() -> str:
+    """One bullet for each finding."""
+    return "\n".join(_wrapped(f"- **{one.question}** {one.sentence}", "  ") for one in findings())
+
+
+def finding_details() -> str:
+    """The numbers behind the findings."""
+    return "\n".join(_wrapped(f"- *{one.question}* {one.detail}", "  ") for one in findings() if one.detail)
+
+
+def describe_change() -> str:
+    """What K=2, R=50% changes in descriptions."""
+    told = []
+    for model in PAIR:
+        record = measured(model)
+        assert record is not None
+        point = record.point(2, 0.5)
+        assert point is not None
+        told.append(f"{points(record.change(point, 'describe').share)} points on {model}")
+    return " and ".join(told)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
+
+
+def small_machines() -> str:
+    """The runs of benchmarks/edge.py."""
+    rows = []
+    for row in _record("edge")["rows"]:
+        cells = [
+            row["model"],
+            f"{row['parameters'] / 1e6:,.1f} M",
+            row["dtype"],
+            f"{row['weight_bytes'] / 2**20:,.0f} MiB",
+        ]
+        for name in ("prefill_seconds", "decode_seconds_per_token"):
+            before, after = (row[side]["timing"][name]["median"] for side in ("baseline", "fastv"))
+            cells += [_duration(before), f"{_duration(after)} ({before / after:.2f}x)"]
+        cells += [f"{row[side]['peak_bytes'] / 2**20:,.0f} MiB" for side in ("baseline", "fastv")]
+        rows.append(cells)
+    return _table(
+        ["model", "weights", "held as", "in memory", "first token", "pruned", "per token", "pruned", "peak", "pruned"],
+        rows,
+    )
+
+
+def small_machines_setting() -> str:
+    """How benchmarks/edge.py was run."""
+    record = _record("edge")
+    settings, machine = record["settings"], record["machine"]
+    return (
+        f"K={settings['k']}, R={settings['r']:.0%}, {settings['text']} text and 576 visual tokens, answers of "
+        f"{settings['answer']} tokens, medians of {settings['repeats']} runs in which the sides take turns; "
+        f"{machine['threads']} threads on {machine['device']}, torch {machine['torch']}"
+    )
+
+
+def prefill_saving() -> str:
+    """The run of benchmarks/prefill.py."""
+    record = _record("prefill")
+    settings, before, after = record["settings"], record["baseline"], record["fastv"]
+    ratio = before["seconds"]["median"] / after["seconds"]["median"]
+    predicted = before["flops"] / after["flops"]
+    names = {"k": "-k", "r": "-r"}
+    options = " ".join(
+        f"{names.get(name, f'--{name}')} {settings[name]}"
+        for name in ("width", "layers", "visual", "text", "k", "r", "threads")
+    )
+    return _wrapped(
+        f"`python benchmarks/prefill.py {options}` ({settings['dtype']}, random weights): {ratio:.2f} times as fast, where "
+        f"the decoder's FLOPs predict {predicted:.2f}; {record['fastv_share']['median']:.1%} of the prefill is spent on "
+        f"ranking and gathering; peak memory is {(before['peak_bytes'] - after['peak_bytes']) / 2**20:.1f} MiB below the "
+        f"baseline's {before['peak_bytes'] / 2**30:.2f} GiB."
+    )
+
+
+def waiting_times() -> str:
+    """The run of benchmarks/waiting.py."""
+    record = _record("waiting")
+    pairs = " and ".join(f"{pair['median_seconds']:.1f} s for {model}" for model, pair in record["pairs"].items())
+    return _wrapped(
+        f"With Python {record['python']} and torch {record['torch']} on two idle cores the first pair of answers was there "
+        f"{record['first_answer_seconds']:.0f} s after the start; a further pair takes {pairs}, with warm-up, timing and "
+        "memory (`python benchmarks/waiting.py`)."
+    )
+
+
+def load_test() -> str:
+    """The run of benchmarks/load.py."""
+    record = _record("load")
+    crowd, soak = record["crowd"], record["soak"]
+    outcomes = Counter(one["outcome"] for one in crowd)
+    seconds = sorted(one["seconds"] for one in crowd if one["outcome"] == "answer")
+    ended = ", ".join(f"{count} {outcome}" for outcome, count in soak["outcomes"].items())
+    return _table(
+        ["what", "result"],
+        [
+            [
+                "clients at once",
+                f"{len(crowd)}: {outcomes['answer']} answered, {outcomes['busy']} told that the app is busy",
+            ],
+            ["seconds to an answer", f"{seconds[len(seconds) // 2]:.1f} median, {seconds[-1]:.1f} longest"],
+            ["mixed requests from 8 clients", ended],
+            ["wrong results", str(len(soak["faults"]))],
+            ["memory after the first 50", f"{soak['growth']:+.1%}"],
+        ],
+    )
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "real-models": real_models,
+    "commands": commands,
+    "switches": switches,
+    "miniature-scores": miniature_scores,
+    "miniature-accuracy": miniature_accuracy,
+    "miniature-layer-ratio": lambda: _flops_ratio(text_tokens=1, visual_tokens=0),
+    "miniature-prompt-ratio": _flops_ratio,
+    "paper-pair-ratio": paper_pair_ratio,
+    "findings": measured_findings,
+    "finding-details": finding_details,
+    "describe-change": describe_change,
+    "small-machines": small_machines,
+    "small-machines-setting": small_machines_setting,
+    "prefill-saving": prefill_saving,
+    "waiting-times": waiting_times,
+    "load-test": load_test,
+}
