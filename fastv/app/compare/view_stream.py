@@ -10,6 +10,7 @@ from threading import Thread
 
 from PIL import Image
 
+from fastv.app.compare.chosen_sides import setups
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.service.load_progress import load_with_progress
 from fastv.app.service.model_pool import ModelPool
@@ -19,7 +20,7 @@ from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import status
 from fastv.app.shared.example_scenes import true_answer
 from fastv.errors import FastVError
-from fastv.evidence.known_quality import known_quality
+from fastv.evidence.pair_quality import quality_of_sides
 from fastv.measurement.compare import Comparison, Progress, RunResult
 from fastv.presentation import comparison_html, overlay
 from fastv.presentation.side_labels import USUAL, Title, titles
@@ -98,7 +99,7 @@ def view_stream(
         request = make_request()
         yield from _loading(request, pool)
         running = run(request, pool, policy)
-        sides = _titles(request, pool)
+        sides = titles(*setups(pool, request.sides))
         yield from _views(running, request, known, sides, pool)
     except GeneratorExit:
         if running is not None:
@@ -112,18 +113,13 @@ def view_stream(
 
 
 def _loading(request: Request, pool: ModelPool) -> Iterator[View]:
-    missing = [pool.entry(key).name for key in dict.fromkeys(request.models) if not pool.is_loaded(key)]
+    missing = [pool.entry(key).name for key in dict.fromkeys(request.sides.models) if not pool.is_loaded(key)]
     if not missing:
         return
     names = " and ".join(missing)
     yield View(status.status(f"Loading {names}…", 0.0))
-    for step in load_with_progress(pool, *request.models):
+    for step in load_with_progress(pool, *request.sides.models):
         yield View(None if step is None else status.status(f"{names}. {step.sentence}", step.fraction))
-
-
-def _titles(request: Request, pool: ModelPool) -> tuple[Title, Title]:
-    model, other = request.models
-    return titles(pool.setup(other, request.baseline_k, request.baseline_r), pool.setup(model, request.k, request.r))
 
 
 def _failed(problem: str, sides: tuple[Title, Title] | None) -> View:
@@ -175,7 +171,7 @@ def _finished(
 ) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     expected, setup = true_answer(known, request.question), fastv.setup
-    remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)]
+    remarks = [quality_of_sides(setup, baseline.setup)]
     if not known and pool.entry(setup.model).embedded:
         remarks.append(
             f"{setup.name} was trained on drawn scenes only: its answers about other pictures are meaningless. Times, "

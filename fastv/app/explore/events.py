@@ -9,9 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare import export
-from fastv.app.compare.components import CompareControls
-from fastv.app.compare.events import layers_of, sentence
 from fastv.app.explore import cost_map_html, link, pareto_html, state
 from fastv.app.explore.device_html import device_pane
 from fastv.app.explore.equivalence_html import equivalence_pane
@@ -21,8 +18,9 @@ from fastv.app.explore.state import OWN, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.hosting.uploads import upload_path
-from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared import budget_choices, status
+from fastv.app.shared import status
+from fastv.app.shared.copy_link import connect_copy
+from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.costs import configs
 from fastv.errors import FastVError, InvalidInputError
 from fastv.evidence import pareto
@@ -31,15 +29,18 @@ from fastv.evidence.measurements import all_measured
 logger = logging.getLogger(__name__)
 
 
-def build(pool: ModelPool, compare: CompareControls, tab: gr.Tab) -> Explorer:
-    """Lays the explorer out in the Blocks that are open and connects it, to the comparison too; returns its components."""
-    explorer = layout(compare.k.value, compare.r.value)
+def build(context: TabContext) -> BuiltTab:
+    """Lays the explorer out in the Blocks that are open and connects it, to the shared K and R too."""
+    shared = context.pruning
+    explorer = layout(shared.k.value, shared.r.value) if shared else layout(2, 50.0)
     for component, pane in zip(explorer.panes, panes(*(control.value for control in explorer.controls))):
         component.value = pane
     _connect_controls(explorer)
-    _connect_budget(explorer, compare, pool, tab)
+    _connect_pruning(explorer, shared)
+    if shared:
+        _connect_opening(explorer, shared, context.container)
     _connect_link(explorer)
-    return explorer
+    return BuiltTab(explorer.query, tuple(link.outputs(explorer)), lambda query: link.followed(explorer, query, panes))
 
 
 def panes(*values: Any) -> list[str]:
@@ -86,81 +87,99 @@ def chosen_spot(spot: Mapping[str, Any], model: str, own: str, k: int) -> tuple[
     return target, layers, min(new_k, layers - 1), round(100 * r, 1)
 
 
-def compare_updates(
-    pool: ModelPool, in_use: str, offered: list[budget_choices.Choice], k: int, r_percent: float
-) -> list:
-    """What the comparison is at, its sliders, preset and sentence; all as they are where its model has no layer K."""
-    if not pool.is_loaded(in_use) or k >= layers_of(pool.load(in_use)):
-        return [gr.skip()] * 5
-    name = budget_choices.name_of(offered, k, r_percent)
-    return [(k, r_percent), k, r_slider(r_percent), name, sentence(offered, name, in_use, k, r_percent)]
-
-
 def _connect_controls(explorer: Explorer) -> None:
-    others = [
-        control
-        for control in explorer.controls
-        if control not in (explorer.model, explorer.k, explorer.r, explorer.own_text)
-    ]
-    gr.on([control.input for control in others], panes, explorer.controls, explorer.panes, **TYPED)
-    explorer.own_text.change(_own_changed, explorer.controls, [explorer.k, *explorer.panes], **TYPED)
+    inputs = set(explorer.controls)
+    others = inputs - {explorer.model, explorer.k, explorer.r, explorer.own_text}
+
+    def redrawn(values: Values) -> Updates:
+        return _redrawn(explorer, values)
+
+    def own_changed(values: Values) -> Updates:
+        return _own_changed(explorer, values)
+
+    def model_changed(values: Values) -> Updates:
+        return _model_changed(explorer, values)
+
+    gr.on([control.input for control in others], redrawn, inputs, explorer.panes, **TYPED)
+    explorer.own_text.change(own_changed, inputs, [explorer.k, *explorer.panes], **TYPED)
     explorer.own_file.upload(
         _own_file, [explorer.own_file], [explorer.own_text, explorer.problem], preprocess=False, **QUIET
     )
     explorer.model.input(
-        _model_changed, explorer.controls, [explorer.own_box, explorer.benchmark, explorer.k, *explorer.panes], **TYPED
+        model_changed, inputs, [explorer.own_box, explorer.benchmark, explorer.k, *explorer.panes], **TYPED
     )
     explorer.measure.input(_relative, explorer.measure, explorer.relative, **TYPED)
 
 
-def _connect_budget(explorer: Explorer, compare: CompareControls, pool: ModelPool, tab: gr.Tab) -> None:
-    """K and R are the same everywhere in the app, as far as the models have the layer."""
-    theirs = [explorer.met, compare.k, compare.r, compare.preset, compare.sentence]
-    known = [compare.in_use, compare.offered]
+def _redrawn(explorer: Explorer, values: Values) -> Updates:
+    """The panes for the controls' values."""
+    return dict(zip(explorer.panes, panes(*(values[control] for control in explorer.controls)), strict=True))
 
-    def moved(in_use: str, offered: list, model: str, own: str, k: int, r_percent: float, *rest: Any) -> list:
-        shown = panes(model, own, k, r_percent, *rest)
-        if shown[0]:  # a field may be empty while somebody types
-            return [gr.skip()] * 5 + shown
-        return [*compare_updates(pool, in_use, offered, k, r_percent), *shown]
 
-    def clicked(
-        event: gr.EventData, in_use: str, offered: list, model: str, own: str, k: int, _: float, *rest: Any
-    ) -> list:
+def _connect_pruning(explorer: Explorer, shared: SharedPruning | None) -> None:
+    """K and R, by slider or by a spot that is clicked, are the same on all tabs as far as the models have the layer."""
+    inputs = {*explorer.controls, *(shared.inputs if shared else ())}
+    outputs = [explorer.met, *(shared.outputs if shared else ())]
+
+    def shared_updates(values: Values, k: int, r_percent: float) -> Updates:
+        if shared is None:
+            return {}
+        changes = shared.set(values, k, r_percent)
+        met = (k, r_percent) if shared.k in changes else (values[shared.k], values[shared.r])
+        return {explorer.met: met, **changes}
+
+    def moved(values: Values) -> Updates:
+        shown = _redrawn(explorer, values)
+        if shown[explorer.problem]:  # a field may be empty while it is being edited
+            return shown
+        return shown | shared_updates(values, values[explorer.k], values[explorer.r])
+
+    def clicked(event: gr.EventData, values: Values) -> Updates:
         spot = {name: getattr(event, name, None) for name in ("k", "r", "model")}
         try:
-            model, layers, k, r_percent = chosen_spot(spot, model, own, k)
+            model, layers, k, r_percent = chosen_spot(
+                spot, values[explorer.model], values[explorer.own_text], values[explorer.k]
+            )
         except FastVError as error:
-            return [gr.skip()] * 9 + [status.problem(str(error)), *[gr.skip()] * 5]
-        controls = [model, gr.Accordion(visible=model == OWN), k_slider(k, layers), r_slider(r_percent)]
-        return [
-            *controls,
-            *compare_updates(pool, in_use, offered, k, r_percent),
-            *panes(model, own, k, r_percent, *rest),
-        ]
+            return {explorer.problem: status.problem(str(error))}
+        chosen = {explorer.model: model, explorer.k: k, explorer.r: r_percent}
+        return {
+            explorer.model: model,
+            explorer.own_box: gr.Accordion(visible=model == OWN),
+            explorer.k: k_slider(k, layers),
+            explorer.r: r_slider(r_percent),
+            **_redrawn(explorer, {**values, **chosen}),
+            **shared_updates(values, k, r_percent),
+        }
 
-    def opened(
-        met: tuple, k: int, r_percent: float, model: str, own: str, _k_before: int, _r_before: float, *rest: Any
-    ) -> list:
-        """Takes over what was chosen on Compare since the two last met."""
-        if tuple(met) == (k, r_percent):
-            return [gr.skip()] * (3 + len(explorer.panes))
-        return [(k, r_percent), k, r_slider(r_percent), *panes(model, own, k, r_percent, *rest)]
-
-    gr.on(
-        [explorer.k.input, explorer.r.input], moved, [*known, *explorer.controls], [*theirs, *explorer.panes], **TYPED
-    )
+    gr.on([explorer.k.input, explorer.r.input], moved, inputs, [*outputs, *explorer.panes], **TYPED)
     gr.on(
         [pane.click for pane in (explorer.map, explorer.equivalence, explorer.frontier)],
         clicked,
-        [*known, *explorer.controls],
-        [explorer.model, explorer.own_box, explorer.k, explorer.r, *theirs, *explorer.panes],
+        inputs,
+        [explorer.model, explorer.own_box, explorer.k, explorer.r, *outputs, *explorer.panes],
         trigger_mode="always_last",
         **INSTANT,
     )
+
+
+def _connect_opening(explorer: Explorer, shared: SharedPruning, tab: gr.Tab) -> None:
+    """Takes over the K and R that were chosen on other tabs since."""
+
+    def opened(values: Values) -> Updates:
+        chosen = (values[shared.k], values[shared.r])
+        if tuple(values[explorer.met]) == chosen:
+            return or_skip({})
+        return {
+            explorer.met: chosen,
+            explorer.k: chosen[0],
+            explorer.r: r_slider(chosen[1]),
+            **_redrawn(explorer, {**values, explorer.k: chosen[0], explorer.r: chosen[1]}),
+        }
+
     tab.select(
         opened,
-        [explorer.met, compare.k, compare.r, *explorer.controls],
+        {explorer.met, shared.k, shared.r, *explorer.controls},
         [explorer.met, explorer.k, explorer.r, *explorer.panes],
         **INSTANT,
     )
@@ -174,21 +193,25 @@ def _connect_link(explorer: Explorer) -> None:
         controls,
         explorer.query,
         **TYPED,
-    ).then(None, explorer.query, None, js=link.REMEMBER, **QUIET)
-    export.connect_copy(explorer.copy)
+    )
+    connect_copy(explorer.copy)
 
 
-def _model_changed(model: str, own: str, *rest: Any) -> list:
-    """A model brings its own layers and its own kind of scores; somebody's own config has to be there first."""
-    if model == OWN and not (own or "").strip():
-        return [gr.Accordion(visible=True), *[gr.skip()] * 8]
-    *others, benchmark = rest
-    benchmark = scores_of(model, benchmark)
-    return [gr.Accordion(visible=model == OWN), benchmark, *_own_changed(model, own, *others, benchmark)]
+def _model_changed(explorer: Explorer, values: Values) -> Updates:
+    """A model has its own layers and its own kind of scores; a config of one's own has to be pasted first."""
+    model = values[explorer.model]
+    if model == OWN and not (values[explorer.own_text] or "").strip():
+        return {explorer.own_box: gr.Accordion(visible=True)}
+    benchmark = scores_of(model, values[explorer.benchmark])
+    return {
+        explorer.own_box: gr.Accordion(visible=model == OWN),
+        explorer.benchmark: benchmark,
+        **_own_changed(explorer, {**values, explorer.benchmark: benchmark}),
+    }
 
 
 def scores_of(model: str, benchmark: str) -> str:
-    """``benchmark``, unless it has nothing of the model: drawn scenes are what those that were measured here answer."""
+    """``benchmark``, unless it has no scores of the model: only models that were measured here answered the scenes."""
     drawn = model in all_measured()
     if drawn == (benchmark == pareto.SCENES):
         return benchmark
@@ -200,13 +223,13 @@ def _relative(measure: str) -> Any:
     return gr.Radio(visible=measure != cost_map_html.QUALITY)
 
 
-def _own_changed(model: str, own: str, k: int, *rest: Any) -> list:
+def _own_changed(explorer: Explorer, values: Values) -> Updates:
     """The panes, and K within the layers of the model they are of."""
-    shown = panes(model, own, k, *rest)
-    if shown[0]:
-        return [gr.skip(), *shown]
-    layers = shape_of(model, own).decoder.layers
-    return [k_slider(min(k, layers - 1), layers), *shown]
+    shown = _redrawn(explorer, values)
+    if shown[explorer.problem]:
+        return shown
+    layers = shape_of(values[explorer.model], values[explorer.own_text]).decoder.layers
+    return {explorer.k: k_slider(min(values[explorer.k], layers - 1), layers), **shown}
 
 
 def _own_file(upload: Any) -> tuple:

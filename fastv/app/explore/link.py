@@ -12,22 +12,16 @@ import gradio as gr
 from fastv.app.explore.layout import Explorer, k_slider, r_slider
 from fastv.app.explore.state import OWN, shape_of
 from fastv.app.shared.deep_link import link_of
+from fastv.app.shared.tab import Updates
 
 _PREFIX, _MOST_LAYERS = "x_", 999
-# Until the address the page was opened with has been followed, it stays as it is.
-REMEMBER = f"""query => {{
-  if (!window.linkFollowed) return;
-  const now = new URLSearchParams(location.search);
-  for (const key of [...now.keys()]) if (key.startsWith({_PREFIX!r})) now.delete(key);
-  new URLSearchParams(query).forEach((value, key) => now.set(key, value));
-  history.replaceState(history.state, "", "?" + now + location.hash);
-}}"""
+_NAMES = ("model", "k", "r", "dtype", "text", "answer", "pictures", "batch", "map", "of", "device", "cost", "score")
+LINK_FIELDS = tuple(_PREFIX + name for name in _NAMES)
 
 
 def linked(explorer: Explorer) -> dict[str, gr.Radio | gr.Slider]:
     """The controls that a link tells of, by their names in it; a config of one's own is too long for an address."""
-    names = ("model", "k", "r", "dtype", "text", "answer", "pictures", "batch", "map", "of", "device", "cost", "score")
-    return dict(zip(names, [one for one in explorer.controls if one is not explorer.own_text], strict=True))
+    return dict(zip(_NAMES, [one for one in explorer.controls if one is not explorer.own_text], strict=True))
 
 
 def query_of(explorer: Explorer, values: list[Any]) -> str:
@@ -66,22 +60,24 @@ def _number(text: str | None, least: float, most: float, tenths: bool) -> float 
     return value if least <= value <= most else None
 
 
-def followed(explorer: Explorer, query: Mapping[str, str], panes: Any) -> list:
-    """Updates of ``outputs`` for a link; all are skipped where it says nothing of the explorer.
+def followed(explorer: Explorer, query: Mapping[str, str], panes: Any) -> Updates:
+    """Updates of ``outputs`` for a link; none where it says nothing of the explorer.
 
     panes: the function that draws them from the controls' values.
     """
     said, controls = values_of(explorer, query), linked(explorer)
     if not said:
-        return [gr.skip()] * len(outputs(explorer))
+        return {}
     values = {name: said.get(name, control.value) for name, control in controls.items()}
     layers = shape_of(values["model"], None).decoder.layers
     values["k"] = min(values["k"], layers - 1)
     changes = {"k": k_slider(values["k"], layers), "r": r_slider(values["r"])}
+    updates: Updates = {controls[name]: changes.get(name, value) for name, value in values.items()}
     compare = link_of(query)
-    met = (compare.k, compare.r) if compare.k is not None and compare.r is not None else gr.skip()
+    if compare.k is not None and compare.r is not None:
+        updates[explorer.met] = (compare.k, compare.r)
     asked = [values["model"], "", *list(values.values())[1:]]
-    return [met, *(changes.get(name, value) for name, value in values.items()), *panes(*asked)]
+    return updates | dict(zip(explorer.panes, panes(*asked), strict=True))
 
 
 def outputs(explorer: Explorer) -> list:

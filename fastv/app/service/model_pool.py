@@ -17,6 +17,7 @@ from fastv.loading.machine_memory import Room
 from fastv.loading.memory_fit import auto_dtype, gb, must_free, need
 from fastv.loading.precision import QUANTIZED, held_bytes
 from fastv.measurement.results import Setup
+from fastv.pruning.config import PruningConfig
 
 logger = logging.getLogger(__name__)
 
@@ -157,12 +158,14 @@ class ModelPool:
             logger.warning("%s could not be loaded: %s", entry.key, error)
             raise ModelLoadError(_PATH.sub("…", str(error))) from error
 
-    def setup(self, key: str | None, k: int | None = None, r: float = 0.0) -> Setup:
-        """A side with this model, whether or not it is in memory. Raises ModelLoadError."""
+    def setup(self, key: str | None, pruning: PruningConfig | None = None) -> Setup:
+        """A side with this model, whether or not it is in memory. Raises ModelLoadError for an unknown key."""
         entry = self.entry(key)
         dtype = self._models[entry.key].dtype if entry.key in self._models else self.dtype
-        pruning = {} if k is None else {"k": k, "r": r}
-        return Setup(entry.key, entry.name, dtype, str(self.device), **pruning)
+        described = Setup(entry.key, entry.name, dtype, str(self.device))
+        if pruning is None:
+            return described
+        return replace(described, k=pruning.k, r=pruning.r, method=pruning.method, seed=pruning.seed)
 
     @property
     def gpu_bytes(self) -> int:

@@ -12,11 +12,11 @@ from fastv.app.compare.view_stream import NO_KEPT, no_comparison, view_stream
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.service import run
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import Request
 from fastv.app.service.run_policy import RunPolicy
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
 from tests.support.comparisons import words
+from tests.support.requests import asked
 from tests.support.standins import save_llava_checkpoint
 
 QUESTION = "how many red ?"
@@ -40,7 +40,7 @@ def picture(tmp_path_factory):
 
 def shown(pool, known=None, **fields):
     return list(
-        view_stream(lambda: Request(**{"max_new_tokens": 4, "repeats": 2, **fields}), pool, RunPolicy(), known or {})
+        view_stream(lambda: asked(**{"max_new_tokens": 4, "repeats": 2, **fields}), pool, RunPolicy(), known or {})
     )
 
 
@@ -93,7 +93,7 @@ def test_closing_returns_at_once_and_frees_the_model(pool, picture):
     model = pool.load(None)
     slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.3))
     try:
-        running = view_stream(lambda: Request(picture, QUESTION, max_new_tokens=60), pool, RunPolicy(), {})
+        running = view_stream(lambda: asked(picture, QUESTION, max_new_tokens=60), pool, RunPolicy(), {})
         next(view for view in running if "Answering" in view.status)
         start = time.monotonic()
         running.close()

@@ -6,9 +6,11 @@ import json
 import re
 from html import unescape
 
+import gradio as gr
 import pytest
 
 from fastv.app.explore import events
+from fastv.app.explore.layout import layout
 from fastv.costs import configs
 from fastv.evidence import measurements, pareto
 from fastv.evidence.findings import findings
@@ -163,6 +165,9 @@ def test_a_model_brings_the_scores_that_there_are_of_it(data):
     assert events.scores_of("mini-7", "average") == "scenes" == events.scores_of("mini-13", "scenes")
     assert events.scores_of("llava-1.5-7b", "scenes") == "average"
     assert events.scores_of("llava-1.5-7b", "mmmu") == "mmmu"
-    values = ["mini-7", *START[1:-1], "average"]
-    _, benchmark, _, *panes = events._model_changed(*values)
-    assert benchmark == "scenes" and "Mini 7 (measured here)" in words(panes[-1])
+    with gr.Blocks():
+        explorer = layout(2, 50.0)
+    values = dict(zip(explorer.controls, ["mini-7", *START[1:-1], "average"], strict=True))
+    updates = events._model_changed(explorer, values)
+    assert updates[explorer.benchmark] == "scenes"
+    assert "Mini 7 (measured here)" in words(updates[explorer.frontier])
