@@ -24,7 +24,7 @@ from fastv.app.shared.budget_choices import layers_of, slider_step
 from fastv.app.shared.tab import BuiltTab, TabContext
 from fastv.evidence.pair_quality import quality_of_sides
 from fastv.loading.load import LoadedModel
-from fastv.loading.machine_memory import Room
+from fastv.loading.machine_memory import MachineMemory
 from fastv.pruning.methods.registry import METHODS
 
 _DEFAULT_METHOD = "fastv"
@@ -75,7 +75,7 @@ def lay_out(pool: ModelPool) -> CompareControls:
                 [(pool.label(key), key) for key in pool.entries], value=pool.default, label="Model", elem_id="model"
             )
             with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
-                _html(models_table(pool, Room.here()), "models-table")
+                _html(models_table(pool, MachineMemory.here()), "models-table")
             made["baseline"] = baseline_panel.layout(pool, loaded)
             made |= _measuring_controls()
     return CompareControls(**made)

@@ -6,24 +6,24 @@ from typing import Any
 
 from fastv.app.service.model_pool import ModelPool
 from fastv.families.catalogue import ModelEntry
-from fastv.loading.machine_memory import Room
-from fastv.loading.memory_fit import fit, gb, need
+from fastv.loading.machine_memory import MachineMemory
+from fastv.loading.memory_fit import fit, gb, required_bytes
 from fastv.presentation.html import render
 
 _PRECISIONS = {"16 bits": "float16", "8 bits": "8bit", "4 bits": "4bit"}
 
 
-def models_table(pool: ModelPool, room: Room) -> str:
+def models_table(pool: ModelPool, memory: MachineMemory) -> str:
     """Every model of a pool, as HTML: its download, the memory it takes in each precision, and what fits here."""
-    rows = [_row(pool, entry, room) for entry in pool.entries.values()]
+    rows = [_row(pool, entry, memory) for entry in pool.entries.values()]
     return render("app/compare/models_table", titles=["Download", *_PRECISIONS], rows=rows)
 
 
-def _row(pool: ModelPool, entry: ModelEntry, room: Room) -> dict[str, Any]:
+def _row(pool: ModelPool, entry: ModelEntry, memory: MachineMemory) -> dict[str, Any]:
     download = "none" if entry.embedded else _gb(entry.download_bytes)
-    sizes = [_gb(need(entry, dtype)) for dtype in _PRECISIONS.values()]
+    sizes = [_gb(required_bytes(entry, dtype)) for dtype in _PRECISIONS.values()]
     unavailable = pool.unavailable.get(entry.key)
-    here = unavailable.sentence if unavailable else fit(entry, pool.dtype, room).sentence
+    here = unavailable.sentence if unavailable else fit(entry, pool.dtype, memory).sentence
     return {"name": entry.name, "cells": [download, *sizes], "here": here}
 
 
