@@ -1,3 +1,7 @@
-from fastv.sweep.run import main
+from fastv import threads
+
+threads.configure()
+
+from fastv.sweep.run import main  # noqa: E402 (imports torch)
 
 main()
