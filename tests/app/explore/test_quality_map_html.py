@@ -124,7 +124,7 @@ def test_points_say_k_r_cost_and_score_and_can_be_loaded(data):
     score = one.score(one.point(2, 0.9, "random"))
     html = shown()["frontier"]
     found = re.search(r'data-model="mini-7" data-k="2" data-r="0.9"[^>]*aria-label="([^"]*at random[^"]*)"', html)
-    assert f"{100 * score.share:.4g} (95% interval {100 * score.low:.1f} to {100 * score.high:.1f})" in found[1]
+    assert f"{100 * score.share:.4g} (95% CI {100 * score.low:.1f} to {100 * score.high:.1f})" in found[1]
     assert "MFLOPs" in found[1] or "GFLOPs" in found[1]
     costs = [point.cost for one in pareto.series("ratio", "scenes") for point in one.points]
     assert max(costs) == 1 and min(costs) > 0
