@@ -15,7 +15,7 @@ from fastv.app.shared.tab import Updates
 from fastv.measurement.results import Comparison, Setup
 from fastv.presentation import report
 from fastv.presentation.script_export import Asked, script, script_of_both
-from fastv.presentation.side_labels import titles
+from fastv.presentation.side_labels import side_labels
 from fastv.pruning.config import PruningConfig
 
 _FORMATS = {"html": "Report", "csv": "CSV", "json": "JSON"}
@@ -67,8 +67,8 @@ def script_of(pool: ModelPool, sides: ChosenSides, question: str, max_new_tokens
     }
     if sides.has_plain_baseline and sides.candidate.pruning is not None:
         return script(pool.entry(candidate.model), question, k=pruning.k, r=pruning.r, **settings)
-    both = zip(titles(baseline, candidate), (sides.baseline, sides.candidate), strict=True)
-    return script_of_both([_asked(pool, title.text, side) for title, side in both], question, **settings)
+    both = zip(side_labels(baseline, candidate), (sides.baseline, sides.candidate), strict=True)
+    return script_of_both([_asked(pool, title.label, side) for title, side in both], question, **settings)
 
 
 def _asked(pool: ModelPool, title: str, side: ChosenSide) -> Asked:

@@ -22,7 +22,7 @@ from fastv.app.shared import status
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError
 from fastv.presentation import comparison_html
-from fastv.presentation.side_labels import titles
+from fastv.presentation.side_labels import side_labels
 
 _STOPPED = "Stopped. Partial answers are kept; no timings were recorded."
 # Answers are about the present picture again. In one column, the settings lie between the button and the answers.
@@ -126,10 +126,10 @@ def connect_headings(ui: CompareControls, pool: ModelPool) -> None:
         if not values[ui.fresh]:
             return or_skip({})
         try:
-            names = titles(*setups(pool, chosen_sides(ui, values)))
+            names = side_labels(*setups(pool, chosen_sides(ui, values)))
         except FastVError:  # a field may be empty while it is being edited
             return or_skip({})
-        return {ui.answers: comparison_html.answers("", "", names), ui.table: comparison_html.table(names=names)}
+        return {ui.answers: comparison_html.answers("", "", names), ui.table: comparison_html.table(labels=names)}
 
     # The models too: a State does not tell of a change that skips the queue, as a link's does.
     gr.on(

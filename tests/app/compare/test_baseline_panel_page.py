@@ -72,18 +72,18 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         expected = [
-            "Mini 7 without FastV",
+            "Mini 7 without pruning",
             "Mini 13 with FastV K=2, R=50.3%",
             "Mini 7",
             "Mini 13 with FastV",
-            "Mini 13 takes\nof what Mini 7 takes",
+            "Ratio\nto Mini 7",
         ]
         assert headings(page) == expected
         run(page)
         assert headings(page) == expected
         assert "mini-7 in float32 and mini-13 in float32" in page.inner_text("#costs")
         assert "1.00× the FLOPs" in page.inner_text("#costs") and not page.is_visible("#other-kept")
-        assert "What FastV kept in Mini 13" in page.inner_text("#kept-words")
+        assert "Mini 13 with FastV" in page.inner_text("#kept-words")
         page.get_by_text("Use this in Python").click()
         page.wait_for_selector('#use-this:has-text(\'"Mini 7": ("mini-7", None)\')')
         with page.expect_download() as download:
@@ -104,7 +104,7 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         assert page.is_checked("#preset input[value='Your own']")
         assert page.inner_text("#compare-with").startswith("Compare with: Mini 7 without FastV")
         page.goto(f"file://{tmp_path}/report.html")
-        assert page.inner_text("h1") == "Mini 13 with FastV beside Mini 7"
+        assert page.inner_text("h1") == "Mini 13 with FastV vs. Mini 7"
         again = page.get_attribute(".link a", "href")
         assert "model=mini-13" in again and "baseline=mini-7" in again
 
@@ -130,13 +130,13 @@ def test_the_other_side_is_any_model_at_any_budget(browser, twins):
         number(page, "r", "0")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         run(page)
-        assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without FastV"]
-        assert "What FastV kept in Mini 13" in page.inner_text("#kept-words") and not page.is_visible("#other-kept")
+        assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without pruning"]
+        assert "Mini 13 with FastV" in page.inner_text("#kept-words") and not page.is_visible("#other-kept")
         number(page, "r", "50")
         page.click("#run")
         page.wait_for_selector("#other-kept img")
-        assert "What FastV kept in Mini 7" in page.inner_text("#kept-words")
-        assert "What FastV kept in Mini 13" in page.inner_text("#other-kept-words")
+        assert "Mini 7 with FastV" in page.inner_text("#kept-words")
+        assert "Mini 13 with FastV" in page.inner_text("#other-kept-words")
         page.wait_for_selector("#status:has-text('Done')")
         number(page, "baseline-r", "0")
         page.check("#baseline-model input >> nth=0")

@@ -47,7 +47,7 @@ def shown(pool, known=None, **fields):
 def test_a_run_streams_times_and_ends_with_everything(pool, picture):
     told = shown(pool, {"how many red": "none"}, picture=picture, question=QUESTION)
     stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
-    assert stages[:3] == ["Waiting for the model…", "Answering without FastV…", "Answering with FastV…"]
+    assert stages[:3] == ["Waiting for the model…", "Answering: without FastV…", "Answering: with FastV…"]
     assert stages[3:-1] == [f"Timing pass {number} of 4…" for number in (1, 2, 3, 4)] and stages[-1].startswith(
         "Done: "
     )
@@ -125,20 +125,20 @@ def test_a_duel_names_each_side_all_the_way(pair, picture):
     assert stages[:4] == [
         "Loading Twin…",
         "Waiting for the model…",
-        "Answering with standin…",
-        "Answering with Twin and FastV…",
+        "Answering: standin…",
+        "Answering: Twin with FastV…",
     ]
     texts = [words(html) for view in told for html in (view.answers, view.table) if html]
     assert all("standin" in text and "Twin with FastV" in text and "Without" not in text for text in texts)
     (kept,) = told[-1].kept
-    assert "What FastV kept in Twin" in kept.words and "Twin takes" in words(told[-1].table)
+    assert "Twin with FastV" in kept.words and "Twin with FastV" in words(told[-1].table)
 
 
 def test_both_sides_with_fastv_show_what_both_kept_and_neither_none(pair, picture):
     fields = {"picture": picture, "question": QUESTION, "repeats": 1}
     first, second = shown(pair, k=2, r=0.5, baseline_k=1, baseline_r=0.75, **fields)[-1].kept
-    assert "8 of 16" in first.words and "at K=2, R=50%" in first.words and "8 of its 16" in first.description
-    assert "4 of 16" in second.words and "at K=1, R=75%" in second.words
+    assert "8 of 16" in first.words and "K=2, R=50%" in first.words and "8 of its 16" in first.description
+    assert "4 of 16" in second.words and "K=1, R=75%" in second.words
     neither = shown(pair, model="twin", k=None, baseline_model="standin", **fields)[-1]
     assert neither.kept == (NO_KEPT,) and "FastV" not in neither.answers.replace("without FastV", "")
 
