@@ -10,11 +10,12 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fastv.app import url_sync
+from fastv.app import link_preview, url_sync
 from fastv.app.api import compare as api
 from fastv.app.api import costs, health
 from fastv.app.hosting import gradio_adapter, gradio_queue, reload_on_restart, upload_cleanup
 from fastv.app.hosting.http_guard import HttpGuard
+from fastv.app.link_preview import LinkPreview
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared.tab import BuiltTab, Tab, TabContext
@@ -122,8 +123,8 @@ def serve(page: Page, *, host: str | None = None, port: int | None = None, share
         max_file_size=settings.picture_bytes,
         allowed_paths=[],
         app_kwargs={
-            "middleware": [guard],
-            "routes": [health.route(blocks, page.pool, settings.queue)],
+            "middleware": [guard, Middleware(LinkPreview, title=TITLE)],
+            "routes": [health.route(blocks, page.pool, settings.queue), link_preview.route()],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from fastv.app.hosting.rate_limit import SlidingWindow, client_address
 
@@ -35,9 +36,6 @@ _CLOSED = (
 )
 _FILES = ("/gradio_api/file=", "/gradio_api/file/")
 _HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class _TooLarge(Exception):
@@ -68,12 +66,12 @@ class HttpGuard:
         self.upload_bytes = picture_bytes + _ROUND_A_FILE
         self.uploads = SlidingWindow(uploads_per_minute)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         begun = False
 
-        async def answer(message: dict[str, Any]) -> None:
+        async def answer(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
@@ -90,7 +88,7 @@ class HttpGuard:
                 raise
             await _refused(413, f"Request too large: at most {error.limit:,} bytes.")(scope, receive, answer)
 
-    async def _refusal(self, scope: dict[str, Any], receive: Receive) -> tuple[JSONResponse | None, Receive]:
+    async def _refusal(self, scope: Scope, receive: Receive) -> tuple[JSONResponse | None, Receive]:
         path, headers = scope["path"], Headers(scope=scope)
         if path.startswith(_CLOSED) or path.startswith(_FILES) and "://" in path[: len(_FILES[0]) + 20]:
             return _refused(404, "There is no such page."), receive
@@ -132,7 +130,7 @@ def _at_most(most: int, headers: Headers, receive: Receive) -> Receive:
     """``receive`` that raises _TooLarge for a body over ``most`` bytes, announced or not."""
     announced, seen = headers.get("content-length", "0"), 0
 
-    async def counted() -> dict[str, Any]:
+    async def counted() -> Message:
         nonlocal seen
         if not announced.isdecimal() or int(announced) > most:
             raise _TooLarge(most)
@@ -160,7 +158,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
     """Replays a body that was already read, then forwards later messages such as a disconnect."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def replayed() -> dict[str, Any]:
+    async def replayed() -> Message:
         return waiting.pop() if waiting else await receive()
 
     return replayed

@@ -69,10 +69,10 @@ def sweep(folder: Path, seconds: float, kept: Collection[str] = (), most_bytes: 
             break
         left -= size
         _gone(path.unlink)
-    for place in sorted(folders, key=lambda place: len(place.parts), reverse=True):
+    for inner_first in sorted(folders, key=lambda path: len(path.parts), reverse=True):
         try:
-            if now - place.stat().st_mtime > min(seconds, _OFTEN_SECONDS):  # an upload makes its folder first
-                place.rmdir()
+            if now - inner_first.stat().st_mtime > min(seconds, _OFTEN_SECONDS):  # an upload makes its folder first
+                inner_first.rmdir()
         except OSError:
             continue
 
