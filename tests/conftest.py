@@ -15,6 +15,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def pytest_collection_modifyitems(items):
+    """Marks what drives a browser, so that ``-m "not browser"`` leaves it out."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """The app served with a stand-in model."""
