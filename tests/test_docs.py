@@ -69,7 +69,9 @@ def test_linked_and_named_files_exist(name):
     for link in filter(None, links):
         assert ((ROOT / name).parent / link).exists(), link
     for path in re.findall(r"`((?:assets|presets|tests|benchmarks|fastv|scripts|docs)/[\w./-]+)`", text):
-        known = path.split("NAME")[0]  # of a recipe: the folder in which the new file goes
+        known = (
+            path.split("NAME")[0].rpartition("/")[0] if "NAME" in path else path
+        )  # of a recipe: the folder in which the new file goes
         assert (ROOT / known).exists(), path
 
 
