@@ -17,14 +17,14 @@ from fastv.pruning.methods.registry import METHODS, phrase_of
 _UNITS = {"total": "FLOPs", "per-layer": "FLOPs", "ratio": None, "seconds": "seconds"}
 
 
-def frontier_pane(chosen: Settings, axis: str, benchmark: str) -> Markup:
+def frontier_pane(chosen: Settings | None, axis: str, benchmark: str) -> Markup:
     """Costs and scores with the Pareto frontier; below it the findings in sentences."""
     reason = pareto.available(axis, benchmark)
     shown: dict[str, Any] = {"chart": None, "legend": []} if reason else _chart(chosen, axis, benchmark)
     return render("app/explore/pareto", reason=reason, findings=findings(), scope=SCOPE, **shown)
 
 
-def _chart(chosen: Settings, axis: str, benchmark: str) -> dict[str, Any]:
+def _chart(chosen: Settings | None, axis: str, benchmark: str) -> dict[str, Any]:
     """The plot and its legend."""
     found, unit, title = pareto.series(axis, benchmark), _UNITS[axis], pareto.BENCHMARKS[benchmark]
     dots = {point: _dot(point, index, unit, title, chosen) for index, one in enumerate(found) for point in one.points}
@@ -60,13 +60,13 @@ def _chart(chosen: Settings, axis: str, benchmark: str) -> dict[str, Any]:
     return {"chart": chart, "legend": legend}
 
 
-def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: Settings) -> Dot:
+def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: Settings | None) -> Dot:
     kinds = [
         "baseline" if point.k is None else "fastv",
         f"shape-{index}",
         *([f"method-{point.method}"] if point.method else []),
     ]
-    if (point.model, point.k, round(point.r, 3)) == (chosen.model, chosen.k, round(chosen.r, 3)):
+    if chosen and (point.model, point.k, round(point.r, 3)) == (chosen.model, chosen.k, round(chosen.r, 3)):
         kinds.append("chosen")
     budget = "without FastV" if point.k is None else f"K={point.k}, R={percent(point.r)}"
     if point.method:

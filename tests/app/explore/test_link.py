@@ -61,6 +61,13 @@ def test_all_controls_and_panes_follow(explorer):
     assert controls["k"].maximum == 27
 
 
+def test_a_link_to_a_cost_without_a_score_shows_points(explorer):
+    updates = link.followed(explorer, {"x_cost": "seconds"}, panes)
+    assert updates[explorer.benchmark] == "aokvqa_acc" and 'class="dot' in updates[explorer.frontier]
+    updates = link.followed(explorer, {"x_score": "video"}, panes)
+    assert updates[explorer.axis] == "ratio" and 'class="dot' in updates[explorer.frontier]
+
+
 def test_a_layer_that_the_model_lacks_becomes_its_last(explorer):
     updates = link.followed(explorer, {"x_model": "mini-7", "x_k": "20"}, panes)
     assert (updates[explorer.model], updates[explorer.k].value) == ("mini-7", 7)

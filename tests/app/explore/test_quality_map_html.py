@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, replace
 from html import unescape
 
 import gradio as gr
@@ -11,6 +12,7 @@ import pytest
 
 from fastv.app.explore import events
 from fastv.app.explore.layout import layout
+from fastv.app.explore.state import Choices
 from fastv.costs import configs
 from fastv.evidence import measurements, pareto
 from fastv.evidence.findings import findings
@@ -18,7 +20,7 @@ from fastv.formatting import percent, points
 from fastv.pruning.methods.registry import METHODS
 from tests.support.recorded_runs import record
 
-START = ("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
+START = Choices("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
 LOST = {(2, 0.5, "fastv"): 0.1, (2, 0.9, "random"): 0.4}
 
 
@@ -42,31 +44,7 @@ def nothing(tmp_path, monkeypatch):
 
 
 def shown(**changes) -> dict[str, str]:
-    values = (
-        dict(
-            zip(
-                (
-                    "model",
-                    "own",
-                    "k",
-                    "r",
-                    "dtype",
-                    "text",
-                    "answer",
-                    "pictures",
-                    "batch",
-                    "measure",
-                    "relative",
-                    "device",
-                    "axis",
-                    "benchmark",
-                ),
-                START,
-            )
-        )
-        | changes
-    )
-    found = dict(zip(("problem", "map", "equivalence", "flops", "device", "frontier"), events.panes(*values.values())))
+    found = events.panes(replace(START, **changes))
     assert found["problem"] == ""
     return found
 
@@ -167,7 +145,8 @@ def test_a_model_brings_the_scores_that_there_are_of_it(data):
     assert events.scores_of("llava-1.5-7b", "mmmu") == "mmmu"
     with gr.Blocks():
         explorer = layout(2, 50.0)
-    values = dict(zip(explorer.controls, ["mini-7", *START[1:-1], "average"], strict=True))
+    chosen = asdict(replace(START, benchmark="average"))
+    values = {control: chosen[name] for name, control in explorer.controls.items()}
     updates = events._model_changed(explorer, values)
     assert updates[explorer.benchmark] == "scenes"
     assert "Mini 7 (measured here)" in words(updates[explorer.frontier])
