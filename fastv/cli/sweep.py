@@ -10,24 +10,30 @@ from pathlib import Path
 from fastv.cli.command import Command, Output
 from fastv.cli.progress import Progress
 from fastv.costs.memory import DTYPES
-from fastv.errors import FastVError, InvalidInputError
+from fastv.errors import InvalidInputError
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="a name of fastv models, a folder or a hub id")
-    parser.add_argument("questions", type=Path, help="a CSV file with the columns picture, question and answer")
+    parser.add_argument(
+        "questions", type=Path, help="a CSV or JSON Lines file with the columns image, question and, if known, answer"
+    )
     parser.add_argument("-k", type=int, nargs="+", default=[2], metavar="K", help="layers (default: 2)")
     parser.add_argument(
         "-r", type=float, nargs="+", default=[0.5], metavar="R", help="fractions dropped (default: 0.5)"
     )
     parser.add_argument(
         "--methods",
+        "--rank",
         nargs="+",
         default=["fastv"],
         metavar="METHOD",
         help=f"of {', '.join(METHODS)} (default: fastv)",
+    )
+    parser.add_argument(
+        "--skip-bad-rows", action="store_true", help="leave out rows that cannot be used, in place of refusing the file"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     parser.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="of the weights (default: auto)")
@@ -44,45 +50,53 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace) -> Output:
     with Progress() as progress:
         progress.show("Importing torch")
-        from fastv.inputs.question_csv import read_questions
         from fastv.loading.load import load
-        from fastv.sweep import run
+        from fastv.sweep.datasets.registry import read_dataset
+        from fastv.sweep.run import check_answer_tokens, sweep
+        from fastv.sweep.table import as_markdown, notes, table
 
-        items = read_questions(arguments.questions)[: arguments.limit]
-        budgets = [
+        dataset = read_dataset(arguments.questions, skip_bad_rows=arguments.skip_bad_rows)
+        samples = dataset.samples[: arguments.limit]
+        configs = [
             PruningConfig(method, k, r) for method in arguments.methods for k in arguments.k for r in arguments.r
         ]
+        check_answer_tokens(arguments.answer_tokens)
         loaded = load(arguments.model, dtype=arguments.dtype, report=lambda at: progress.show(at.sentence))
         name = re.sub(r"[^A-Za-z0-9.]+", "-", arguments.model).strip("-")
         output = arguments.output or Path(f"{arguments.questions.stem}.{name}.jsonl")
         try:
-            records = run.sweep(
+            results = sweep(
                 loaded,
-                items,
-                budgets,
+                samples,
+                configs,
                 output,
                 answer_tokens=arguments.answer_tokens,
-                tell=lambda done: progress.show(f"{done:,} of {len(items):,} questions"),
+                report=lambda done: progress.show(f"{done:,} of {len(samples):,} questions"),
             )
         except OSError as error:
             raise InvalidInputError(f"{output} cannot be written: {error}") from error
-    if not records:
-        raise FastVError("No question was asked.")
-    rows = run.table(items, budgets, records)
-    problems = [
-        {"picture": str(item.picture), "question": item.question, "problem": record["problem"]}
-        for item, record in zip(items, records, strict=False)
-        if "problem" in record
+    rows = table(results, configs)
+    bad_rows = [f"Left out: {row}" for row in dataset.bad_rows]
+    unused = ", ".join(dataset.unused_columns)
+    told = [
+        *notes(results),
+        *bad_rows,
+        *([f"Columns not used: {unused}."] if unused else []),
+        f"All answers: {output}",
     ]
     data = {
         "model": arguments.model,
-        "questions": len(items),
+        "questions": len(samples),
         "output": str(output),
-        "rows": [asdict(row) for row in rows],
-        "problems": problems,
+        "rows": [row.to_dict() for row in rows],
+        "problems": [
+            {"picture": str(one.sample.image), "question": one.sample.question, "problem": one.problem}
+            for one in results
+            if one.problem
+        ],
+        "bad_rows": [asdict(row) for row in dataset.bad_rows],
     }
-    told = [f"Not asked: {one['picture']}, “{one['question']}”: {one['problem']}" for one in problems]
-    return Output(data, "\n\n".join([run.as_markdown(rows), "\n".join([*told, f"All answers: {output}"])]))
+    return Output(data, "\n\n".join([as_markdown(rows), "\n".join(told)]))
 
 
 COMMAND = Command(

@@ -1,7 +1,7 @@
-from fastv import threads
+"""``python -m fastv.sweep ...`` is ``fastv sweep ...``."""
 
-threads.configure()
+import runpy
+import sys
 
-from fastv.sweep.run import main  # noqa: E402 (imports torch)
-
-main()
+sys.argv[1:1] = ["sweep"]
+runpy.run_module("fastv", run_name="__main__", alter_sys=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,7 @@ from fastv.cli.main import run
 from fastv.paths import ASSETS
 
 SCENE, QUESTIONS = str(ASSETS / "examples" / "scene.png"), str(ASSETS / "examples" / "questions.csv")
+ROOT = str(Path(__file__).parents[2])
 QUICK = ["--max-new-tokens", "4", "--repeats", "1"]
 
 
@@ -79,3 +84,46 @@ def test_a_sweep_of_nothing_is_refused(tmp_path, capsys):
     assert run(["sweep", "mini-7", QUESTIONS, "-k", "99", "--output", str(tmp_path / "out.jsonl")]) == 1
     assert run(["sweep", "mini-7", QUESTIONS, "--limit", "0", "--output", str(tmp_path / "out.jsonl")]) == 1
     assert run(["sweep", "mini-7", QUESTIONS, "--limit", "1", "--output", str(tmp_path / "no" / "out.jsonl")]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--answer-tokens", "0"], "answer tokens"),
+        (["--answer-tokens", "-3"], "answer tokens"),
+        (["-r", "2"], "r"),
+        (["-k", "-1"], "k"),
+        (["--methods", "none_such"], "none_such"),
+    ],
+)
+def test_settings_of_a_sweep_are_refused_before_a_model_is_loaded(arguments, told, tmp_path, monkeypatch, capsys):
+    from fastv.loading import load
+
+    monkeypatch.setattr(load, "load", lambda *a, **k: pytest.fail("a model was loaded"))
+    assert run(["sweep", "mini-7", QUESTIONS, *arguments, "--output", str(tmp_path / "out.jsonl")]) == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_bad_rows_are_refused_or_left_out_and_listed(tmp_path, capsys):
+    path, output = tmp_path / "mine.csv", ["--output", str(tmp_path / "out.jsonl")]
+    path.write_text(f"picture,question,note\n{SCENE},How many animals are there?,x\nnone.png,How many?,x\n")
+    assert run(["sweep", "mini-7", str(path), *output]) == 1
+    assert "line 3" in capsys.readouterr().err
+    command = ["sweep", "mini-7", str(path), *output, "--skip-bad-rows", "--answer-tokens", "2", "--rank", "mean"]
+    assert run(command) == 0
+    told = capsys.readouterr().out
+    assert "line 3" in told
+    assert "note" in told
+    assert run([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["line"] for row in told["bad_rows"]] == [3]
+    assert [row["method"] for row in told["rows"]] == [None, "fastv_mean"]
+
+
+def test_the_module_is_the_same_command(tmp_path):
+    command = [sys.executable, "-m", "fastv.sweep", "mini-7", QUESTIONS, "--answer-tokens", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT})
+    assert done.returncode == 1
+    assert "answer tokens" in done.stderr
+    assert "Traceback" not in done.stderr

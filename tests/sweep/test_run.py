@@ -1,166 +1,147 @@
-"""A sweep over somebody's own questions: true to single runs, resumable, and never mixing what does not belong together."""
+"""Sweeps: true to single runs, resumable, able to grow, and never mixing what does not belong together."""
 
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import torch
 
 from fastv.errors import InvalidBudgetError, InvalidInputError
-from fastv.inputs.question_csv import Item
-from fastv.loading.load import load
 from fastv.measurement.compare import Comparison, compare
+from fastv.measurement.records import read
 from fastv.miniature.world.scenes import scene
 from fastv.pruning.config import PruningConfig
 from fastv.sweep import run
-
-BUDGETS = [PruningConfig("fastv", 2, 0.0), PruningConfig("fastv", 2, 0.75), PruningConfig("fastv", 0, 1.0)]
-
-
-@pytest.fixture(scope="module")
-def mini():
-    return load("mini-7")
+from fastv.sweep.datasets.base import Sample
+from fastv.sweep.run import sweep
 
 
-@pytest.fixture(scope="module")
-def items(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
-    made = []
-    for seed in (1, 2):
-        scene(seed).picture.save(folder / f"{seed}.png")
-        made += [
-            Item(
-                folder / f"{seed}.png",
-                "What colour is the background?",
-                ("no colour", scene(seed).colour.capitalize() + "."),
-            ),
-            Item(folder / f"{seed}.png", "How many animals are there?"),
-        ]
-    return made
+def texts(results):
+    return [{config: pair.pruned.answer for config, pair in result.answers.items()} for result in results]
 
 
-@pytest.fixture(scope="module")
-def whole(mini, items, tmp_path_factory):
-    path = tmp_path_factory.mktemp("sweep") / "sweep.jsonl"
-    return path, run.sweep(mini, items, BUDGETS, path)
-
-
-def test_each_answer_is_that_of_a_single_run(mini, items, whole):
-    for item, record in zip(items, whole[1]):
-        *_, single = compare(mini, item.picture, item.question, k=2, r=0.75, repeats=1, max_new_tokens=32)
+def test_each_answer_is_that_of_a_single_run(mini, samples, configs, swept):
+    for sample, result in zip(samples, swept[1]):
+        *_, single = compare(mini, sample.image, sample.question, k=2, r=0.75, repeats=1, max_new_tokens=32)
         assert isinstance(single, Comparison)
-        assert [record["answers"][0], record["answers"][2]] == [single.baseline.answer, single.fastv.answer]
-        assert [record["flops"][0], record["flops"][2]] == [single.baseline.total_flops, single.fastv.total_flops]
-        assert record["answers"][0] == record["answers"][1] and len(record["tokens"]) == 4
-        assert all(0 < first <= last for first, last in zip(record["prefill_seconds"], record["total_seconds"]))
+        for config, side in ((None, single.baseline), (configs[1], single.fastv)):
+            found = result.answers[config].pruned
+            assert (found.answer, found.answer_tokens, found.total_flops) == (
+                side.answer,
+                side.answer_tokens,
+                side.total_flops,
+            )
+        assert result.answers[configs[0]].pruned.answer == result.answers[None].pruned.answer
+        assert set(result.answers) == {None, *configs}
+        for pair in result.answers.values():
+            assert 0 < pair.pruned.prefill_seconds <= pair.pruned.total_seconds
+            assert pair.unpruned == result.answers[None].pruned
 
 
-def test_the_table_counts_what_the_records_say(items, whole):
-    plain, nothing, pruned, all_ = run.table(items, BUDGETS, whole[1])
-    assert plain.right.asked == 2 and plain.right.right == 2  # backgrounds are what the miniature knows best
-    assert nothing.same.share == 1 and nothing.change.share == 0 and nothing.flops == 1
-    assert pruned.flops < 1 and all_.method == "random" and all_.k == 0
-    same = [record["answers"][0] == record["answers"][3] for record in whole[1]]
-    assert (all_.same.right, all_.same.asked) == (sum(same), 4)
-    text = run.as_markdown([plain, nothing, pruned, all_])
-    assert "| K=0, R=100%, random | " in text and len({line.count("|") for line in text.splitlines()}) == 1
+def asked_by(monkeypatch):
+    """The questions that are put to the model, with their cells."""
+    asked, plain = [], run.answer_question
+
+    def spy(loaded, sample, cells, **settings):
+        asked.append((sample, list(cells)))
+        return plain(loaded, sample, cells, **settings)
+
+    monkeypatch.setattr(run, "answer_question", spy)
+    return asked
 
 
-def test_an_interrupted_sweep_goes_on_where_it_was(mini, items, whole, tmp_path, monkeypatch):
-    path, asked = tmp_path / "sweep.jsonl", []
-    lines = whole[0].read_text().splitlines(keepends=True)
+def test_an_interrupted_sweep_goes_on_where_it_was(mini, samples, configs, swept, tmp_path, monkeypatch):
+    path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
+    lines = swept[0].read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:3]) + lines[3][:40])  # the third record was being written
-    monkeypatch.setattr(run, "_asked", lambda loaded, item, *_: asked.append(item) or whole[1][items.index(item)])
-    assert run.sweep(mini, items, BUDGETS, path) == whole[1]
-    assert asked == [items[2], items[2], items[3]] and path.read_text() == whole[0].read_text()
+    done = []
+    assert texts(sweep(mini, samples, configs, path, report=done.append)) == texts(swept[1])
+    assert [sample for sample, _ in asked] == [samples[2], samples[2], samples[3]]  # the first one to warm up
+    assert done == [0, 1, 2, 3, 4]
+    assert path.read_text().startswith("".join(lines[:3]))
+    asked.clear()
+    before = path.read_bytes()
+    assert texts(sweep(mini, samples, configs, path)) == texts(swept[1])
+    assert not asked
+    assert path.read_bytes() == before
 
 
-def test_a_file_of_an_older_version_goes_on(mini, items, whole, tmp_path, monkeypatch):
-    """What is now ``method`` was ``rank``, and "fastv" was "last_token"."""
-    header, *lines = whole[0].read_text().splitlines(keepends=True)
-    old = json.loads(header)
-    for one in old["budgets"]:
-        assert one.pop("method") == "fastv"
-        one["rank"] = "last_token"
-    path, asked = tmp_path / "sweep.jsonl", []
-    path.write_text(json.dumps(old) + "\n" + "".join(lines[:3]))
-    monkeypatch.setattr(run, "_asked", lambda loaded, item, *_: asked.append(item) or whole[1][items.index(item)])
-    assert run.sweep(mini, items, BUDGETS, path) == whole[1]
-    assert set(map(items.index, asked)) == {3}
+def test_a_sweep_can_grow_by_configs_and_by_questions(mini, samples, configs, swept, tmp_path, monkeypatch):
+    path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
+    sweep(mini, samples[1:3], configs[:1], path)
+    asked.clear()
+    grown = sweep(mini, samples, configs[1:], path)
+    assert asked[0] == asked[1]
+    assert asked[1:] == [(sample, [None, *configs[1:]]) for sample in samples]
+    assert {config for result in grown for config in result.answers} == {None, *configs}
+    for result, whole in zip(texts(grown), texts(swept[1])):
+        assert result == {config: whole[config] for config in result}
+    asked.clear()
+    assert texts(sweep(mini, list(reversed(samples)), configs[1:], path)) == list(reversed(texts(grown)))
+    assert not asked
 
 
-def test_files_of_something_else_are_refused_and_left_alone(mini, items, whole, tmp_path):
+def test_files_of_something_else_are_refused_and_left_alone(mini, samples, configs, swept, tmp_path):
     path = tmp_path / "sweep.jsonl"
+    header = json.loads(swept[0].read_text().splitlines()[0])
     for text, told in (
-        (whole[0].read_text(), "budgets"),
-        ("not JSON\n", "no sweep"),
-        ("[1]\n", "no sweep"),
-        ("\n", "no sweep"),
+        (json.dumps({**header, "model": "mini-13"}) + "\n", "model differs"),
+        (json.dumps({**header, "answer_tokens": 31}) + "\n", "answer_tokens differs"),
+        (json.dumps({**header, "machine": {}}) + "\n", "machine differs"),
+        (json.dumps(header) + '\n{"a": 1}\n', "line 2"),
+        (json.dumps(header) + '\n{"question": "a", "answers": [{"config": null}]}\n', "line 2"),
+        ("not JSON\n", "no records"),
+        ("\n", "no records"),
     ):
         path.write_text(text)
         with pytest.raises(InvalidInputError, match=told):
-            run.sweep(mini, items, BUDGETS[:2], path)
+            sweep(mini, samples, configs, path)
         assert path.read_text() == text
-    with pytest.raises(InvalidInputError, match="questions"):
-        run.sweep(mini, items[:3], BUDGETS, whole[0])
-    with pytest.raises(InvalidInputError, match="budgets"):
-        run.sweep(mini, items, [*BUDGETS[:2], PruningConfig("fastv", 0, 1.0, seed=1)], whole[0])
-    other = Item(tmp_path / "1.png", items[0].question, items[0].answers)
-    scene(3).picture.save(other.picture)
-    with pytest.raises(InvalidInputError, match="questions"):
-        run.sweep(mini, [other, *items[1:]], BUDGETS, whole[0])
+
+
+def test_settings_that_no_run_can_use_are_refused_before_a_file_is_made(mini, samples, tmp_path):
+    path = tmp_path / "sweep.jsonl"
     with pytest.raises(InvalidBudgetError):
-        run.sweep(mini, items, [PruningConfig("fastv", 8, 0.5)], path)
+        sweep(mini, samples, [PruningConfig("fastv", 8, 0.5)], path)
+    for answer_tokens in (0, -3, 1.5, True, 10**9):
+        with pytest.raises(InvalidInputError, match="answer tokens"):
+            sweep(mini, samples, [PruningConfig()], path, answer_tokens=answer_tokens)
+    assert not path.exists()
 
 
-def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, items, tmp_path):
+def test_another_image_under_the_same_name_is_another_question(mini, samples, configs, tmp_path, monkeypatch):
+    path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
+    sample = Sample(tmp_path / "1.png", samples[0].question, samples[0].answers)
+    for seed in (1, 3):
+        scene(seed).picture.save(sample.image)
+        sweep(mini, [sample], configs[:1], path, answer_tokens=2)
+    assert len(asked) == 4
+    assert len(read(path)[1]) == 2
+
+
+def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, samples, configs, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    broken = Item(tmp_path / "broken.png", "How many?", ("two",))
-    records = run.sweep(mini, [broken, items[0]], BUDGETS[:1], tmp_path / "sweep.jsonl")
-    assert "not a picture" in records[0]["problem"] and records[1]["answers"]
-    assert run.table([broken, items[0]], BUDGETS[:1], records)[0].right.asked == 1
-    assert any("broken.png" in line for line in run._told([broken, items[0]], records))
-    with pytest.raises(InvalidInputError, match="not a picture"):
-        run.table([broken], BUDGETS[:1], records[:1])
+    broken = Sample(tmp_path / "broken.png", "How many?", ("two",))
+    results = sweep(mini, [broken, samples[0]], configs[:1], tmp_path / "sweep.jsonl")
+    assert "not a picture" in results[0].problem
+    assert not results[0].answers
+    assert results[1].problem is None
+    assert results[1].answers[None].pruned.answer
 
 
-def test_a_question_that_takes_too_much_memory_is_told_and_any_other_failure_is_not_hidden(
-    mini, items, tmp_path, monkeypatch
-):
-    asked = iter(
-        [torch.OutOfMemoryError("CUDA out of memory"), {"answers": ["two"]}, {"answers": ["two"]}, ZeroDivisionError()]
-    )
+def test_out_of_memory_is_told_and_any_other_failure_is_not_hidden(mini, samples, configs, tmp_path, monkeypatch):
+    path, plain = tmp_path / "sweep.jsonl", run.answer_question
+    failures = iter([torch.OutOfMemoryError("CUDA out of memory")] * 2 + [None, None, ZeroDivisionError()])
 
-    def _asked(*_):
-        found = next(asked)
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def failing(*arguments, **settings):
+        if failure := next(failures):
+            raise failure
+        return plain(*arguments, **settings)
 
-    monkeypatch.setattr(run, "_asked", _asked)
+    monkeypatch.setattr(run, "answer_question", failing)
     with pytest.raises(ZeroDivisionError):
-        run.sweep(mini, items, BUDGETS, tmp_path / "sweep.jsonl")
-    _, first, second = map(json.loads, (tmp_path / "sweep.jsonl").read_text().splitlines())
-    assert "memory ran out" in first["problem"] and second == {"answers": ["two"]}
-
-
-def test_the_command_prints_a_table_and_says_what_is_wrong(items, tmp_path, monkeypatch, capsys):
-    path = tmp_path / "mine.csv"
-    path.write_text(f"picture,question,answer\n{items[0].picture},{items[0].question},{items[0].answers[1]}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sweep", "mini-7", str(path), "-k", "1", "-r", "0.9", "--method", "fastv_mean"])
-    run.main()
-    assert "K=1, R=90%, fastv_mean" in capsys.readouterr().out
-    header = json.loads((tmp_path / "mine.mini-7.jsonl").read_text().splitlines()[0])
-    assert header["model"] == "mini-7" and header["budgets"] == [{"k": 1, "r": 0.9, "method": "fastv_mean", "seed": 0}]
-    for arguments, told in (
-        (["-r", "2"], "r"),
-        (["--dtype", "float7"], "float7"),
-        (["-k", "99"], "99"),
-        (["--output", str(tmp_path / "none" / "x")], "cannot be written"),
-    ):
-        monkeypatch.setattr(sys, "argv", ["sweep", "mini-7", str(path), "--output", str(tmp_path / "x"), *arguments])
-        with pytest.raises(SystemExit, match=told):
-            run.main()
+        sweep(mini, samples, configs[:1], path, answer_tokens=2)
+    first, second = read(path)[1]
+    assert "memory" in first["problem"]
+    assert len(second["answers"]) == 2

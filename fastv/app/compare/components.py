@@ -1,13 +1,12 @@
-"""The components of the Compare tab."""
+"""The components of the comparison tab, and how their events run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare.baseline_panel import BaselinePanel
+from fastv.app.compare.baseline_panel import Baseline
 from fastv.app.compare.export import ExportControls
 from fastv.app.compare.video_panel import VideoPanel
 
@@ -16,23 +15,10 @@ from fastv.app.compare.video_panel import VideoPanel
 class CompareControls:
     """The components of the tab.
 
-    Attributes
-    ----------
-    known
-        True answers to questions about the picture.
-    in_use
-        The key of the model in use, which differs from the chosen one while that is loading.
-    offered
-        The presets for the model in use.
-    scene
-        The seed of the example shown; None for a visitor's own picture.
-    fresh
-        Whether nothing has run yet.
-    pending_link
-        The query of a link whose models are still to be loaded, in a hidden text box: a State would not tell of a
-        change that skips the queue.
-    other_row, other_picture, other_words
-        What the baseline kept, where it is pruned too.
+    known: true answers to questions about the picture; in_use: the key of the model in use; offered: the budgets for
+    it; scene: the seed of the example shown, None for a picture of one's own; fresh: whether
+    nothing has run yet; later: the query of a link whose models are still to be loaded, out of sight (a State would not
+    tell of a change that skips the queue). other_row: what the other side kept, where it has FastV too.
     """
 
     model: gr.Radio
@@ -64,27 +50,27 @@ class CompareControls:
     offered: gr.State
     scene: gr.State
     fresh: gr.State
-    pending_link: gr.Textbox
-    video: VideoPanel
-    baseline: BaselinePanel
-    export: ExportControls
+    later: gr.Textbox
+    clips: VideoPanel
+    baseline: Baseline
+    taking: ExportControls
 
     @property
-    def side_inputs(self) -> list[Any]:
-        """The components that say which sides are compared; see ``chosen_sides``."""
-        return [self.in_use, self.method, self.k, self.r, *self.baseline.inputs]
+    def chosen(self) -> list:
+        """What says which sides are compared: model, K, R, then the other side's."""
+        return [self.in_use, self.k, self.r, *self.baseline.chosen]
 
     @property
-    def model_outputs(self) -> list[Any]:
-        """The components that change with the candidate's model."""
-        return [self.model, self.in_use, self.note, self.offered, self.preset, self.sentence, self.k, self.r]
-
-    @property
-    def side_outputs(self) -> list[Any]:
-        """The components that change with both sides."""
-        return [*self.model_outputs, *self.baseline.outputs]
-
-    @property
-    def picture_outputs(self) -> list[Any]:
-        """The components that change with the picture."""
-        return [self.picture, self.question, self.known, self.scene, *self.chips]
+    def setup(self) -> list:
+        """All that changes with the sides: what ``following.updates`` is for."""
+        return [
+            self.model,
+            self.in_use,
+            self.note,
+            self.offered,
+            self.preset,
+            self.sentence,
+            self.k,
+            self.r,
+            *self.baseline.all,
+        ]

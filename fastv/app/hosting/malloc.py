@@ -1,4 +1,6 @@
-"""Keeps a long-running app from growing: glibc has a heap (arena) per thread, and keeps in each what was freed."""
+"""Memory that is given back: glibc keeps a heap for each of many threads, and in each what was freed, and an app that serves
+for days grows by them.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,15 @@ _M_ARENA_MAX, _HEAPS = -8, 2  # the first from glibc's malloc.h
 
 
 def limit_arenas(environment: Mapping[str, str]) -> None:
-    """Limits the heaps of the process; call it before there are many threads.
-
-    MALLOC_ARENA_MAX in the environment takes precedence. Has no effect where the C library is not glibc.
+    """For the whole process, before it has many threads; MALLOC_ARENA_MAX in the environment has the last word. Does
+    nothing where the C library is not glibc.
     """
     if "MALLOC_ARENA_MAX" not in environment:
         _call("mallopt", _M_ARENA_MAX, _HEAPS)
 
 
 def trim() -> None:
-    """Returns free memory to the system, after a run; takes some milliseconds. No effect without glibc."""
+    """What nobody uses any more, to the system: some milliseconds, for when a run is over. Likewise."""
     _call("malloc_trim", 0)
 
 

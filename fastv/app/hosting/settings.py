@@ -1,4 +1,4 @@
-"""All settings of a served app: options of the command line or environment variables, checked alike.
+"""Every switch an operator has: on the command line, or as an environment variable, with the same check.
 
 The command line goes before the environment, and the environment before the default. Knows neither torch nor Gradio.
 """

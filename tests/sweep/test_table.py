@@ -1,0 +1,85 @@
+"""The table says what the records say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fastv.errors import InvalidInputError
+from fastv.pruning.config import PruningConfig
+from fastv.stats import Change, Ratio, Score
+from fastv.sweep.cells import CellAnswer
+from fastv.sweep.datasets.base import Sample
+from fastv.sweep.run import PairedAnswer, SampleResult
+from fastv.sweep.table import as_markdown, notes, table
+
+CONFIG = PruningConfig("random", 2, 0.5)
+#: answer known, without pruning, pruned, seconds of both, FLOPs of both
+ROWS = [
+    (("Two",), "two", "two.", (1.0, 0.5), (100.0, 60.0)),
+    (("a dog and a cat",), "a dog", "a cat and a dog", (1.0, 0.7), (100.0, 60.0)),
+    ((), "red", "Red", (2.0, 1.8), (300.0, 180.0)),
+    (("blue", "navy"), "Navy", "green", (1.0, 0.4), (100.0, 60.0)),
+]
+
+
+def result(known, before, after, seconds, flops):
+    unpruned = CellAnswer(None, before, 2, seconds[0], 2 * seconds[0], flops[0])
+    pruned = CellAnswer(CONFIG, after, 2, seconds[1], 3 * seconds[1], flops[1])
+    sample = Sample(Path("one.png"), "What?", known)
+    return SampleResult(sample, {None: PairedAnswer(unpruned, unpruned), CONFIG: PairedAnswer(unpruned, pruned)})
+
+
+RESULTS = [*(result(*row) for row in ROWS), SampleResult(Sample(Path("broken.png"), "Why?"), {}, "it is broken")]
+
+
+def test_every_number_follows_from_the_answers():
+    unpruned, pruned = table(RESULTS, [CONFIG])
+    assert (unpruned.config, pruned.config) == (None, CONFIG)
+    assert pruned.same_answer == Score.counted(2, 4)
+    assert (unpruned.right, pruned.right) == (Score.counted(2, 3), Score.counted(2, 3))
+    assert unpruned.change is None
+    assert pruned.change == Change.of([True, False, True], [True, True, False])
+    assert pruned.prefill_ratio == Ratio.of([1.0, 1.0, 2.0, 1.0], [0.5, 0.7, 1.8, 0.4])
+    assert pruned.total_ratio.share == pytest.approx(1.5 * pruned.prefill_ratio.share)
+    assert (unpruned.flops_ratio, pruned.flops_ratio) == (1.0, 0.6)
+
+
+def test_without_known_answers_nothing_is_right_or_wrong():
+    rows = table([result((), *ROWS[0][1:])], [CONFIG])
+    assert [(row.right, row.change) for row in rows] == [(None, None)] * 2
+
+
+def test_without_a_single_answer_the_reason_is_told():
+    with pytest.raises(InvalidInputError, match="it is broken"):
+        table(RESULTS[4:], [CONFIG])
+    with pytest.raises(InvalidInputError):
+        table([], [CONFIG])
+
+
+def test_rows_are_plain_values_with_their_config_at_the_top():
+    unpruned, pruned = (json.loads(json.dumps(row.to_dict())) for row in table(RESULTS, [CONFIG]))
+    assert {name: pruned[name] for name in ("method", "k", "r", "seed")} == CONFIG.to_dict()
+    assert (unpruned["method"], unpruned["k"], unpruned["r"]) == (None, None, 0.0)
+    assert pruned["flops_ratio"] == 0.6
+    assert pruned["same_answer"]["right"] == 2
+
+
+def test_the_markdown_has_a_line_for_every_row_and_names_other_methods():
+    configs = [CONFIG, PruningConfig("fastv", 2, 0.5), PruningConfig("fastv", 0, 0.5)]
+    pairs = dict.fromkeys(configs, RESULTS[0].answers[CONFIG]) | {None: RESULTS[0].answers[None]}
+    text = as_markdown(table([SampleResult(RESULTS[0].sample, pairs)], configs))
+    heading, _, unpruned, *pruned = text.splitlines()
+    assert len({line.count("|") for line in text.splitlines()}) == 1
+    assert [line.split("|")[1].strip() for line in pruned] == ["K=2, R=50%, random", "K=2, R=50%", "K=0, R=50%, random"]
+    assert "60%" in pruned[0]
+    assert "100%" in unpruned
+
+
+def test_notes_count_the_questions_and_list_those_that_were_not_asked():
+    first, *problems = notes(RESULTS)
+    assert first.startswith("4 questions, 3 ")
+    assert len(problems) == 1
+    assert all(piece in problems[0] for piece in ("broken.png", "Why?", "it is broken"))
