@@ -98,7 +98,7 @@ def miniature_accuracy() -> str:
     return f"{told} of {scores[0]['asked']:,} questions"
 
 
-def _flops_ratio(**prompt: int) -> str:
+def _flops_ratio(**prompt: Any) -> str:
     small, large = (prefill_flops(configs.shape_of(model), r=0.0, **prompt) for model in PAIR)
     return f"{large / small:.2f}"
 
@@ -173,15 +173,16 @@ def prefill_saving() -> str:
     settings, before, after = record["settings"], record["baseline"], record["fastv"]
     ratio = before["seconds"]["median"] / after["seconds"]["median"]
     predicted = before["flops"] / after["flops"]
+    saved = before["peak_bytes"] - after["peak_bytes"]
     names = {"k": "-k", "r": "-r"}
     options = " ".join(
         f"{names.get(name, f'--{name}')} {settings[name]}"
         for name in ("width", "layers", "visual", "text", "k", "r", "threads")
     )
     return _wrapped(
-        f"`python benchmarks/prefill.py {options}` ({settings['dtype']}, random weights): {ratio:.2f} times as fast, where "
-        f"the decoder's FLOPs predict {predicted:.2f}; {record['fastv_share']['median']:.1%} of the prefill is spent on "
-        f"ranking and gathering; peak memory is {(before['peak_bytes'] - after['peak_bytes']) / 2**20:.1f} MiB below the "
+        f"`python benchmarks/prefill.py {options}` ({settings['dtype']}, random weights): {ratio:.2f} times as fast, "
+        f"where the decoder's FLOPs predict {predicted:.2f}; {record['fastv_share']['median']:.1%} of the prefill is "
+        f"spent on ranking and gathering; peak memory is {saved / 2**20:.1f} MiB below the "
         f"baseline's {before['peak_bytes'] / 2**30:.2f} GiB."
     )
 
@@ -191,9 +192,9 @@ def waiting_times() -> str:
     record = _record("waiting")
     pairs = " and ".join(f"{pair['median_seconds']:.1f} s for {model}" for model, pair in record["pairs"].items())
     return _wrapped(
-        f"With Python {record['python']} and torch {record['torch']} on two idle cores the first pair of answers was there "
-        f"{record['first_answer_seconds']:.0f} s after the start; a further pair takes {pairs}, with warm-up, timing and "
-        "memory (`python benchmarks/waiting.py`)."
+        f"With Python {record['python']} and torch {record['torch']} on two idle cores the first pair of answers was "
+        f"there {record['first_answer_seconds']:.0f} s after the start; a further pair takes {pairs}, with "
+        "warm-up, timing and memory (`python benchmarks/waiting.py`)."
     )
 
 

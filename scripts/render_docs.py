@@ -3,8 +3,8 @@
     python scripts/render_docs.py            # rewrites what is stale
     python scripts/render_docs.py --check    # changes nothing; exit code 1 where something is stale
 
-A block stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->``; ``doc_blocks.BLOCKS`` holds the function that
-writes it. On one line the content replaces what is between the comments, otherwise the lines between them.
+A block stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->``; ``doc_blocks.BLOCKS`` holds the function
+that writes it. On one line the content replaces what is between the comments, otherwise the lines between them.
 """
 
 from __future__ import annotations

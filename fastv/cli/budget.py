@@ -21,8 +21,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--basis",
         choices=(*BASES, *QUANTITIES),
         default="total",
-        help="what is to be equal: total, all decoder layers; per-layer, their average, as in the paper's Table 1; or a "
-        "quantity of fastv cost (default: total)",
+        help="what is to be equal: total, all decoder layers; per-layer, their average, as in the paper's Table 1; or "
+        "a quantity of fastv cost (default: total)",
     )
     parser.add_argument("--ratio", type=float, default=1.0, help="this many times the other model's cost (default: 1)")
     parser.add_argument("-k", type=int, nargs="+", metavar="K", help="only these layers (default: every layer)")
@@ -60,8 +60,8 @@ def _run(arguments: Namespace) -> Output:
     ]
     times = "" if arguments.ratio == 1 else f"{arguments.ratio:g} times "
     heading = (
-        f"{arguments.model} within {times}the cost of {arguments.like} without pruning: {sized(target.amount, unit)} of "
-        f"{quantity} ({target.convention})"
+        f"{arguments.model} within {times}the cost of {arguments.like} without pruning: {sized(target.amount, unit)} "
+        f"of {quantity} ({target.convention})"
     )
     return Output(data, f"{heading}\n\n{table(['K', 'R', 'visual tokens kept', 'cost'], rows)}")
 

@@ -20,9 +20,11 @@ from fastv.errors import FastVError
 
 DONE, REFUSED, STOPPED = 0, 1, 130
 _DESCRIPTION = """\
-Visual token pruning for vision-language models: compare answers with and without it, and compute what they cost.
+Visual token pruning for vision-language models: compare answers with and without it, and
+compute what they cost.
 
-K is the decoder layer (counted from 0) before which visual tokens are dropped; R is the fraction dropped, from 0 to 1."""
+K is the decoder layer (counted from 0) before which visual tokens are dropped; R is the
+fraction dropped, from 0 to 1."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
