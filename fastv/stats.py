@@ -111,6 +111,27 @@ def mcnemar(gained: int, lost: int) -> float:
     return min(1.0, 2 * tail / 2**differ)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values of several comparisons, so that those below 0.05 hold together at that level (Holm, 1979).
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        One for each comparison of a family.
+
+    Returns
+    -------
+    list of float
+        In the same order, none smaller than before and none above 1.
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
 @dataclass(frozen=True)
 class Ratio:
     """The ratio of the second of two paired amounts to the first, over rounds, with its 95% interval.

@@ -1,4 +1,4 @@
-"""The generated blocks of the documentation, each written from the project's own data. No torch."""
+"""The generated blocks of the documentation, each written from the project's own data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _record(name: str) -> dict[str, Any]:
 
 def real_models() -> str:
     """The models of the catalogue that are fetched, and what they take."""
-    from fastv.loading.memory_fit import need
+    from fastv.loading.memory_fit import required_bytes
 
     return _table(
         ["`--model`", "on the hub", "download", "memory, 16 bits", "8bit", "4bit", "visual tokens"],
@@ -47,11 +47,31 @@ def real_models() -> str:
                 f"`{entry.key}`",
                 entry.repository,
                 f"{(entry.download_bytes or 0) / 1e9:.1f} GB",
-                *(f"{(need(entry, dtype) or 0) / 1e9:.1f} GB" for dtype in ("float16", "8bit", "4bit")),
+                *(f"{(required_bytes(entry, dtype) or 0) / 1e9:.1f} GB" for dtype in ("float16", "8bit", "4bit")),
                 f"{entry.visual_tokens:,}",
             ]
             for entry in CATALOGUE
             if not entry.embedded
+        ],
+    )
+
+
+def methods() -> str:
+    """The registered pruning methods."""
+    from fastv.pruning.methods.registry import described
+
+    return _table(
+        ["name", "label", "keeps tokens", "reads", "cuts", "source"],
+        [
+            [
+                f"`{one['name']}`",
+                one["label"],
+                one["phrase"],
+                ", ".join(one["signals"].values()) or "nothing",
+                one["cuts"],
+                one["paper"] or "",
+            ]
+            for one in described()
         ],
     )
 
@@ -222,6 +242,7 @@ def load_test() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "real-models": real_models,
+    "methods": methods,
     "commands": commands,
     "switches": switches,
     "miniature-scores": miniature_scores,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastv.stats import Change, Ratio, Score, mcnemar
+from fastv.stats import Change, Ratio, Score, holm, mcnemar
 
 
 def marks(right: int, asked: int) -> list[bool]:
@@ -107,3 +107,27 @@ def test_the_interval_of_a_ratio_holds_the_truth_as_often_as_it_says(rounds):
 def test_more_rounds_do_not_widen_it():
     spread = Ratio.of([1.0] * 20, [1 + index / 20 for index in range(20)])
     assert spread.low > 1 + 1 / 20 and spread.high < 1 + 18 / 20
+
+
+@pytest.mark.parametrize(
+    "raw, adjusted",
+    [
+        ([], []),
+        ([0.03], [0.03]),
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5, 0.6], [1.0, 1.0]),
+        ([0.02, 0.02], [0.04, 0.04]),
+    ],
+)
+def test_holm_adjusts_for_several_comparisons(raw, adjusted):
+    assert holm(raw) == pytest.approx(adjusted)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_keeps_the_order_and_never_makes_anything_more_significant(seed):
+    rng = random.Random(seed)
+    raw = [rng.random() ** 3 for _ in range(9)]
+    found = holm(raw)
+    assert all(before <= after <= 1 for before, after in zip(raw, found))
+    assert [p for _, p in sorted(zip(raw, found))] == sorted(found)
+    assert min(found) == pytest.approx(min(1, 9 * min(raw)))

@@ -14,6 +14,7 @@ from fastv.app.platforms import spaces
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
+from fastv.families.catalogue import DEFAULT
 from fastv.loading.load import load
 
 
@@ -35,7 +36,7 @@ def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> Ap
     settings = platform.adjusted(settings)
     try:
         pool = ModelPool(
-            load(settings.model, settings.dtype),
+            load(settings.model or DEFAULT, settings.dtype),
             settings.dtype,
             unavailable=platform.unavailable(settings),
         )

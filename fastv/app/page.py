@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fastv.app import url_sync
+from fastv.app import link_preview, url_sync
 from fastv.app.api import compare as api
 from fastv.app.api import costs, health
-from fastv.app.compare import layout as compare_layout
-from fastv.app.explore import events as explore_events
-from fastv.app.explore import layout as explore_layout
 from fastv.app.hosting import gradio_adapter, gradio_queue, reload_on_restart, upload_cleanup
 from fastv.app.hosting.http_guard import HttpGuard
+from fastv.app.link_preview import LinkPreview
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
+from fastv.app.shared.tab import BuiltTab, Tab, TabContext
 from fastv.app.shared.theme import STYLE, colour_variables, theme
+from fastv.app.tabs import TABS
 from fastv.presentation.palette import method_styles
 
 TITLE = "FastV explorer"
@@ -38,27 +39,47 @@ class Page:
     pool: ModelPool
     policy: RunPolicy
     uploads: Path
+    styles: list[Path]
 
 
-def build(pool: ModelPool, policy: RunPolicy | None = None) -> Page:
-    """Builds the page. The pool's default model is in memory; without a policy only size limits hold."""
+def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequence[Tab] = TABS) -> Page:
+    """Builds the page.
+
+    Parameters
+    ----------
+    pool
+        Its default model is in memory.
+    policy
+        None only limits sizes.
+    tabs_to_show
+        By default all that are registered.
+    """
     policy = policy or RunPolicy()
     settings = policy.settings
     uploads, forget = upload_cleanup.private_folder(), settings.forget_seconds
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
         gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
         with gr.Tabs() as tabs:
-            with gr.Tab("Compare", id="compare") as compare:
-                parts = compare_layout.build(pool, policy)
-            with gr.Tab("Explore", id="explore") as explore:
-                explorer = explore_events.build(pool, parts, explore)
-        url_sync.connect(page, tabs, {"compare": compare, "explore": explore}, parts, explorer, pool)
+            built = build_tabs(tabs_to_show, pool, policy)
+        url_sync.connect(page, tabs, built)
         reload_on_restart.watch(page)
         api.add(pool, policy)
         costs.add()
     page.queue(max_size=settings.queue + _SHORT_EVENTS, default_concurrency_limit=1, api_open=False)
     gradio_queue.limit(page, settings.queue, settings.waiting_per_visitor)
-    return Page(page, pool, policy, uploads)
+    styles = [tab.css for tab in tabs_to_show if tab.css is not None]
+    return Page(page, pool, policy, uploads, styles)
+
+
+def build_tabs(tabs: Sequence[Tab], pool: ModelPool, policy: RunPolicy) -> list[tuple[Tab, gr.Tab, BuiltTab]]:
+    """Lays the tabs out in the Blocks that are open."""
+    built, pruning = [], None
+    for tab in tabs:
+        with gr.Tab(tab.title, id=tab.id) as container:
+            context = TabContext(pool, policy, container, pruning)
+            built.append((tab, container, tab.build(context)))
+            pruning = context.pruning
+    return built
 
 
 def serve(page: Page, *, host: str | None = None, port: int | None = None, share: bool = False) -> str:
@@ -93,7 +114,7 @@ def serve(page: Page, *, host: str | None = None, port: int | None = None, share
         quiet=True,
         theme=theme(),
         css=colour_variables() + method_styles(),
-        css_paths=[STYLE, explore_layout.STYLE],
+        css_paths=[STYLE, *page.styles],
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
@@ -102,8 +123,8 @@ def serve(page: Page, *, host: str | None = None, port: int | None = None, share
         max_file_size=settings.picture_bytes,
         allowed_paths=[],
         app_kwargs={
-            "middleware": [guard],
-            "routes": [health.route(blocks, page.pool, settings.queue)],
+            "middleware": [guard, Middleware(LinkPreview, title=TITLE)],
+            "routes": [health.route(blocks, page.pool, settings.queue), link_preview.route()],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

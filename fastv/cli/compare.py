@@ -14,6 +14,7 @@ from fastv.formatting import percent, sized
 from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
     from fastv.measurement.results import Comparison, RunResult
 
 _STAGES = {
@@ -60,7 +61,7 @@ def _compared(arguments: Namespace, progress: Progress) -> Comparison:
     from fastv.loading.load import load
     from fastv.measurement.compare import Comparison, Side, compare
 
-    def loaded(model: str):  # type: ignore[no-untyped-def]
+    def loaded(model: str) -> LoadedModel:
         return load(model, dtype=arguments.dtype, report=lambda at: progress.show(f"{model}: {at.sentence}"))
 
     candidate = loaded(arguments.model)

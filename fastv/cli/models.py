@@ -35,12 +35,12 @@ def _run(arguments: Namespace) -> Output:
     ]
     text = table(["model", "parameters", "16 bits", "8bit", "4bit", "visual tokens", "from"], rows)
     if arguments.fit:
-        from fastv.loading.machine_memory import Room  # imports torch
+        from fastv.loading.machine_memory import MachineMemory
         from fastv.loading.memory_fit import fit
 
-        room = Room.here()
+        memory = MachineMemory.here()  # imports torch
         for one, entry in zip(data, CATALOGUE, strict=True):
-            found = fit(entry, arguments.fit, room)
+            found = fit(entry, arguments.fit, memory)
             one |= {"fits": found.fits, "fit_reason": found.sentence}
         text += "\n\n" + "\n".join(one["fit_reason"] for one in data)
     return Output(data, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastv.cli import app, budget, compare, cost, models, sweep
+from fastv.cli import app, budget, compare, cost, methods, models, sweep
 from fastv.cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -11,5 +11,6 @@ COMMANDS: tuple[Command, ...] = (
     cost.COMMAND,
     budget.COMMAND,
     models.COMMAND,
+    methods.COMMAND,
     app.COMMAND,
 )

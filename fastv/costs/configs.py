@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from fastv.errors import FastVError, InvalidInputError
-from fastv.families.catalogue import CATALOGUE, REFERENCE_CONFIGS, ModelEntry
+from fastv.families.catalogue import CATALOGUE, known_shape
 from fastv.families.config_reader import read_shape
 from fastv.families.shapes import ModelShape
 
@@ -23,16 +22,8 @@ _LARGEST_SIZE = 10**7
 @lru_cache(maxsize=1)
 def known() -> dict[str, ModelShape]:
     """The sizes of every model whose config is at hand: catalogue key -> shape."""
-    found = {key: read_shape(config) for key, config in REFERENCE_CONFIGS.items()}
-    return found | {entry.key: shape for entry in CATALOGUE if (shape := shape_at(entry)) is not None}
-
-
-def shape_at(entry: ModelEntry) -> ModelShape | None:
-    """The sizes of an embedded model or of one of the paper's and its kin; None where its config is not at hand."""
-    path = Path(entry.source) / "config.json"
-    if entry.embedded and path.is_file():
-        return read_shape(json.loads(path.read_text(encoding="utf-8")))
-    return read_shape(REFERENCE_CONFIGS[entry.key]) if entry.key in REFERENCE_CONFIGS else None
+    shapes = {entry.key: known_shape(entry) for entry in sorted(CATALOGUE, key=lambda entry: entry.embedded)}
+    return {key: shape for key, shape in shapes.items() if shape is not None}
 
 
 def shape_of(key: str) -> ModelShape:

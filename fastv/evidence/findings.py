@@ -1,32 +1,67 @@
-"""What the measurements say, in sentences written from them: each with its interval, and with "cannot be told" where
-the interval holds zero.
+"""What the measurements say, in sentences written from them, each with its uncertainty.
 
-All intervals are 95%, each on its own: of twenty comparisons without any difference, one would look like one. No torch.
+Intervals are 95% confidence intervals, paired by question. Where one finding makes several comparisons, "significant"
+means a Holm-corrected p below 0.05 over those comparisons. All of it holds for other questions of the same kind, not
+for other trainings of the models: each was trained once. No torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured, duels
 from fastv.evidence.object_coverage import KeptThings, all_kept_things
 from fastv.formatting import percent, points
-from fastv.stats import Change, Score
+from fastv.pruning.methods.registry import METHODS
+from fastv.stats import Change, Score, holm
 
-PAIR = ("mini-7", "mini-13")  # the twins, the smaller one first
+PAIR = ("mini-7", "mini-13")  # the smaller model first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
-_LAST_TOKEN, _ALL_TOKENS = "the last token attends", "all tokens together attend"
+SCOPE = (
+    "Measured on drawn scenes; every setting answered the same questions, compared pair by pair. Intervals are 95% "
+    "confidence intervals. Where a finding makes several comparisons, significance is Holm-corrected. This holds for other "
+    "questions about such scenes, not for other trainings: each model was trained once."
+)
+_LEVEL = 0.05
 _SAME_COST = 1.005  # R is exact to a token and prompts differ by a few: within half a percent is the same
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``question`` is what the ``sentence`` answers; ``detail`` has the numbers behind it, or is empty. Plain text."""
+    """A question, the sentence that answers it, and the numbers behind it, which may be empty. Plain text."""
 
     question: str
     sentence: str
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Paired changes, with the p-values corrected for their number.
+
+    Parameters
+    ----------
+    named : tuple of (str, Change)
+        What was compared, and the change.
+    """
+
+    named: tuple[tuple[str, Change], ...]
+
+    @property
+    def significant(self) -> list[tuple[str, Change]]:
+        adjusted = holm([change.p for _, change in self.named])
+        return [found for found, p in zip(self.named, adjusted, strict=True) if p < _LEVEL]
+
+    @property
+    def better(self) -> list[tuple[str, Change]]:
+        """Significant gains."""
+        return [(name, change) for name, change in self.significant if change.share > 0]
+
+    @property
+    def worse(self) -> list[tuple[str, Change]]:
+        """Significant losses."""
+        return [(name, change) for name, change in self.significant if change.share < 0]
 
 
 def findings(
@@ -34,182 +69,203 @@ def findings(
     kept: Mapping[str, Sequence[KeptThings]] | None = None,
     matched: Mapping[str, Measured] | None = None,
 ) -> tuple[Finding, ...]:
-    """The sentences that the measured models (by default all there are) allow; none where nothing was measured.
+    """The findings that the records allow; none where nothing was measured.
 
-    found: over the grid. kept: of the things. matched: at one cost, over more questions; without both twins there, ``found``
-    serves.
+    Parameters
+    ----------
+    found : mapping of model to Measured, optional
+        Over the grid of (K, R); by default all recorded models.
+    kept : mapping of model to KeptThings, optional
+        Objects' patches among the kept tokens; by default all recorded.
+    matched : mapping of model to Measured, optional
+        Settings of equal cost over more questions; by default all recorded. Without both models, ``found`` serves.
     """
     found = all_measured() if found is None else found
     kept = all_kept_things() if kept is None else kept
     matched = duels() if matched is None else matched
-    small, big = (found.get(model) for model in PAIR)
-    sentences = [_usual_costs(one) for one in (small, big) if one]
-    for pair in ([matched.get(model) for model in PAIR], [small, big]):
-        if all(pair) and pair[0].tasks == pair[1].tasks:
-            sentences.append(_duel(*pair))
-            break
-    sentences += [_against_random(one) for one in (small, big) if one]
-    sentences += [_finds_things(model, kept[model]) for model in PAIR if model in kept]
-    return tuple(sentence for sentence in sentences if sentence)
+    single = [found[model] for model in PAIR if model in found]
+    listed = [_usual_cost(one) for one in single]
+    listed.append(_equal_cost(matched) or _equal_cost(found))
+    listed += [_against_random(one) for one in single]
+    listed += [_objects_kept(model, kept[model]) for model in PAIR if model in kept]
+    return tuple(finding for finding in listed if finding is not None)
 
 
-def _usual_costs(one: Measured) -> Finding | None:
+def _usual_cost(one: Measured) -> Finding | None:
+    """What the paper's recommended setting costs, and which tasks pay for it."""
     point = one.point(*USUAL)
     if point is None:
         return None
     before, after, change = one.score(one.unpruned), one.score(point), one.change(point)
-    told = (
-        "Accuracy falls"
-        if change.high < 0
-        else "Accuracy rises"
-        if change.low > 0
-        else "Nothing that can be told from these questions"
-    )
+    by_task = Comparisons(tuple((task, one.change(point, task)) for task in sorted(set(one.tasks))))
+    tasks = f"By task: {_listed(by_task.significant)}; " if by_task.significant else "By task: "
+    rest = len(by_task.named) - len(by_task.significant)
     return Finding(
         f"What does {_name(point)} cost {one.model} in accuracy?",
-        f"{told}: {_said(change)}; {percent(after.share)} of {after.asked:,} questions right, {percent(before.share)} "
-        "without FastV.",
+        f"{_kind(change)}: {percent(before.share)} of {after.asked:,} questions right without FastV, "
+        f"{percent(after.share)} with it ({_said(change)}).",
+        f"{tasks}no significant change in {rest} of {len(by_task.named)} tasks.",
     )
 
 
-def _duel(small: Measured, big: Measured) -> Finding | None:
-    """The paper's boldest sentence, at total cost."""
+def _kind(change: Change) -> str:
+    if change.high < 0:
+        return "A significant drop"
+    return "A significant gain" if change.low > 0 else "No significant change"
+
+
+def _equal_cost(found: Mapping[str, Measured]) -> Finding | None:
+    """The paper's boldest claim, at equal FLOPs of all decoder layers; None without both models and equal questions."""
+    small, big = (found.get(model) for model in PAIR)
+    if small is None or big is None or small.tasks != big.tasks:
+        return None
     limit = small.unpruned.paper_prefill_flops * _SAME_COST
-    fitting = [point for k in sorted({point.k for point in big.pruned}) if (point := _dearest(big, k, limit))]
+    ks = sorted({point.k for point in big.pruned if point.k is not None})
+    fitting = [point for k in ks if (point := _least_pruned(big, k, limit))]
     if not fitting:
         return None
     main = next((point for point in fitting if point.k == USUAL[0]), fitting[0])
     change = big.change(main, since=small.unpruned)
-    if change.low > 0:
-        told = f"there {big.model} still answers better"
-    elif change.high < 0:
-        told = f"there {small.model} answers better, so the paper's claim does not hold for this pair"
+    scores = (
+        f"at {_name(main)} it answers {percent(big.score(main).share)} of {change.asked:,} questions, {small.model} "
+        f"{percent(small.score(small.unpruned).share)} ({_said(change)})"
+    )
+    if not change.is_clear:
+        sentence = f"No significant difference: {scores}."
     else:
-        told = "which of the two answers better there cannot be told from these questions"
-    ahead = big.change(big.unpruned, since=small.unpruned)
-    others = [(point, big.change(point, since=small.unpruned)) for point in fitting if point is not main]
-    clear = [
-        f"{model} answers better at {_in_a_row(names)}"
-        for model, names in (
-            (big.model, [_name(point) for point, other in others if other.low > 0]),
-            (small.model, [_name(point) for point, other in others if other.high < 0]),
-        )
-        if names
-    ]
-    rest = "; ".join(f"{_name(point)}: {_said(other, p=False)}" for point, other in others)
+        sentence = f"{'Yes' if change.share > 0 else 'No'}: {scores}."
+    others = Comparisons(
+        tuple((_name(point), big.change(point, since=small.unpruned)) for point in fitting if point is not main)
+    )
     return Finding(
-        f"At which (K, R) does {big.model} cost what {small.model} costs, and who answers better there?",
-        f"At {_name(main)}; {told}: {percent(big.score(main).share)} against "
-        f"{percent(small.score(small.unpruned).share)} of {change.asked:,} questions, {_said(change)}."
-        + (f" At the same cost {', and '.join(clear)}." if clear else ""),
-        f"Cost is that of all decoder layers together, by the paper's formula: {big.model}'s is "
-        f"{percent(main.paper_prefill_flops / small.unpruned.paper_prefill_flops)} of {small.model}'s there; with vision "
-        f"tower and answer, exact count, {percent(main.total_flops / small.unpruned.total_flops)}. Without FastV "
-        f"{big.model}'s score less {small.model}'s is {_said(ahead, p=False)}; pruning that far changes {big.model}'s by "
-        f"{_said(big.change(main), p=False)}." + (f" At its cost for other K: {rest}." if rest else ""),
+        f"At equal cost, does {big.model} with FastV answer better than {small.model}?",
+        sentence + _elsewhere(others, big.model, small.model),
+        _equal_cost_detail(small, big, main, others),
     )
 
 
-def _dearest(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
+def _elsewhere(others: Comparisons, big: str, small: str) -> str:
+    """Who is ahead at other K of the same cost."""
+    ahead = [
+        f"{model} is significantly better at {_in_a_row([name for name, _ in found])}"
+        for model, found in ((big, others.better), (small, others.worse))
+        if found
+    ]
+    return f" At other K of the same cost {', and '.join(ahead)}." if ahead else ""
+
+
+def _equal_cost_detail(small: Measured, big: Measured, main: MeasuredPoint, others: Comparisons) -> str:
+    cost = main.paper_prefill_flops / small.unpruned.paper_prefill_flops
+    exact = main.total_flops / small.unpruned.total_flops
+    detail = (
+        f"Cost: FLOPs of all decoder layers by the paper's formula, {percent(cost)} of {small.model}'s; with vision tower "
+        f"and answer, exact count, {percent(exact)}. Without FastV {big.model} differs from {small.model} by "
+        f"{_said(big.change(big.unpruned, since=small.unpruned))}; pruning changes {big.model} by {_said(big.change(main))}."
+    )
+    return f"{detail} At other K of the same cost: {_listed(others.named)}." if others.named else detail
+
+
+def _least_pruned(one: Measured, k: int, limit: float) -> MeasuredPoint | None:
     """The least pruned point at K that costs no more than ``limit``."""
+    method = "fastv" if k else "random"  # before layer 0 there is no attention
     fits = [
-        point
-        for point in one.pruned
-        if point.k == k and point.method == ("fastv" if k else "random") and point.paper_prefill_flops <= limit
+        point for point in one.pruned if point.k == k and point.method == method and point.paper_prefill_flops <= limit
     ]
     return max(fits, key=lambda point: point.paper_prefill_flops, default=None)
 
 
 def _against_random(one: Measured) -> Finding | None:
-    told = {
-        whose: _told_apart(one, method)
-        for method, whose in (("fastv", "the last token's"), ("fastv_mean", "all tokens'"))
-    }
-    told = {whose: kinds for whose, kinds in told.items() if any(kinds.values())}
-    sentences = [
-        f"ranking by {whose} attention wins at {len(kinds['better'])}, loses at {len(kinds['worse'])}, and cannot "
-        f"be told from it at {len(kinds['neither'])}"
-        for whose, kinds in told.items()
-    ]
-    details = [
-        f"By {whose} attention, {how}: {_listed(kinds[how])}."
-        for whose, kinds in told.items()
-        for how in ("better", "worse")
-        if kinds[how]
-    ]
-    compared = sum(map(len, next(iter(told.values()), {}).values()))
-    return (
-        Finding(
-            f"Does attention choose better than chance on {one.model}?",
-            f"Against dropping as many at random, at {compared} (K, R): {'; '.join(sentences)}.",
-            " ".join(details),
-        )
-        if told
-        else None
-    )
-
-
-def _told_apart(one: Measured, method: str) -> dict[str, list[tuple[MeasuredPoint, Change]]]:
-    """Where a ranking is better than dropping at random, where worse, and where neither can be told."""
-    pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.method == method]
-    changes = [(point, one.change(point, since=random)) for point, random in pairs if random]
-    return {
-        "better": [(point, change) for point, change in changes if change.low > 0],
-        "worse": [(point, change) for point, change in changes if change.high < 0],
-        "neither": [(point, change) for point, change in changes if not change.is_clear],
-    }
-
-
-def _listed(some: list[tuple[MeasuredPoint, Change]]) -> str:
-    return "; ".join(f"{_name(point)} {_said(change, p=False)}" for point, change in some)
-
-
-def _finds_things(model: str, points: Sequence[KeptThings]) -> Finding | None:
-    """Why attention chooses well at one K and badly at another: whether it looks at the things there."""
-    draws = {point.k: point for point in points if point.method == "random"}
-    last, mean = (
-        [point for point in points if point.method == method and point.k in draws] for method in ("fastv", "fastv_mean")
-    )
-    if not (last and mean):
+    """Whether each method selects better than chance, at every (K, R) where both were measured."""
+    compared = {name: found for name in METHODS if name != "random" and (found := _since_random(one, name)).named}
+    if not compared:
         return None
-    what = "half" if last[0].r == 0.5 else percent(1 - last[0].r)
-    drawn, lost = (
-        _in_a_row(sorted({percent(getattr(point, share)) for point in draws.values()}))
-        for share in ("kept_share", "lost_share")
-    )
-    worse = ([point for point in some if _lost(point).low > _lost(draws[point.k]).high] for some in (last, mean))
-    losing = [
-        f"what {whom} to most ({_at_each(some, 'lost_share')})"
-        for whom, some in zip((_LAST_TOKEN, _ALL_TOKENS), worse)
-        if some
+    parts = [f"{METHODS[name].label}: {_counted(found)}" for name, found in compared.items()]
+    details = [
+        f"{METHODS[name].label}, {how}: {_listed(changes)}."
+        for name, found in compared.items()
+        for how, changes in (("better", found.better), ("worse", found.worse))
+        if changes
     ]
     return Finding(
-        f"Does attention find the things on {model}?",
-        f"Of the patches that things cover, the {what} of the visual tokens that {_LAST_TOKEN} to most holds "
-        f"{_at_each(last, 'kept_share')}; one drawn at random holds {drawn}.",
-        f"That which {_ALL_TOKENS} to most holds {_at_each(mean, 'kept_share')}. Of the things, {lost} lose nine tenths of "
-        "their patches or more where it is drawn at random"
-        + (f"; more do in {' and in '.join(losing)}." if losing else ", and nowhere clearly more do."),
+        f"Does attention select better than random on {one.model}?",
+        f"{'; '.join(parts)}.",
+        " ".join(details),
     )
 
 
-def _at_each(points: Sequence[KeptThings], share: str) -> str:
-    return _in_a_row([f"{percent(getattr(point, share))} at K={point.k}" for point in points])
+def _since_random(one: Measured, method: str) -> Comparisons:
+    pairs = [(point, one.point(point.k, point.r, "random")) for point in one.pruned if point.method == method]
+    return Comparisons(tuple((_name(point), one.change(point, since=random)) for point, random in pairs if random))
+
+
+def _counted(found: Comparisons) -> str:
+    """``significantly better at 2 of 16 settings, worse at 3, no significant difference at 11``"""
+    better, worse, all_ = len(found.better), len(found.worse), len(found.named)
+    return (
+        f"significantly better at {better} of {all_} settings, worse at {worse}, no significant difference at "
+        f"{all_ - better - worse}"
+    )
+
+
+def _listed(some: Sequence[tuple[str, Change]]) -> str:
+    return "; ".join(f"{name} {_said(change)}" for name, change in some)
+
+
+def _objects_kept(model: str, listed: Sequence[KeptThings]) -> Finding | None:
+    """Whether the kept tokens show the objects."""
+    by_method = {name: [point for point in listed if point.method == name] for name in METHODS}
+    draws = {point.k: point for point in by_method.pop("random")}
+    shown = {name: [point for point in some if point.k in draws] for name, some in by_method.items()}
+    shown = {name: some for name, some in shown.items() if some}
+    if not shown or not draws:
+        return None
+    r = next(iter(draws.values())).r
+    drawn, lost = (_range(share(point) for point in draws.values()) for share in (_kept_share, _lost_share))
+    parts = [f"{METHODS[name].label} {_at_each(some, _kept_share)}" for name, some in shown.items()]
+    losing = [
+        f"{METHODS[name].label} ({_at_each(worse, _lost_share)})"
+        for name, some in shown.items()
+        if (worse := [point for point in some if _lost(point).low > _lost(draws[point.k]).high])
+    ]
+    return Finding(
+        f"Do the kept tokens show the objects on {model}?",
+        f"Share of the objects' patches kept at R={percent(r)}: {'; '.join(parts)}; random {drawn}.",
+        f"Objects that lose at least nine tenths of their patches: random {lost}; "
+        + (f"significantly more with {' and '.join(losing)}." if losing else "significantly more with no method."),
+    )
+
+
+def _kept_share(point: KeptThings) -> float:
+    return point.kept_share
+
+
+def _lost_share(point: KeptThings) -> float:
+    return point.lost_share
+
+
+def _range(shares: Iterable[float]) -> str:
+    """From the least to the most, in percent."""
+    found = list(shares)
+    low, high = percent(min(found)), percent(max(found))
+    return low if low == high else f"{low} to {high}"
+
+
+def _at_each(some: Sequence[KeptThings], share: Callable[[KeptThings], float]) -> str:
+    return _in_a_row([f"{percent(share(point))} at K={point.k}" for point in some])
 
 
 def _lost(point: KeptThings) -> Score:
-    return Score.of([True] * point.lost + [False] * (point.things - point.lost))
+    return Score.counted(point.lost, point.things)
 
 
-def _in_a_row(parts: list[str]) -> str:
+def _in_a_row(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _name(point: MeasuredPoint) -> str:
-    return f"K={point.k}, R={percent(point.r)}" + (" (at random)" if point.k == 0 else "")
+    return f"K={point.k}, R={percent(point.r)}" + (" (random)" if point.k == 0 else "")
 
 
-def _said(change: Change, p: bool = True) -> str:
-    """``−1.2 points (−2.5 to +0.1, p=0.08)``"""
-    test = f", p={change.p:.2g}" if p else ""
-    return f"{points(change.share)} points ({points(change.low)} to {points(change.high)}{test})"
+def _said(change: Change) -> str:
+    """``−1.2 points, 95% CI −2.5 to +0.1``"""
+    return f"{points(change.share)} points, 95% CI {points(change.low)} to {points(change.high)}"

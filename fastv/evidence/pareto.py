@@ -89,6 +89,20 @@ def available(axis: str, benchmark: str) -> str | None:
     return None
 
 
+def benchmark_for(axis: str, benchmark: str) -> str:
+    """The score to show over a cost: ``benchmark``, or the first that has points over it."""
+    if available(axis, benchmark) is None:
+        return benchmark
+    return next((other for other in BENCHMARKS if available(axis, other) is None), benchmark)
+
+
+def axis_for(benchmark: str, axis: str) -> str:
+    """The cost to show a score over: ``axis``, or the first that has points with it."""
+    if available(axis, benchmark) is None:
+        return axis
+    return next((other for other in AXES if available(other, benchmark) is None), axis)
+
+
 def axis_title(axis: str, benchmark: str) -> str:
     """The title of the cost axis, with its convention."""
     if benchmark != SCENES:

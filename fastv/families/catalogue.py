@@ -6,20 +6,22 @@ are commits of the hub, so that what was tried is what is fetched, and their siz
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastv.errors import ModelLoadError
+from fastv.errors import FastVError, ModelLoadError
 from fastv.families.base import ModelEntry
 from fastv.families.config_reader import read_shape
 from fastv.families.llava import VICUNA_PROMPT, VISUAL_SPAN
 from fastv.families.registry import FAMILIES
+from fastv.families.shapes import ModelShape
 from fastv.paths import ASSETS
 
-__all__ = ["CATALOGUE", "DEFAULT", "REFERENCE_CONFIGS", "ModelEntry", "find"]
+__all__ = ["CATALOGUE", "DEFAULT", "REFERENCE_CONFIGS", "ModelEntry", "find", "known_shape"]
 
 DEFAULT = "mini-7"
 _EMBEDDED = ASSETS / "models"
@@ -81,3 +83,17 @@ def find(name: str | os.PathLike[str]) -> ModelEntry:
     raise ModelLoadError(
         f"There is no model “{name}”: choose one of {keys}, or give a model folder or a hub id (owner/name)."
     )
+
+
+def known_shape(entry: ModelEntry) -> ModelShape | None:
+    """A model's sizes as far as this machine knows them without a download: published ones, or those in its folder.
+
+    None where they are not at hand, or of a kind whose costs are not known.
+    """
+    try:
+        if entry.config is not None:
+            return read_shape(entry.config)
+        path = Path(entry.source, "config.json")
+        return read_shape(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    except (FastVError, ValueError, OSError):
+        return None

@@ -31,7 +31,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def explanation(error: Exception, entry: ModelEntry, dtype: str) -> str:
+def load_error_message(error: Exception, entry: ModelEntry, dtype: str) -> str:
     """What a person is told when loading a model in ``dtype`` raised this error of some library."""
     chain = list(_chain(error))
     if any(is_out_of_memory(one) for one in chain):

@@ -11,14 +11,14 @@ from huggingface_hub.errors import DryRunError
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.memory_fit import gb
-from fastv.loading.progress import Follower
+from fastv.loading.progress import LoadObserver
 
 _SECONDS_TO_ANSWER = 10
 # What loading reads: no weights in other formats, no folders of other tools.
 _FILES = {"allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"], "ignore_patterns": ["*/*"]}
 
 
-def config_folder(entry: ModelEntry) -> Path:
+def fetch_config(entry: ModelEntry) -> Path:
     """A folder that has the model's config.json, and not yet more. Raises what huggingface_hub raises."""
     folder = Path(entry.source)
     if entry.embedded and not folder.is_dir():
@@ -38,7 +38,7 @@ def config_folder(entry: ModelEntry) -> Path:
     return Path(hf_hub_download(entry.repository, "config.json", revision=entry.revision)).parent
 
 
-def files_folder(entry: ModelEntry, follower: Follower) -> Path:
+def fetch_files(entry: ModelEntry, observer: LoadObserver) -> Path:
     """The folder with all files that loading reads, fetched where they are missing.
 
     Raises ModelLoadError when the disk has no room for them, Stopped, and what huggingface_hub raises.
@@ -47,14 +47,14 @@ def files_folder(entry: ModelEntry, follower: Follower) -> Path:
         return Path(entry.source)
     where = {"repo_id": entry.repository, "revision": entry.revision, **_FILES}
     try:
-        files = snapshot_download(**where, dry_run=True, tqdm_class=follower.download_bar(0))
+        files = snapshot_download(**where, dry_run=True, tqdm_class=observer.download_bar(0))
     except DryRunError:  # the hub cannot be reached: what is in the cache has to do
         return Path(snapshot_download(**where, local_files_only=True))
     missing = sum(file.file_size for file in files if file.will_download)
     if missing:
         _check_disk(entry, missing)
-        follower.step("downloading", 0, missing)
-    return Path(snapshot_download(**where, tqdm_class=None if follower.absent else follower.download_bar(missing)))
+        observer.step("downloading", 0, missing)
+    return Path(snapshot_download(**where, tqdm_class=observer.download_bar(missing) if observer.is_needed else None))
 
 
 def _check_disk(entry: ModelEntry, missing: int) -> None:

@@ -6,44 +6,42 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
-from fastv.costs import memory
+from fastv.costs.memory import DTYPES as _DTYPES
 from fastv.errors import ModelLoadError, UnsupportedModelError
 from fastv.families.base import Family
 from fastv.families.catalogue import ModelEntry, find
 from fastv.families.config_reader import read_shape
 from fastv.families.registry import family_for, family_of, model_types
 from fastv.families.shapes import ModelShape
-from fastv.loading.error_messages import explanation, first_line, is_out_of_memory
-from fastv.loading.hub import config_folder, files_folder
-from fastv.loading.machine_memory import Room
-from fastv.loading.memory_fit import auto_dtype
+from fastv.loading.error_messages import first_line, is_out_of_memory, load_error_message
+from fastv.loading.hub import fetch_config, fetch_files
+from fastv.loading.machine_memory import MachineMemory
+from fastv.loading.memory_fit import QUANTIZED, HeldBytes, plan_load
 from fastv.loading.precision import (
-    QUANTIZED,
     check_device,
     check_packages,
-    entry_device,
     free_memory,
-    held_in,
-    keywords,
+    from_pretrained_arguments,
+    input_device,
     own_dtype,
-    placed,
+    quantized_dtype,
     use_plain_kernels,
 )
-from fastv.loading.progress import Follower, LoadProgress
+from fastv.loading.progress import LoadObserver, LoadProgress
 from fastv.worker import Stopped
 
 __all__ = ["DTYPES", "LoadProgress", "LoadedModel", "free_memory", "is_out_of_memory", "load"]
 
 logger = logging.getLogger(__name__)
 
-DTYPES = ("auto", *memory.DTYPES)
+DTYPES = ("auto", *_DTYPES)
 _ONE_AT_A_TIME = threading.Lock()  # two loads at once would both count on the same free memory
 
 
@@ -51,8 +49,18 @@ _ONE_AT_A_TIME = threading.Lock()  # two loads at once would both count on the s
 class LoadedModel:
     """A model in eval mode with all that is needed to ask it something.
 
-    device: where its inputs go. dtype: how it was loaded, one of DTYPES but never "auto". lock: held by whoever runs
-    the model.
+    Parameters
+    ----------
+    entry
+        What it is in the catalogue.
+    model, processor, family
+        The model, what prepares its inputs, and what its family does differently.
+    device
+        Where its inputs go.
+    dtype
+        How it was loaded, one of DTYPES but never "auto".
+    lock
+        Held while the model runs.
     """
 
     entry: ModelEntry
@@ -63,6 +71,11 @@ class LoadedModel:
     dtype: str
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
+    @property
+    def shape(self) -> ModelShape | None:
+        """The sizes that its costs are computed from; None where its tower or decoder is of a kind not known."""
+        return _shape(self.model.config)
+
 
 def load(
     name: str | PathLike[str],
@@ -71,26 +84,51 @@ def load(
     *,
     report: Callable[[LoadProgress], None] | None = None,
     stopped: Callable[[], bool] | None = None,
+    held: HeldBytes | None = None,
+    evict: Callable[[tuple[str, ...]], None] | None = None,
 ) -> LoadedModel:
     """Load a model by catalogue key, folder or hub id, fetching what is not on this machine yet.
 
-    dtype: one of DTYPES; "auto" is the checkpoint's own 16-bit type on a GPU, and on a CPU float32, or bfloat16 where
-    only that fits. "8bit" and "4bit" (NF4) quantize the decoder's layers and need the packages bitsandbytes and
-    accelerate. device: "auto" (a CUDA GPU if there is one, several or GPU and RAM together when one is too small),
-    "cpu", "cuda", "cuda:1", ... report: told how far it is, from any thread, in place of progress bars on stderr.
-    stopped: asked all along whether to end; what has arrived stays on the disk.
+    Parameters
+    ----------
+    name
+        A key of the catalogue, a folder, or a hub id, "owner/name" or "owner/name@revision".
+    dtype
+        One of DTYPES; "auto" is the checkpoint's own 16-bit type on a GPU, and on a CPU float32, or bfloat16 where only
+        that fits. "8bit" and "4bit" (NF4) quantize the decoder's layers and need the packages bitsandbytes and
+        accelerate.
+    device
+        "auto" (a CUDA GPU if there is one, several or GPU and RAM together when one is too small), "cpu", "cuda",
+        "cuda:1", ...
+    report
+        Told how far it is, from any thread, in place of progress bars on stderr.
+    stopped
+        Asked all along whether to end; what has arrived stays on the disk.
+    held
+        What other models in memory hold, by name; those are dropped where this one needs their memory.
+    evict
+        Called with the names of those that have to go, once all files are there and before weights are read.
 
-    Raises ModelLoadError, with what to do about it, and Stopped; nothing half-loaded is left in memory then.
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    ModelLoadError
+        With what to do about it. Nothing half-loaded is left in memory then.
+    Stopped
+        When ``stopped`` said so.
     """
     entry = find(name)
     if dtype not in DTYPES:
         raise ModelLoadError(f"There is no dtype “{dtype}”: choose one of {', '.join(DTYPES)}.")
     check_device(device := str(device))
-    follower = Follower(report, stopped)
+    observer = LoadObserver(report, stopped)
     problem: Exception
     try:
-        with _turn(follower):
-            return _Load(entry, dtype, device, follower).run()
+        with _turn(observer):
+            return _Load(entry, dtype, device, observer, held or {}, evict).run()
     except ModelLoadError as error:
         problem = ModelLoadError(str(error))
     except Exception as error:  # whatever the libraries raise, a person needs a sentence
@@ -98,51 +136,58 @@ def load(
         if isinstance(error, Stopped) or (stopped and stopped()):  # a transfer cut off fails in its own way
             problem = Stopped(f"Loading {entry.name} was stopped. What was fetched so far stays on the disk.")
         else:
-            problem = ModelLoadError(explanation(error, entry, dtype))
+            problem = ModelLoadError(load_error_message(error, entry, dtype))
     # Outside the handlers: an error that is still held keeps its frames, and in them the weights loaded so far.
     free_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     raise problem
 
 
 @contextmanager
-def _turn(follower: Follower) -> Iterator[None]:
+def _turn(observer: LoadObserver) -> Iterator[None]:
     """Waits for other loads to end. Raises Stopped."""
     while not _ONE_AT_A_TIME.acquire(timeout=0.1):
-        follower.check()
+        observer.check_stopped()
     try:
         yield
     finally:
         _ONE_AT_A_TIME.release()
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Load:
     """One call of ``load``: what was asked for."""
 
     entry: ModelEntry
     dtype: str
     device: str
-    follower: Follower
+    observer: LoadObserver
+    held: HeldBytes
+    evict: Callable[[tuple[str, ...]], None] | None
 
     def run(self) -> LoadedModel:
-        config = self._config(config_folder(self.entry))
-        family = family_for(config.model_type)
-        room, own, shape = Room.here(), own_dtype(config), _shape(config)
-        if self.device == "cpu":
-            room = replace(room, gpus=())
-        held = held_in(config, self.entry.name)
-        if held and self.dtype not in ("auto", held):
-            raise ModelLoadError(f"The weights of {self.entry.name} are in {held} already: choose the dtype auto.")
-        if held:
-            self.dtype = held
-        elif self.dtype == "auto":
-            self.dtype = own if self.device.startswith("cuda") else auto_dtype(self.entry, room, own, shape)
-        check_packages(self.dtype)
-        where = placed(self.entry, self.dtype, self.device, room, shape)
-        folder = files_folder(self.entry, self.follower)
+        config, family = self._config(fetch_config(self.entry))
+        own, quantized = own_dtype(config), quantized_dtype(config, self.entry.name)
+        if quantized and self.dtype not in ("auto", quantized):
+            raise ModelLoadError(f"The weights of {self.entry.name} are in {quantized} already: choose the dtype auto.")
+        plan = plan_load(
+            self.entry,
+            quantized or self.dtype,
+            MachineMemory.here(),
+            device=self.device,
+            shape=_shape(config),
+            own_dtype=own,
+            held=self.held,
+        )
+        check_packages(self.entry.name, plan)
+        folder = fetch_files(self.entry, self.observer)
         processor = self._processor(folder, config, family)
         self._check_prompt(processor, family)
-        with self.follower.reading_weights():
+        if plan.evict and self.evict:
+            self.evict(plan.evict)
+        arguments = from_pretrained_arguments(
+            plan.dtype, plan.placement, MachineMemory.here(), own, family.unquantized, bool(quantized)
+        )
+        with self.observer.reading_weights():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 config=config,
@@ -150,7 +195,7 @@ class _Load:
                 use_safetensors=True,
                 output_loading_info=True,
                 trust_remote_code=False,
-                **keywords(self.dtype, where, room, own, family.unquantized, bool(held)),
+                **arguments,
             )
         if found["missing_keys"]:
             names = sorted(found["missing_keys"])
@@ -158,22 +203,23 @@ class _Load:
                 f"The checkpoint of {self.entry.name} lacks {len(names)} weights, {names[0]} for one: fetch it again."
             )
         model.eval()
-        device = entry_device(model)
-        if self.dtype in QUANTIZED:
+        device = input_device(model)
+        if plan.dtype in QUANTIZED:
             use_plain_kernels(model)
             # What this processor or these sizes cannot do shows in the first call alone.
             with torch.inference_mode():
                 model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=device))
-        return LoadedModel(self.entry, model, processor, family_of(model), device, self.dtype)
+        return LoadedModel(self.entry, model, processor, family_of(model), device, plan.dtype)
 
-    def _config(self, folder: Path) -> PreTrainedConfig:
+    def _config(self, folder: Path) -> tuple[PreTrainedConfig, Family]:
         settings, _ = PreTrainedConfig.get_config_dict(folder)
-        if family_for(kind := settings.get("model_type")) is None:
+        family = family_for(model_type := settings.get("model_type"))
+        if family is None:
             raise ModelLoadError(
-                f"{self.entry.name} is a model of type “{kind}”, which FastV does not know: choose "
+                f"{self.entry.name} is a model of type “{model_type}”, which FastV does not know: choose "
                 f"one of type {model_types()}."
             )
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False), family
 
     def _processor(self, folder: Path, config: PreTrainedConfig, family: Family) -> ProcessorMixin:
         advice = (

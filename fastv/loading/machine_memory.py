@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
-import torch
 
 RAM = "ram"  # beside GPU numbers, where bytes can lie
 
@@ -21,7 +20,7 @@ _CGROUP_FOLDER = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU's memory."""
+    """One GPU's memory, in bytes."""
 
     name: str
     bytes: int
@@ -29,15 +28,18 @@ class Gpu:
 
 
 @dataclass(frozen=True)
-class Room:
-    """A machine's memory, and what is free of it."""
+class MachineMemory:
+    """A machine's memory, and what is free of it, in bytes."""
 
     ram_bytes: int
     free_ram_bytes: int
     gpus: tuple[Gpu, ...] = ()
 
     @classmethod
-    def here(cls) -> Room:
+    def here(cls) -> MachineMemory:
+        """This machine's memory now."""
+        import torch
+
         gpus = []
         for number in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(number)
@@ -45,17 +47,38 @@ class Room:
         return cls(*_ram(), tuple(gpus))
 
     @property
-    def emptied(self) -> Room:
+    def emptied(self) -> MachineMemory:
         """The machine with nothing in its memory but what the system and the GPU's driver keep for themselves."""
         gpus = tuple(replace(gpu, free_bytes=max(gpu.free_bytes, int(gpu.bytes * 0.95))) for gpu in self.gpus)
-        return Room(self.ram_bytes, max(self.free_ram_bytes, int(self.ram_bytes * 0.9)), gpus)
+        return replace(self, free_ram_bytes=max(self.free_ram_bytes, int(self.ram_bytes * 0.9)), gpus=gpus)
 
-    def with_freed(self, freed: Mapping[int | str, int]) -> Room:
-        """The machine once these bytes are given back; keys are RAM or a GPU's number."""
+    def limited_to(self, device: str) -> MachineMemory:
+        """What a model on ``device`` ("auto", "cpu", "cuda", "cuda:1", ...) may use; GPUs keep their numbers."""
+        if device == "auto":
+            return self
+        if device == "cpu":
+            return replace(self, gpus=())
+        chosen = gpu_number(device)
+        gpus = tuple(gpu if number == chosen else replace(gpu, free_bytes=0) for number, gpu in enumerate(self.gpus))
+        return MachineMemory(0, 0, gpus)
+
+    def with_freed(self, freed: Mapping[int | str, int]) -> MachineMemory:
+        """The machine once these bytes are given back.
+
+        Parameters
+        ----------
+        freed
+            Bytes by place, which is RAM or a GPU's number.
+        """
         gpus = tuple(
             replace(gpu, free_bytes=gpu.free_bytes + freed.get(number, 0)) for number, gpu in enumerate(self.gpus)
         )
-        return Room(self.ram_bytes, self.free_ram_bytes + freed.get(RAM, 0), gpus)
+        return replace(self, free_ram_bytes=self.free_ram_bytes + freed.get(RAM, 0), gpus=gpus)
+
+
+def gpu_number(device: str) -> int:
+    """The GPU of a device "cuda" or "cuda:1"."""
+    return int(device.partition(":")[2] or 0)
 
 
 def _ram() -> tuple[int, int]:

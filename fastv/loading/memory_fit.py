@@ -1,32 +1,33 @@
-"""Whether a model fits a machine, said before anything is downloaded, and what has to go before it can be loaded.
+"""How a model is loaded into the memory a machine has: in which precision, onto which devices, and what goes before.
 
-All of it is arithmetic over a ``Room``: what a machine has and what is free of it. Bytes are bytes; "GB" in sentences
-are 10**9 of them.
+``plan_load`` is the one decision on all three. All of it is arithmetic over a ``MachineMemory``, done before anything
+is downloaded. Sizes are bytes; "GB" in sentences are 10**9 of them. No torch.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from fastv.costs.configs import known
 from fastv.costs.memory import kv_cache_bytes, parameter_bytes
-from fastv.errors import FastVError, ModelLoadError
-from fastv.families.catalogue import ModelEntry
-from fastv.families.config_reader import read_shape
+from fastv.errors import ModelLoadError
+from fastv.families.catalogue import ModelEntry, known_shape
 from fastv.families.shapes import ModelShape
-from fastv.loading.machine_memory import Room
+from fastv.loading.machine_memory import RAM, MachineMemory, gpu_number
 
-_QUANTIZED_SHARE = 0.9  # of several devices' memory that transformers fills with quantized weights
+QUANTIZED = ("8bit", "4bit")
 SPREAD_SPARE_BYTES = 1_000_000_000  # left free on each of several devices: layers are not cut to fill them
+_QUANTIZED_SHARE = 0.9  # of several devices' memory that transformers fills with quantized weights
 _TEXT_TOKENS = 512  # of question and answer, for which the KV cache needs room beside the visual tokens
 _GPU_SIZES_GB = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 141, 192)
 
+#: Bytes that each model in memory holds, by place: name -> {RAM or a GPU's number: bytes}.
+HeldBytes = Mapping[str, Mapping[int | str, int]]
+
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a model's weights go: GPUs by number, none for the CPU; offload: what the GPUs cannot hold waits in RAM."""
 
     gpus: tuple[int, ...] = ()
@@ -37,59 +38,160 @@ class Place:
         """Lower is faster: one GPU, several, GPUs with offload, the CPU."""
         return 3 if not self.gpus else 2 if self.offload else len(self.gpus) > 1
 
-
-def shape_at_hand(entry: ModelEntry) -> ModelShape | None:
-    """A model's sizes as far as this machine knows them without a download; None when it does not."""
-    if entry.key in known():
-        return known()[entry.key]
-    config = Path(entry.source, "config.json")
-    try:
-        return read_shape(json.loads(config.read_text(encoding="utf-8"))) if config.is_file() else None
-    except (FastVError, ValueError, OSError):
-        return None
+    @property
+    def is_spread(self) -> bool:
+        """Whether the weights lie on more than one device."""
+        return len(self.gpus) > 1 or self.offload
 
 
-def need(entry: ModelEntry, dtype: str, shape: ModelShape | None = None) -> int | None:
-    """Bytes of a model's weights in ``dtype`` (one of footprint.DTYPES) and of the KV cache of a usual prompt.
+@dataclass(frozen=True)
+class LoadPlan:
+    """How a model is loaded.
 
-    shape: where it is known already. None when the sizes are not known.
+    Parameters
+    ----------
+    dtype
+        The precision, one of ``costs.memory.DTYPES``.
+    placement
+        Where the weights go.
+    needed_bytes
+        Weights and KV cache; None where the model's sizes are not known.
+    evict
+        Names of the models in memory that have to go before.
     """
-    shape = shape or shape_at_hand(entry)
+
+    dtype: str
+    placement: Placement
+    needed_bytes: int | None = None
+    evict: tuple[str, ...] = ()
+
+
+def plan_load(
+    entry: ModelEntry,
+    dtype: str,
+    memory: MachineMemory,
+    *,
+    device: str = "auto",
+    shape: ModelShape | None = None,
+    own_dtype: str = "float16",
+    held: HeldBytes | None = None,
+) -> LoadPlan:
+    """Decide in which precision and where a model is loaded, and which others have to go: as few as possible.
+
+    Parameters
+    ----------
+    entry
+        The model.
+    dtype
+        One of ``costs.memory.DTYPES``, or "auto": on a GPU the checkpoint's own 16-bit type; on a CPU float32, or
+        bfloat16 where only that fits. Never a quantized one, which would change answers.
+    memory
+        What is free now.
+    device
+        "auto" for the fastest place there is, "cpu", "cuda" or "cuda:1", ...
+    shape
+        The model's sizes where they have been read already.
+    own_dtype
+        The 16-bit type of the checkpoint.
+    held
+        What those of the models in memory hold that may go. One goes too where the new model would otherwise land in
+        a slower place.
+
+    Raises
+    ------
+    ModelLoadError
+        Where the model does not fit even then: some systems would end the whole program instead.
+    """
+    allowed = memory.limited_to(device)
+    places = {RAM, *range(len(allowed.gpus))} if device == "auto" else {RAM if device == "cpu" else gpu_number(device)}
+    freeable = {
+        name: {place: size for place, size in sizes.items() if place in places} for name, sizes in (held or {}).items()
+    }
+    emptied = _without(freeable, freeable, allowed)
+    shape = shape or known_shape(entry)
+    if dtype == "auto":
+        dtype = own_dtype if device.startswith("cuda") else _auto_dtype(entry, shape, emptied, own_dtype)
+    needed = required_bytes(entry, dtype, shape)
+    if device == "auto":
+        asked = Placement((0,)) if memory.gpus else Placement()
+    else:
+        asked = Placement(() if device == "cpu" else (gpu_number(device),))
+    if needed is None:  # all the memory there can be, then
+        return LoadPlan(dtype, asked, None, tuple(freeable))
+    quantized = dtype in QUANTIZED
+    best = find_placement(needed, emptied, quantized=quantized)
+    if best is None:
+        raise ModelLoadError(_too_large(entry, dtype, needed, emptied, shape))
+    evict = sorted(freeable, key=lambda name: sum(freeable[name].values()))
+    for name in tuple(evict):  # the small ones are worth least when freed, so they are the first to be spared
+        others = [other for other in evict if other != name]
+        spared = find_placement(needed, _without(freeable, others, allowed), quantized=quantized)
+        if spared is not None and spared.rank <= best.rank:
+            evict, best = others, spared
+    return LoadPlan(dtype, best if device == "auto" else asked, needed, tuple(evict))
+
+
+def _without(held: HeldBytes, names: Any, memory: MachineMemory) -> MachineMemory:
+    for name in names:
+        memory = memory.with_freed(held[name])
+    return memory
+
+
+def _auto_dtype(entry: ModelEntry, shape: ModelShape | None, memory: MachineMemory, own_dtype: str) -> str:
+    needed = required_bytes(entry, own_dtype, shape)
+    if memory.gpus and (needed is None or find_placement(needed, memory) != Placement()):
+        return own_dtype
+    needed = required_bytes(entry, "float32", shape)
+    return "float32" if needed is None or needed <= memory.free_ram_bytes else "bfloat16"
+
+
+def _too_large(entry: ModelEntry, dtype: str, needed: int, memory: MachineMemory, shape: ModelShape | None) -> str:
+    free = max(memory.free_ram_bytes, sum(gpu.free_bytes for gpu in memory.gpus))
+    smallest = required_bytes(entry, "4bit", shape)
+    lower = smallest is not None and find_placement(smallest, memory, quantized=True) is not None
+    return (
+        f"{entry.name} in {dtype} needs {gb(needed)} of memory and {gb(free)} are free: choose {smaller(dtype, lower)}."
+    )
+
+
+def required_bytes(entry: ModelEntry, dtype: str, shape: ModelShape | None = None) -> int | None:
+    """Bytes of a model's weights in ``dtype`` and of the KV cache of a usual prompt; None where its sizes are not known.
+
+    Parameters
+    ----------
+    dtype
+        One of ``costs.memory.DTYPES``.
+    shape
+        The model's sizes where they have been read already.
+    """
+    shape = shape or known_shape(entry)
     if shape is None:
         return None
     lengths = (entry.visual_tokens + _TEXT_TOKENS,) * shape.decoder.layers
     return parameter_bytes(shape, dtype) + kv_cache_bytes(shape.decoder, lengths, dtype)
 
 
-def place(needed: int, room: Room, *, quantized: bool = False) -> Place | None:
-    """The fastest place with that many bytes free, None when there is none.
+def find_placement(needed: int, memory: MachineMemory, *, quantized: bool = False) -> Placement | None:
+    """The fastest place with so many bytes free, None where there is none.
 
-    quantized: weights of 4 or 8 bits run where they lie, so that none of them can wait in RAM for a GPU.
+    Parameters
+    ----------
+    quantized
+        Weights of 4 or 8 bits run where they lie, so that none of them can wait in RAM for a GPU.
     """
-    free = [gpu.free_bytes for gpu in room.gpus]
-    for number, memory in enumerate(free):
-        if needed <= memory:
-            return Place((number,))
-    everywhere, together = tuple(range(len(free))), sum(max(memory - SPREAD_SPARE_BYTES, 0) for memory in free)
+    free = [gpu.free_bytes for gpu in memory.gpus]
+    for number, size in enumerate(free):
+        if needed <= size:
+            return Placement((number,))
+    everywhere = tuple(range(len(free)))
+    together: float = sum(max(size - SPREAD_SPARE_BYTES, 0) for size in free)
     if quantized:
         together *= _QUANTIZED_SHARE
     if len(free) > 1 and needed <= together:
-        return Place(everywhere)
-    if together and not quantized and needed <= together + room.free_ram_bytes:
-        return Place(everywhere, offload=True)
-    return Place() if needed <= room.free_ram_bytes else None
-
-
-def auto_dtype(entry: ModelEntry, room: Room, own: str = "float16", shape: ModelShape | None = None) -> str:
-    """The precision to load in when none was asked for; never a quantized one, which changes answers.
-
-    own: the 16-bit type of the checkpoint. On a GPU that; on the CPU float32, or bfloat16 where only that fits.
-    """
-    needed = need(entry, own, shape)
-    if room.gpus and (needed is None or place(needed, room) != Place()):
-        return own
-    needed = need(entry, "float32", shape)
-    return "float32" if needed is None or needed <= room.free_ram_bytes else "bfloat16"
+        return Placement(everywhere)
+    if together and not quantized and needed <= together + memory.free_ram_bytes:
+        return Placement(everywhere, offload=True)
+    return Placement() if needed <= memory.free_ram_bytes else None
 
 
 def smaller(dtype: str, fits_in_4bit: bool = True) -> str:
@@ -99,71 +201,39 @@ def smaller(dtype: str, fits_in_4bit: bool = True) -> str:
 
 @dataclass(frozen=True)
 class Fit:
-    """``fits`` is None when a model's size is not known beforehand; ``sentence`` says it to people."""
+    """Whether a model fits; ``fits`` is None where its size is not known beforehand. ``sentence`` is for people."""
 
     fits: bool | None
     sentence: str
 
 
-def fit(entry: ModelEntry, dtype: str, room: Room) -> Fit:
-    """Whether a machine can hold a model once nothing else is in memory. dtype: one of footprint.DTYPES, or "auto"."""
-    room = room.emptied
-    dtype = auto_dtype(entry, room) if dtype == "auto" else dtype
-    needed = need(entry, dtype)
+def fit(entry: ModelEntry, dtype: str, memory: MachineMemory) -> Fit:
+    """Whether a machine can hold a model once nothing else is in memory.
+
+    Parameters
+    ----------
+    dtype
+        One of ``costs.memory.DTYPES``, or "auto".
+    """
+    memory, shape = memory.emptied, known_shape(entry)
+    if dtype == "auto":
+        dtype = _auto_dtype(entry, shape, memory, "float16")
+    needed = required_bytes(entry, dtype, shape)
     if needed is None:
         return Fit(None, f"How much memory {entry.name} needs shows in its config.json, which is fetched first.")
-    found = place(needed, room, quantized=_quantized(dtype))
+    found = find_placement(needed, memory, quantized=dtype in QUANTIZED)
     if found is None:
         gpu = next((size for size in _GPU_SIZES_GB if needed <= size * 1e9), None)
         wanted = f"a GPU with {gpu} GB or {gb(needed)} of RAM" if gpu else f"{gb(needed)} of memory"
-        sentence = f"{entry.name} in {dtype} needs {wanted}; this machine has {_has(room)}."
-        lower = need(entry, "4bit")
-        if dtype != "4bit" and place(lower, room, quantized=True):
+        sentence = f"{entry.name} in {dtype} needs {wanted}; this machine has {_sizes(memory)}."
+        smallest = required_bytes(entry, "4bit", shape)
+        if dtype != "4bit" and smallest is not None and find_placement(smallest, memory, quantized=True):
             sentence += " In 4bit it fits."
         return Fit(False, sentence)
     where = "this machine's RAM" if not found.gpus else "the GPU" if len(found.gpus) == 1 else "the GPUs together"
     if found.offload:
         where = "GPU and RAM together, and is slow there"
-    return Fit(True, f"{entry.name} in {dtype} needs {gb(needed)} and fits {where} ({_has(room)}).")
-
-
-def must_free(
-    needed: int,
-    held: Mapping[str, Mapping[int | str, int]],
-    room: Room,
-    *,
-    quantized: bool = False,
-    keep: Collection[str] = (),
-) -> tuple[str, ...]:
-    """Which of the models in memory have to go before one of ``needed`` bytes is loaded: as few as possible.
-
-    held: name -> bytes by place (RAM, or a GPU's number). A model goes too where the new one would otherwise land in
-    a slower place. keep: names that stay whatever happens. Raises ModelLoadError when even then there is no room.
-    """
-    candidates = [name for name in held if name not in keep]
-    best = place(needed, _without(held, candidates, room), quantized=quantized)
-    if best is None:
-        raise ModelLoadError(
-            f"The model needs {gb(needed)} and does not fit in memory, whatever is freed: choose a "
-            "smaller one, or a smaller dtype."
-        )
-    candidates.sort(key=lambda name: sum(held[name].values()))
-    gone = list(candidates)
-    for name in candidates:  # the small ones are worth least when freed, so they are the first to be spared
-        spared = place(needed, _without(held, [other for other in gone if other != name], room), quantized=quantized)
-        if spared is not None and spared.rank <= best.rank:
-            gone.remove(name)
-    return tuple(gone)
-
-
-def _without(held: Mapping[str, Mapping[int | str, int]], names: Collection[str], room: Room) -> Room:
-    for name in names:
-        room = room.with_freed(held[name])
-    return room
-
-
-def _quantized(dtype: str) -> bool:
-    return dtype in ("8bit", "4bit")
+    return Fit(True, f"{entry.name} in {dtype} needs {gb(needed)} and fits {where} ({_sizes(memory)}).")
 
 
 def gb(size: float) -> str:
@@ -171,9 +241,9 @@ def gb(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 5e7 else f"{size / 1e9:.2g} GB"
 
 
-def _has(room: Room) -> str:
-    ram = f"{room.ram_bytes / 1e9:.0f} GB of RAM"
-    if not room.gpus:
+def _sizes(memory: MachineMemory) -> str:
+    ram = f"{memory.ram_bytes / 1e9:.0f} GB of RAM"
+    if not memory.gpus:
         return f"{ram} and no GPU"
-    sizes = [f"{gpu.bytes / 1e9:.0f} GB" for gpu in room.gpus]
+    sizes = [f"{gpu.bytes / 1e9:.0f} GB" for gpu in memory.gpus]
     return f"{ram} and {'a GPU' if len(sizes) == 1 else f'{len(sizes)} GPUs'} with {' and '.join(sizes)}"

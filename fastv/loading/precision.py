@@ -1,4 +1,4 @@
-"""In which precision weights are held and on which devices they lie: the keywords of ``from_pretrained`` for it."""
+"""In which precision weights are held and on which devices they lie: the arguments of ``from_pretrained`` for it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ import torch
 from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 
 from fastv.errors import ModelLoadError
-from fastv.families.catalogue import ModelEntry
-from fastv.families.shapes import ModelShape
-from fastv.loading.machine_memory import RAM, Room
-from fastv.loading.memory_fit import SPREAD_SPARE_BYTES, Place, gb, need, place, smaller
+from fastv.loading.machine_memory import RAM, MachineMemory
+from fastv.loading.memory_fit import QUANTIZED, SPREAD_SPARE_BYTES, LoadPlan, Placement, smaller
 
-QUANTIZED = ("8bit", "4bit")
 _PACKED_ROWS, _PACKED_COLUMNS = 32, 64  # bitsandbytes' fast 4-bit layout for CPUs takes multiples of these
 # Said at every multiplication of a bfloat16 model in 8-bit, thousands of times an answer.
 logging.getLogger("bitsandbytes.autograd._functions").addFilter(
@@ -34,10 +31,13 @@ def own_dtype(config: PreTrainedConfig) -> str:
     return "float16"
 
 
-def held_in(config: PreTrainedConfig, name: str) -> str | None:
+def quantized_dtype(config: PreTrainedConfig, name: str) -> str | None:
     """The precision a checkpoint's weights are quantized to already, "8bit" or "4bit"; None where they are not.
 
-    Raises ModelLoadError for those quantized in another way than by bitsandbytes.
+    Raises
+    ------
+    ModelLoadError
+        For those quantized in another way than by bitsandbytes.
     """
     settings = getattr(config, "quantization_config", None)
     if settings is None:
@@ -60,63 +60,58 @@ def check_device(device: str) -> None:
         raise ModelLoadError(f"There is no GPU “{device}” that torch can use here: choose the device cpu or auto.")
 
 
-def check_packages(dtype: str) -> None:
-    """Raises ModelLoadError when quantizing to ``dtype`` lacks its packages."""
+def check_packages(name: str, plan: LoadPlan) -> None:
+    """Raises ModelLoadError where the packages are missing that quantize a model or spread it over devices."""
     missing = [package for package in ("bitsandbytes", "accelerate") if find_spec(package) is None]
-    if dtype in QUANTIZED and missing:
-        raise ModelLoadError(f"{dtype} needs {' and '.join(missing)}: install that with pip, or choose the dtype auto.")
-
-
-def placed(entry: ModelEntry, dtype: str, device: str, room: Room, shape: ModelShape | None) -> Place:
-    """Where the weights go; "auto" takes the fastest place there is.
-
-    Raises ModelLoadError for what does not fit: some systems would end the whole program instead.
-    """
-    needed = need(entry, dtype, shape)
-    if device == "cpu":
-        allowed, asked = Room(room.ram_bytes, room.free_ram_bytes), Place()
-    elif device == "auto":
-        allowed, asked = room, Place(tuple(range(len(room.gpus)))[:1])
-    else:
-        number = torch.device(device).index or 0
-        allowed, asked = Room(0, 0, room.gpus[number : number + 1]), Place((number,))
-    if needed is None:
-        return asked
-    found = place(needed, allowed, quantized=dtype in QUANTIZED)
-    if found is None:
-        free = max(allowed.free_ram_bytes, sum(gpu.free_bytes for gpu in allowed.gpus))
-        lower = place(need(entry, "4bit", shape), allowed, quantized=True) is not None
+    if plan.dtype in QUANTIZED and missing:
         raise ModelLoadError(
-            f"{entry.name} in {dtype} needs {gb(needed)} of memory and {gb(free)} are free: choose "
-            f"{smaller(dtype, lower)}."
+            f"{plan.dtype} needs {' and '.join(missing)}: install that with pip, or choose the dtype auto."
         )
-    if (len(found.gpus) > 1 or found.offload) and find_spec("accelerate") is None:
+    if plan.placement.is_spread and "accelerate" in missing:
         raise ModelLoadError(
-            f"{entry.name} in {dtype} fits no single device, and spreading it needs the package "
-            f"accelerate: install it, or choose {smaller(dtype)}."
+            f"{name} in {plan.dtype} fits no single device, and spreading it needs the package "
+            f"accelerate: install it, or choose {smaller(plan.dtype)}."
         )
-    return found if device == "auto" else asked
 
 
-def keywords(
-    dtype: str, where: Place, room: Room, own: str, unquantized: Sequence[str], held: bool = False
+def from_pretrained_arguments(
+    dtype: str,
+    placement: Placement,
+    memory: MachineMemory,
+    own_dtype: str,
+    unquantized: Sequence[str],
+    is_quantized: bool = False,
 ) -> dict[str, Any]:
-    """What ``from_pretrained`` is given. own: the 16-bit type for what quantization leaves alone, the modules
-    ``unquantized``. held: whether the weights are in ``dtype`` already, as the checkpoint's own config says.
+    """The keywords of ``from_pretrained`` for precision and devices.
+
+    Parameters
+    ----------
+    dtype
+        How the weights are held, one of ``costs.memory.DTYPES``.
+    placement
+        Where they go.
+    memory
+        What is free now: several devices are filled up to that.
+    own_dtype
+        The 16-bit type for what quantization leaves alone, the modules ``unquantized``.
+    is_quantized
+        Whether the weights are in ``dtype`` already, as the checkpoint's own config says.
     """
-    if len(where.gpus) > 1 or where.offload:
-        memory: dict[int | str, int] = {
-            number: max(room.gpus[number].free_bytes - SPREAD_SPARE_BYTES, 0) for number in where.gpus
+    devices: dict[str, Any] = {}
+    if placement.is_spread:
+        most: dict[int | str, int] = {
+            number: max(memory.gpus[number].free_bytes - SPREAD_SPARE_BYTES, 0) for number in placement.gpus
         }
-        devices = {"device_map": "auto", "max_memory": memory | {"cpu": room.free_ram_bytes if where.offload else 0}}
-    elif where.gpus:
-        devices = {"device_map": {"": torch.device("cuda", where.gpus[0])}}
-    else:
-        devices = {"device_map": {"": torch.device("cpu")}} if dtype in QUANTIZED else {}
+        most["cpu"] = memory.free_ram_bytes if placement.offload else 0
+        devices = {"device_map": "auto", "max_memory": most}
+    elif placement.gpus:
+        devices = {"device_map": {"": torch.device("cuda", placement.gpus[0])}}
+    elif dtype in QUANTIZED:
+        devices = {"device_map": {"": torch.device("cpu")}}
     if dtype not in QUANTIZED:
         return {"dtype": getattr(torch, dtype), **devices}
-    kept = getattr(torch, own)
-    if held:
+    kept = getattr(torch, own_dtype)
+    if is_quantized:
         return {"dtype": kept, **devices}
     quantization = BitsAndBytesConfig(
         load_in_8bit=dtype == "8bit",
@@ -137,7 +132,7 @@ def use_plain_kernels(model: PreTrainedModel) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def entry_device(model: PreTrainedModel) -> torch.device:
+def input_device(model: PreTrainedModel) -> torch.device:
     """Where a model wants its inputs: its embeddings' device, also when they wait elsewhere until they are used."""
     embeddings = model.get_input_embeddings()
     device = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
@@ -147,7 +142,7 @@ def entry_device(model: PreTrainedModel) -> torch.device:
 
 
 def held_bytes(model: PreTrainedModel) -> dict[int | str, int]:
-    """Bytes of the weights by place, as ``fitting.must_free`` takes them."""
+    """Bytes of a model's weights by place, which is RAM or a GPU's number."""
     held: dict[int | str, int] = {}
     for weight in {weight.data_ptr() or id(weight): weight for weight in model.parameters()}.values():
         where = (weight.device.index or 0) if weight.device.type == "cuda" else RAM

@@ -17,8 +17,16 @@ from fastv.worker import Stopped
 
 @dataclass(frozen=True)
 class LoadProgress:
-    """``stage`` is "downloading" or "loading", ``fraction`` of that stage goes from 0 to 1. Bytes are those fetched so
-    far and in all, 0 and 0 while loading.
+    """How far a load is.
+
+    Parameters
+    ----------
+    stage
+        "downloading" or "loading".
+    fraction
+        Of that stage, from 0 to 1.
+    done_bytes, total_bytes
+        Fetched so far and in all; 0 and 0 while loading.
     """
 
     stage: str
@@ -35,27 +43,32 @@ class LoadProgress:
 
 
 @dataclass(frozen=True)
-class Follower:
-    """Who is told how a load goes, and who may end it; with neither the libraries show their own progress bars.
+class LoadObserver:
+    """Reports how a load goes, and ends it when asked; with neither the libraries show their own progress bars.
 
-    report: called with a LoadProgress, from any thread. stopped: asked at every step whether to end with Stopped.
+    Parameters
+    ----------
+    report
+        Called with a LoadProgress, from any thread.
+    stopped
+        Asked at every step whether to end with Stopped.
     """
 
     report: Callable[[LoadProgress], None] | None = None
     stopped: Callable[[], bool] | None = None
 
     @property
-    def absent(self) -> bool:
-        return self.report is None and self.stopped is None
+    def is_needed(self) -> bool:
+        return self.report is not None or self.stopped is not None
 
-    def check(self) -> None:
+    def check_stopped(self) -> None:
         """Raises Stopped when the load is no longer wanted."""
         if self.stopped and self.stopped():
             raise Stopped
 
     def step(self, stage: str, done: float, total: float) -> None:
         """Tells how far a stage is. Raises Stopped when the load is no longer wanted."""
-        self.check()
+        self.check_stopped()
         if self.report is None:
             return
         fraction = min(done / total, 1.0) if total else 1.0
@@ -64,7 +77,7 @@ class Follower:
 
     def download_bar(self, total_bytes: int) -> type[tqdm]:
         """A class of progress bars for huggingface_hub, which shows nothing and reports the bytes it counts."""
-        follower, furthest, lock = self, [0.0], threading.Lock()
+        observer, furthest, lock = self, [0.0], threading.Lock()
 
         class Bar(tqdm):
             def __init__(self, *args, **kwargs):
@@ -79,9 +92,9 @@ class Follower:
                     if self.unit == "B":  # one bar counts what arrived, another what is written: the same bytes twice
                         with lock:
                             furthest[0] = max(furthest[0], self.n)
-                            follower.step("downloading", furthest[0], total_bytes)
+                            observer.step("downloading", furthest[0], total_bytes)
                     else:
-                        follower.check()
+                        observer.check_stopped()
                 except Stopped:
                     _end_transfers()
                     raise
@@ -92,7 +105,7 @@ class Follower:
     @contextmanager
     def reading_weights(self) -> Iterator[None]:
         """Reports the weights that transformers reads in this block, by this thread."""
-        if self.absent:
+        if not self.is_needed:
             yield
             return
         thread, previous = threading.get_ident(), None

@@ -5,27 +5,30 @@ from __future__ import annotations
 import csv
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
 from PIL import Image
 
 from fastv.evidence.known_quality import known_quality
 from fastv.formatting import budget, percent
 from fastv.measurement.results import SIDES, Comparison, RunResult
-from fastv.presentation import comparison_html
+from fastv.presentation.answers_html import EMPTY_ANSWER, answers
+from fastv.presentation.cost_table import rows_of, table
 from fastv.presentation.filmstrip import seen_strip
+from fastv.presentation.html import render
+from fastv.presentation.kept_html import kept
 from fastv.presentation.overlay import description, dimmed
 from fastv.presentation.palette import variables
-from fastv.presentation.side_labels import Title
+from fastv.presentation.side_labels import SideLabel, config_of, side_labels
+from fastv.presentation.verdict import verdict
 from fastv.pruning.methods.registry import METHODS
-from fastv.stats import Ratio
 
 _STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 # Nothing is fetched and nothing runs, whatever the texts in it say.
@@ -43,72 +46,89 @@ _COUNTS = (
 )
 _SETTINGS = ("date", "max_new_tokens", "repeats", "warmup")
 _ABOUT = (
-    "FastV makes a model that reads pictures cheaper: from decoder layer K on it drops a share R of the picture's tokens, "
-    "those that get the least attention. The first token is the wait before an answer begins. One question about one "
-    "picture shows well what is saved, and hardly what it costs in quality."
+    "Pruning makes a vision-language model cheaper: on entering decoder layer K it drops a share R of the image's tokens, "
+    "with FastV those that get the least attention. Time to first token is the wait until an answer begins. One question "
+    "about one image shows what is saved, but not what it costs in quality."
 )
 
 
-def as_html(comparison: Comparison, *, expected: str | None = None, link: str | None = None) -> str:
-    """The report as one page: pictures inside, light or dark as the reader's system is, no script.
+def as_html(comparison: Comparison, *, expected: str | None = None, link: str | None = None) -> Markup:
+    """The report as one page with its images inside, light or dark as the reader's system is.
 
-    expected: the true answer, where it is known. link: the http(s) address that opens the page at these settings.
+    Parameters
+    ----------
+    comparison : Comparison
+        A finished one.
+    expected : str, optional
+        The true answer, where it is known.
+    link : str, optional
+        The http(s) address that opens the app at these settings.
     """
-    baseline, fastv = comparison.baseline, comparison.fastv
-    names = comparison_html.titles_of(comparison)
-    setup, verdict = fastv.setup, comparison_html.verdict(comparison)
-    answers = comparison_html.answers(
-        baseline.answer,
-        fastv.answer,
-        names,
-        expected=expected,
-        empty=comparison_html.NO_WORDS,
-        remarks=[known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)],
-    )
-    heading, sentence = _opening(comparison, names)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
-        f'content="light dark"><title>FastV report: {escape(_short(comparison))}</title>'
-        f"<style>:root {{{variables(0)}}} @media (prefers-color-scheme: dark) {{:root {{{variables(1)}}}}}\n{_STYLE}"
-        f"</style></head><body><main><header><h1>{escape(heading)}</h1><p>{escape(sentence)}</p>"
-        f'<p class="verdict">{escape(verdict[0].upper() + verdict[1:])}</p><p class="about">{escape(_ABOUT)}</p></header>'
-        f'<h2>Question</h2><p class="question">{escape(comparison.question)}</p>{_pictures(comparison, names)}'
-        f'<h2>Answers</h2>{answers}<h2>Cost</h2><div class="wide">{comparison_html.table(comparison)}</div>'
-        f"{_bars(comparison, names)}{_settings(comparison, names)}{_again(link)}</main></body></html>\n"
+    labels = side_labels(comparison.baseline.setup, comparison.fastv.setup)
+    setup, link = comparison.fastv.setup, _web_address(link)
+    heading, who_answered = _opening(comparison, labels)
+    return render(
+        "presentation/report",
+        policy=_POLICY,
+        style=_style(),
+        title=_short_title(comparison),
+        heading=heading,
+        who_answered=who_answered,
+        verdict=verdict(comparison),
+        about=_ABOUT,
+        question=comparison.question,
+        answers=answers(
+            comparison.baseline.answer,
+            comparison.fastv.answer,
+            labels,
+            expected=expected,
+            placeholder=EMPTY_ANSWER,
+            remarks=[known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)],
+        ),
+        table=table(comparison),
+        **_pictures(comparison, labels),
+        **_bars(comparison, labels),
+        settings=_settings(comparison, labels),
+        link=link,
+        link_is_local=link is not None and urlsplit(link).hostname in _LOOPBACK,
     )
 
 
-def _opening(comparison: Comparison, names: tuple[Title, Title]) -> tuple[str, str]:
+def _style() -> Markup:
+    dark = f"@media (prefers-color-scheme: dark) {{:root {{{variables(1)}}}}}"
+    return Markup(f":root {{{variables(0)}}} {dark}\n{_STYLE}")
+
+
+def _opening(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> tuple[str, str]:
     """The heading, and a sentence that says who answered."""
-    one, other = comparison.baseline.setup, comparison.fastv.setup
-    if one.model != other.model:
-        sides = [f"{title.text} ({title.note})" for title in names]
-        return f"{names[1].text} beside {names[0].text}", f"{sides[1]} and {sides[0]} answered one question."
-    if one.k is None and other.k is not None:
-        return "With and without FastV", (
-            f"{other.model} answered one question twice: as it is, and with FastV at {budget(other.k, other.r)}."
+    baseline, candidate = comparison.baseline.setup, comparison.fastv.setup
+    heading = f"{labels[1].label} vs. {labels[0].inline}"
+    if baseline.model != candidate.model:
+        sides = " and ".join(f"{label.label} ({label.detail})" for label in reversed(labels))
+        return heading, f"{sides} answered one question."
+    if labels[0].config is None and labels[1].config is not None:
+        return heading, f"{candidate.model} answered one question {labels[0].inline} and {labels[1].inline}" + (
+            f" ({labels[1].detail})." if labels[1].detail else "."
         )
-    return f"{names[1].text} beside {names[0].text}", f"{other.model} answered one question twice."
+    return heading, f"{candidate.model} answered one question twice."
 
 
-def _short(comparison: Comparison) -> str:
+def _short_title(comparison: Comparison) -> str:
     """Both sides in the fewest words, for a list of many reports."""
-    sides = [
-        side.model if side.k is None else f"{side.model}, {budget(side.k, side.r)}"
-        for side in (comparison.fastv.setup, comparison.baseline.setup)
-    ]
-    return " beside ".join(sides)
+    sides = []
+    for setup in (comparison.fastv.setup, comparison.baseline.setup):
+        config = config_of(setup)
+        sides.append(setup.model if config is None else f"{setup.model}, {budget(config.k, config.r)}")
+    return " vs. ".join(sides)
 
 
 def as_csv(comparison: Comparison) -> str:
-    """One line for each side, with a heading: settings, then numbers in seconds, bytes, FLOPs and tokens.
+    """One line per side under a heading: settings, question and answer, then seconds, bytes, FLOPs and tokens.
 
-    Times are medians with their ``_low`` and ``_high``. A side without FastV has no K, R, method nor seed.
+    Times are medians with their ``_low`` and ``_high``. A side without pruning has no method, K, R and seed.
     """
     text = StringIO()
-    lines = [_numbers(comparison, side) for side in SIDES]
+    lines = [_csv_line(comparison, side) for side in SIDES]
     writer = csv.DictWriter(text, lines[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -116,129 +136,105 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison, *, expected: str | None = None, link: str | None = None) -> str:
-    """All of it but the picture; seconds, bytes and FLOPs in base units."""
+    """All of it but the pictures; seconds, bytes and FLOPs in base units."""
     return json.dumps({**comparison.to_dict(), "expected": expected, "link": link}, indent=1, ensure_ascii=False) + "\n"
 
 
-def _numbers(comparison: Comparison, side: str) -> dict[str, Any]:
-    run: RunResult = getattr(comparison, side)
-    line = {"side": side, **asdict(run.setup), **{name: getattr(comparison, name) for name in _SETTINGS}}
+def _csv_line(comparison: Comparison, side: str) -> dict[str, Any]:
+    result: RunResult = getattr(comparison, side)
+    line = {"side": side, **asdict(result.setup), **{name: getattr(comparison, name) for name in _SETTINGS}}
+    line |= {"question": comparison.question, "answer": result.answer}
     for name in _SPREADS:
-        spread = getattr(run.timing, name)
+        spread = getattr(result.timing, name)
         line |= {
             name: spread and spread.median,
             f"{name}_low": spread and spread.low,
             f"{name}_high": spread and spread.high,
         }
-    return line | {name: getattr(run, name) for name in _COUNTS}
+    return line | {name: getattr(result, name) for name in _COUNTS}
 
 
-def _pictures(comparison: Comparison, names: tuple[Title, Title]) -> str:
-    """What the candidate saw, and beside it what each side with FastV kept."""
-    kept = [
-        (title, side, run)
-        for title, side in reversed(list(zip(names, SIDES)))
-        if (run := getattr(comparison, side)).setup.k is not None
+def _pictures(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> dict[str, Any]:
+    """What the candidate saw, and what each pruned side kept, the candidate first."""
+    pruned = [
+        (label, result)
+        for label, result in ((labels[1], comparison.fastv), (labels[0], comparison.baseline))
+        if label.config is not None
     ]
     if comparison.fastv.is_clip:
-        return f"<h2>The clip as the model saw it</h2>{seen_strip(comparison.fastv.seen)}" + "".join(
-            comparison_html.kept_words(run, title, side) for title, side, run in kept
-        )
+        texts = [kept(result, label) for label, result in pruned]
+        return {"clip_frames": seen_strip(comparison.fastv.seen), "kept_texts": texts, "figures": []}
     seen = comparison.fastv.seen[0].picture
-    shown = [("As the model saw it", "The picture as the model saw it.", seen, "")]
-    shown += [
-        (
-            f"What FastV kept{title.place}",
-            description(run.kept),
-            dimmed(run.seen[0].picture, run.kept),
-            comparison_html.kept_words(run, title, side),
-        )
-        for title, side, run in kept
-    ]
-    return (
-        '<div class="pictures">'
-        + "".join(
-            f'<figure><img src="{_inline(picture)}" alt="{escape(alt)}"><figcaption>{escape(title)}</figcaption>'
-            f"</figure>{words}"
-            for title, alt, picture, words in shown
-        )
-        + "</div>"
-    )
+    figures = [_figure("As the model saw it", "The image as the model saw it.", seen, Markup())]
+    for label, result in pruned:
+        frame = result.seen[0]
+        picture = dimmed(frame.picture, frame.kept)
+        figures.append(_figure(f"Kept {label.inline}", description(frame.kept), picture, kept(result, label)))
+    return {"clip_frames": "", "kept_texts": [], "figures": figures}
 
 
-def _inline(picture: Image.Image) -> str:
+def _figure(caption: str, alt: str, picture: Image.Image, text: Markup) -> dict[str, str]:
     file = BytesIO()
     picture.save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+    source = f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+    return {"caption": caption, "alt": alt, "source": source, "text": text}
 
 
-def _bars(comparison: Comparison, names: tuple[Title, Title]) -> str:
-    """What the candidate takes of what the baseline takes, as bars; the line marks as much as the baseline."""
-    shares = list(_shares(comparison))
-    longest = max(1.0, *(share for _, share in shares))
-    bars = "".join(
-        f'<tr><th scope="row">{title}</th><td><div class="bar" style="width: {100 * share / longest:.1f}%">'
-        f"</div></td><td>{percent(round(share, 3))}</td></tr>"
-        for title, share in shares
-    )
-    return (
-        f'<table class="bars" style="--whole: {100 / longest:.1f}%"><caption>{escape(names[1].subject)} takes, '
-        f"of what {escape(names[0].subject)} takes</caption><tbody>{bars}</tbody></table>"
-    )
-
-
-def _shares(comparison: Comparison) -> Iterator[tuple[str, float]]:
-    for row in comparison_html.rows_of(comparison):
-        if row.share is not None:
-            yield row.title, row.share.share if isinstance(row.share, Ratio) else row.share
-
-
-def _settings(comparison: Comparison, names: tuple[Title, Title]) -> str:
-    """What the sentence under the table leaves out."""
-    lines = {"Run on": datetime.fromisoformat(comparison.date).strftime("%d %B %Y, %H:%M UTC").removeprefix("0")}
-    for title, line in (("Visual tokens chosen", _choice), ("Seed of random choices", _seed), ("Prompt", _prompt)):
-        said = {
-            name.text: words
-            for name, run in zip(names, (comparison.baseline, comparison.fastv))
-            if (words := line(run)) is not None
-        }
-        each = [f"{name}: {words}" for name, words in said.items()]
-        lines[title] = "; ".join(dict.fromkeys(said.values()) if len(set(said.values())) < 2 else each)
-    lines |= {
-        "Longest answer": f"{comparison.max_new_tokens} tokens",
-        "Decoding": "greedy",
-        "FLOPs": "convention “exact”: two per multiply-add, attention counted for every pair of tokens",
+def _bars(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> dict[str, Any]:
+    """The candidate's costs in percent of the baseline's; a line marks 100%."""
+    ratios = [(row.title, row.relative) for row in rows_of(comparison)]
+    known = [(title, relative) for title, relative in ratios if relative is not None]
+    longest = max(1.0, *(relative.value for _, relative in known))
+    return {
+        "whole": f"{100 / longest:.1f}",
+        "bars_caption": f"{labels[1].label}, in percent of {labels[0].inline}. Hatched: no significant difference.",
+        "bars": [
+            {
+                "title": title,
+                "width": f"{100 * relative.value / longest:.1f}",
+                "undecided": not relative.is_decided,
+                "text": percent(round(relative.value, 3)) if relative.is_decided else "undecided",
+            }
+            for title, relative in known
+        ],
     }
-    terms = "".join(f"<dt>{title}</dt><dd>{escape(words)}</dd>" for title, words in lines.items() if words)
-    return f"<h2>How it was run</h2><dl>{terms}</dl>"
 
 
-def _choice(run: RunResult) -> str | None:
-    setup = run.setup
-    if setup.method is None:
+def _settings(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> list[tuple[str, str]]:
+    """What the sentence under the table leaves out: (term, words)."""
+    date = datetime.fromisoformat(comparison.date).strftime("%d %B %Y, %H:%M UTC").removeprefix("0")
+    results = tuple(zip(labels, (comparison.baseline, comparison.fastv), strict=True))
+
+    def per_side(line: Callable[[SideLabel, RunResult], str | None]) -> str:
+        said = {label.label: words for label, result in results if (words := line(label, result)) is not None}
+        if len(set(said.values())) < 2:
+            return next(iter(said.values()), "")
+        return "; ".join(f"{name}: {words}" for name, words in said.items())
+
+    lines = [
+        ("Run on", date),
+        ("Visual tokens chosen", per_side(lambda label, _: _choice(label))),
+        ("Seed of random choices", per_side(lambda label, _: None if label.config is None else str(label.config.seed))),
+        ("Prompt", per_side(lambda _, result: _prompt(result))),
+        ("Longest answer", f"{comparison.max_new_tokens} tokens"),
+        ("Decoding", "greedy"),
+        ("FLOPs", "exact convention: 2 per multiply-add, attention counted for every pair of tokens"),
+    ]
+    return [(term, words) for term, words in lines if words]
+
+
+def _choice(label: SideLabel) -> str | None:
+    config = label.config
+    if config is None:
         return None
-    if setup.k == 0 and METHODS[setup.method].signals:
-        return f"{METHODS['random'].phrase}: before layer 0 there is no attention to rank by"
-    return METHODS[setup.method].phrase
+    phrase = METHODS[config.chosen_by].phrase
+    return phrase if config.chosen_by == config.method else f"{phrase}: there is no attention before layer 0"
 
 
-def _seed(run: RunResult) -> str | None:
-    return None if run.setup.seed is None else str(run.setup.seed)
+def _prompt(result: RunResult) -> str:
+    words = f"{result.prompt_tokens:,} tokens, {result.prompt_visual_tokens:,} of them visual"
+    return f"{words}, of {sum(len(frame.seconds) for frame in result.seen)} frames" if result.is_clip else words
 
 
-def _prompt(run: RunResult) -> str:
-    words = f"{run.prompt_tokens:,} tokens, {run.prompt_visual_tokens:,} of them visual"
-    return f"{words}, of {sum(len(one.seconds) for one in run.seen)} frames" if run.is_clip else words
-
-
-def _again(link: str | None) -> str:
-    if not link or not link.startswith(("http://", "https://")):
-        return ""
-    there = (
-        ""
-        if urlsplit(link).hostname not in _LOOPBACK
-        else "<p>It was run on somebody's own machine: start the app there, and this opens it at these settings.</p>"
-    )
-    return (
-        f'<h2>Run it again</h2>{there}<p class="link"><a href="{escape(link)}" rel="noreferrer">{escape(link)}</a></p>'
-    )
+def _web_address(link: str | None) -> str | None:
+    return link if link and link.startswith(("http://", "https://")) else None

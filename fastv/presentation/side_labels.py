@@ -1,85 +1,104 @@
-"""What the two sides of a comparison are called, so that nothing is said of a side that is not so."""
+"""How the two sides of a comparison are named: differently from each other, and by what sets them apart."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from fastv.formatting import budget
 from fastv.measurement.results import Setup
+from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
+
+BASELINE, CANDIDATE = "baseline", "fastv"  # colors of the palette, and the sides' CSS classes
 
 
 @dataclass(frozen=True)
-class Title:
-    """One side's names as plain text, each for a place of its own.
+class SideLabel:
+    """One side of a comparison, as presentation needs it.
 
-    text: over its answer; note: beside that, what the text leaves open. how: after "answering". subject: before
-    "takes", in a sentence; short: the same where room is scarce. place: after "what FastV kept".
+    Parameters
+    ----------
+    label : str
+        Plain text for a heading, such as "With FastV" or "Mini 13 with FastV".
+    detail : str
+        What the label leaves open, such as "K=2, R=50%"; may be empty.
+    config : PruningConfig or None
+        None without pruning.
+    color : str
+        The side's color in the palette and its CSS class: "baseline" or "fastv".
     """
 
-    text: str
-    note: str
-    how: str
-    subject: str
-    short: str
-    place: str = ""
+    label: str
+    detail: str
+    config: PruningConfig | None
+    color: str
+
+    @property
+    def inline(self) -> str:
+        """The label in the middle of a sentence: "with FastV"."""
+        starts_sentence = self.label.startswith(("With ", "Without "))
+        return self.label[0].lower() + self.label[1:] if starts_sentence else self.label
 
 
-_WITHOUT = Title("Without FastV", "", "without FastV", "the model without FastV", "the model alone")
-_WITH = Title("With FastV", "", "with FastV", "FastV", "FastV")
-#: One model as it is, and with FastV: what a comparison is unless something else is chosen.
-USUAL = (_WITHOUT, _WITH)
+#: One model without and with FastV: what a comparison is unless something else is chosen.
+USUAL = (SideLabel("Without FastV", "", None, BASELINE), SideLabel("With FastV", "", PruningConfig(), CANDIDATE))
 
 
-def titles(baseline: Setup, fastv: Setup) -> tuple[Title, Title]:
-    """The titles of both sides: never the same, and both say in what the sides differ."""
-    if (baseline.model, baseline.dtype) != (fastv.model, fastv.dtype):
-        return _of_model(baseline, fastv), _of_model(fastv, baseline)
-    if (baseline.k is None) != (fastv.k is None):
-        return _with_or_without(baseline), _with_or_without(fastv)
-    one, other = _of_settings(baseline, fastv), _of_settings(fastv, baseline)
-    return (replace(one, short="the first run"), _again(other)) if one == other else (one, other)
+def config_of(setup: Setup) -> PruningConfig | None:
+    """How a side is pruned; None where it is not."""
+    return PruningConfig.from_dict(asdict(setup))
 
 
-def _of_model(side: Setup, other: Setup) -> Title:
+def method_words(config: PruningConfig) -> str:
+    """A method after "with": its name, or where it has no paper of its own, such as random, a description."""
+    method = METHODS[config.method]
+    return method.label if method.paper else f"{method.label.lower()} dropping"
+
+
+def side_labels(baseline: Setup, candidate: Setup) -> tuple[SideLabel, SideLabel]:
+    """Labels of both sides, never the same, each saying in what the sides differ."""
+    configs = config_of(baseline), config_of(candidate)
+    if (baseline.model, baseline.dtype) != (candidate.model, candidate.dtype):
+        return (
+            _with_model(baseline, candidate, configs[0], BASELINE),
+            _with_model(candidate, baseline, configs[1], CANDIDATE),
+        )
+    if (configs[0] is None) != (configs[1] is None):
+        return _pruned_or_not(configs[0], configs[1], BASELINE), _pruned_or_not(configs[1], configs[0], CANDIDATE)
+    first, second = _with_settings(*configs, BASELINE), _with_settings(*configs[::-1], CANDIDATE)
+    if first.label == second.label:
+        return first, replace(second, label=f"{second.label}, second run")
+    return first, second
+
+
+def _with_model(side: Setup, other: Setup, config: PruningConfig | None, color: str) -> SideLabel:
     if side.model == other.model:
         name = f"{side.name} in {side.dtype}"
     else:
         name = side.model if side.name == other.name else side.name
-    if side.k is None:
-        return Title(name, "without FastV", f"with {name}", name, name, f" in {name}")
-    text = f"{name} with FastV"
-    return Title(text, _budget(side, other), f"with {name} and FastV", text, name, f" in {name}")
+    if config is None:
+        return SideLabel(name, "without pruning", None, color)
+    return SideLabel(f"{name} with {method_words(config)}", _settings(config), config, color)
 
 
-def _with_or_without(side: Setup) -> Title:
-    return _WITHOUT if side.k is None else replace(_WITH, note=_budget(side, side))
+def _pruned_or_not(config: PruningConfig | None, other: PruningConfig | None, color: str) -> SideLabel:
+    if config is not None:
+        return SideLabel(f"With {method_words(config)}", _settings(config), config, color)
+    is_fastv = other is not None and METHODS[other.method].label == "FastV"
+    return SideLabel("Without FastV" if is_fastv else "Without pruning", "", None, color)
 
 
-def _of_settings(side: Setup, other: Setup) -> Title:
-    """For two sides of one model that both have FastV, or that both have none."""
-    if side.k is None:
-        return _WITHOUT
-    words = _budget(side, other)
-    return Title(f"FastV at {words}", "", f"with FastV at {words}", f"FastV at {words}", words, f" at {words}")
+def _with_settings(config: PruningConfig | None, other: PruningConfig | None, color: str) -> SideLabel:
+    """For two sides of one model that are both pruned, or both not."""
+    if config is None or other is None:
+        return SideLabel("Without pruning", "", None, color)
+    words = method_words(config)
+    if config.method != other.method:
+        return SideLabel(f"With {words}", _settings(config, other), config, color)
+    return SideLabel(f"With {words}, {_settings(config, other)}", "", config, color)
 
 
-def _again(title: Title) -> Title:
-    return Title(
-        f"{title.text}, again",
-        title.note,
-        f"{title.how}, again",
-        f"{title.subject}, again,",
-        "the second run",
-        title.place,
-    )
-
-
-def _budget(side: Setup, other: Setup) -> str:
-    """(K, R), and the method where the other side, with FastV too, has another."""
-    words = budget(side.k, side.r)
-    if other.k is not None and side.method != other.method:
-        words += f", {METHODS[side.method].label}"
-    if other.k is not None and side.seed != other.seed:
-        words += f", seed {side.seed}"
-    return words
+def _settings(config: PruningConfig, other: PruningConfig | None = None) -> str:
+    """(K, R), and the seed where that sets two sides apart."""
+    words = budget(config.k, config.r)
+    return f"{words}, seed {config.seed}" if other is not None and config.seed != other.seed else words

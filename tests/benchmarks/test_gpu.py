@@ -22,6 +22,7 @@ def run(gpu, folder, *more: str) -> dict:
     return json.loads(file.read_text())
 
 
+@pytest.mark.slow
 def test_the_engine_agrees_with_masking_in_every_dtype(gpu, tmp_path):
     (part,) = run(gpu, tmp_path, "--only", "small models")["parts"]
     served = [one for one in part["result"] if "error_message" not in one]
@@ -33,6 +34,7 @@ def test_the_engine_agrees_with_masking_in_every_dtype(gpu, tmp_path):
         assert one.get("kept_as_by_reference", True)
 
 
+@pytest.mark.slow
 def test_prefill_is_told_beside_what_the_flops_predict(gpu, tmp_path):
     record = run(gpu, tmp_path, "--only", "prefill 7B, batch 1")
     (part,) = record["parts"]

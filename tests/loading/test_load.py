@@ -19,9 +19,9 @@ from fastv.families.catalogue import find
 from fastv.families.config_reader import read_shape
 from fastv.loading import load as loading
 from fastv.loading.load import load
-from fastv.loading.machine_memory import RAM, Gpu, Room
-from fastv.loading.memory_fit import Place
-from fastv.loading.precision import entry_device, held_bytes, keywords, own_dtype, placed
+from fastv.loading.machine_memory import RAM, Gpu, MachineMemory
+from fastv.loading.memory_fit import LoadPlan, Placement, plan_load
+from fastv.loading.precision import check_packages, from_pretrained_arguments, held_bytes, input_device, own_dtype
 from fastv.measurement.memory import weight_bytes
 from fastv.worker import Stopped
 from tests.support.standins import QUESTION_WORDS, VISUAL_TOKENS, llava_inputs, save_llava_checkpoint, tiny_llava
@@ -117,7 +117,7 @@ def test_a_dtype_holds_for_all_weights(checkpoint, dtype):
 def test_auto_is_float32_on_a_cpu_and_half_of_it_where_that_is_too_much(checkpoint, monkeypatch):
     needed = 5_000_000  # a little more than the stand-in takes in float32 with its cache
     for free, dtype in ((needed, "float32"), (needed // 3, "bfloat16")):
-        monkeypatch.setattr(Room, "here", classmethod(lambda cls, free=free: cls(10 * GB, free)))
+        monkeypatch.setattr(MachineMemory, "here", classmethod(lambda cls, free=free: cls(10 * GB, free)))
         assert load(str(checkpoint)).dtype == dtype
 
 
@@ -167,17 +167,19 @@ def test_the_16_bit_type_is_the_checkpoints_own(stated, own):
 
 # Several devices
 
-TWO = Room(64 * GB, 60 * GB, (Gpu("a", 16 * GB, 15 * GB), Gpu("b", 16 * GB, 15 * GB)))
+TWO = MachineMemory(64 * GB, 60 * GB, (Gpu("a", 16 * GB, 15 * GB), Gpu("b", 16 * GB, 15 * GB)))
 
 
 def test_where_weights_go_is_what_transformers_is_told():
-    assert keywords("float32", Place(), TWO, "float16", ["lm_head"]) == {"dtype": torch.float32}
-    assert keywords("float16", Place((1,)), TWO, "float16", ["lm_head"])["device_map"] == {"": torch.device("cuda", 1)}
-    spread = keywords("float16", Place((0, 1)), TWO, "float16", ["lm_head"])
+    assert from_pretrained_arguments("float32", Placement(), TWO, "float16", ["lm_head"]) == {"dtype": torch.float32}
+    assert from_pretrained_arguments("float16", Placement((1,)), TWO, "float16", ["lm_head"])["device_map"] == {
+        "": torch.device("cuda", 1)
+    }
+    spread = from_pretrained_arguments("float16", Placement((0, 1)), TWO, "float16", ["lm_head"])
     assert spread["device_map"] == "auto" and spread["max_memory"] == {0: 14 * GB, 1: 14 * GB, "cpu": 0}
-    offloaded = keywords("bfloat16", Place((0, 1), offload=True), TWO, "float16", ["lm_head"])
+    offloaded = from_pretrained_arguments("bfloat16", Placement((0, 1), offload=True), TWO, "float16", ["lm_head"])
     assert offloaded["max_memory"]["cpu"] == 60 * GB
-    quantized = keywords("4bit", Place((0, 1)), TWO, "bfloat16", ["lm_head"])
+    quantized = from_pretrained_arguments("4bit", Placement((0, 1)), TWO, "bfloat16", ["lm_head"])
     assert quantized["device_map"] == "auto"
     assert quantized["quantization_config"].bnb_4bit_compute_dtype is quantized["dtype"] is torch.bfloat16
 
@@ -185,14 +187,14 @@ def test_where_weights_go_is_what_transformers_is_told():
 @pytest.mark.parametrize(
     "dtype, device, where",
     [
-        ("float16", "auto", Place((0, 1))),
-        ("4bit", "auto", Place((0,))),
-        ("4bit", "cuda:1", Place((1,))),
-        ("float16", "cpu", Place()),
+        ("float16", "auto", Placement((0, 1))),
+        ("4bit", "auto", Placement((0,))),
+        ("4bit", "cuda:1", Placement((1,))),
+        ("float16", "cpu", Placement()),
     ],
 )
 def test_a_model_is_laid_where_it_fits(dtype, device, where):
-    assert placed(find("llava-1.5-13b"), dtype, device, TWO, None) == where
+    assert plan_load(find("llava-1.5-13b"), dtype, TWO, device=device).placement == where
 
 
 def test_a_device_that_was_asked_for_is_not_left():
@@ -202,22 +204,22 @@ def test_a_device_that_was_asked_for_is_not_left():
         ("cpu", None),
     ):
         if told is None:
-            assert placed(find("llava-1.5-13b"), "float32", device, TWO, None) == Place()
+            assert plan_load(find("llava-1.5-13b"), "float32", TWO, device=device).placement == Placement()
         else:
             with pytest.raises(ModelLoadError, match=told):
-                placed(find("llava-1.5-13b"), "float16", device, TWO, None)
+                plan_load(find("llava-1.5-13b"), "float16", TWO, device=device)
 
 
 def test_spreading_needs_accelerate(monkeypatch):
     monkeypatch.setattr("fastv.loading.precision.find_spec", lambda package: None)
     with pytest.raises(ModelLoadError, match="spreading it needs the package accelerate: install it, or choose the"):
-        placed(find("llava-1.5-13b"), "float16", "auto", TWO, None)
+        check_packages("LLaVA-1.5 13B", LoadPlan("float16", Placement((0, 1))))
 
 
 def test_what_is_not_known_beforehand_is_tried():
     unknown = find("somebody/something")
-    assert placed(unknown, "float16", "auto", TWO, None) == Place((0,))
-    assert placed(unknown, "float16", "auto", Room(GB, GB), None) == Place()
+    assert plan_load(unknown, "float16", TWO).placement == Placement((0,))
+    assert plan_load(unknown, "float16", MachineMemory(GB, GB)).placement == Placement()
 
 
 @pytest.fixture(params=["some layers on disk", "all in RAM until used"])
@@ -226,7 +228,7 @@ def dispatched(request, checkpoint, tmp_path, monkeypatch):
     if request.param == "some layers on disk":
         monkeypatch.setattr(
             loading,
-            "keywords",
+            "from_pretrained_arguments",
             lambda *args: {
                 "dtype": torch.float32,
                 "device_map": "auto",
@@ -248,7 +250,7 @@ def dispatched(request, checkpoint, tmp_path, monkeypatch):
 def test_fastv_prunes_a_dispatched_model_as_it_does_any_other(dispatched, checkpoint, method):
     whole = load(str(checkpoint), "float32").model
     assert any(weight.device.type == "meta" for weight in dispatched.model.parameters())
-    assert entry_device(dispatched.model) == torch.device("cpu")
+    assert input_device(dispatched.model) == torch.device("cpu")
     inputs = llava_inputs([(5, 0, 7), (0, 3)])
     seen = []
     for model in (whole, dispatched.model):

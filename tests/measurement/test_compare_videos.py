@@ -103,7 +103,7 @@ def test_the_numbers_to_take_away_have_a_grid_for_each_frame(models):
 
 def test_the_words_count_and_say_in_which_frames(models):
     result = compared(models["video_llava"], noise_clip())
-    html = comparison_html.kept_words(result.fastv, USUAL[1], "fastv")
+    html = comparison_html.kept(result.fastv, USUAL[1])
     assert "<b>68 of 136</b>" in html and "all of every frame" in html and html.count("<img") == 8
     for number, one in enumerate(result.fastv.seen, 1):
         assert f'alt="Frame {number}, at {one.seconds[0]:.2f} s: {one.kept_tokens} of 17 visual tokens kept"' in html

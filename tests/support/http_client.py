@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
-ALONE = (None, None, 0.5, False)  # what "compare" takes last: beside the same model without FastV, and no video
+# What "compare" takes last: beside the same model without pruning, a video or not, and the old name of the method.
+ALONE, VIDEO_ALONE = (None, None, 0.5, False, None), (None, None, 0.5, True, None)
 
 
-def run_values(
-    picture: Any, question: str, *, tokens: int, repeats: int, k: int = 2, r_percent: float = 50
-) -> list[Any]:
-    """What the page's Run sends: None stands for what the server itself remembers."""
-    return [picture, None, None, None, tokens, repeats, question, None, "fastv", None, k, r_percent, None, 2, 0]
+SLIDERS = {"method": "fastv", "k": 2, "r": 50, "baseline_k": 2, "baseline_r": 0}
 
 
 class Stranger:
@@ -56,6 +54,38 @@ class Stranger:
             return asked.text
         with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as answer:
             return "\n".join(answer.iter_lines())
+
+    def run_number(self) -> int:
+        """The number of the page's own function behind Run."""
+        return next(one["id"] for one in self.dependencies() if one["api_name"] == "run")
+
+    def values(self, function: str, **chosen: Any) -> list[Any]:
+        """What the page sends to one of its own functions, in its order.
+
+        chosen: values by ``elem_id``, or by ``label`` where there is none; "_" stands for other letters. None is sent
+        for the rest, which the server remembers itself.
+        """
+        config = self.http.get("/config").json()
+        props = {part["id"]: part["props"] for part in config["components"]}
+        inputs = next(one["inputs"] for one in config["dependencies"] if one["api_name"] == function)
+        names = [
+            re.sub(r"\W", "_", props[number].get("elem_id") or props[number].get("label") or "") for number in inputs
+        ]
+        assert set(chosen) <= set(names), set(chosen) - set(names)
+        return [chosen.get(name) for name in names]
+
+    def run_values(
+        self, picture: Any, question: str, *, tokens: int, repeats: int, k: int = 2, r_percent: float = 50
+    ) -> list[Any]:
+        """What the page's Run sends."""
+        return self.values(
+            "run",
+            picture=picture,
+            question=question,
+            **SLIDERS | {"k": k, "r": r_percent},
+            Longest_answer__tokens=tokens,
+            Timed_runs_of_each_side=repeats,
+        )
 
     def dependencies(self) -> list[dict[str, Any]]:
         return self.http.get("/config").json()["dependencies"]

@@ -12,8 +12,9 @@ from fastv.app.hosting.event_options import ONE_AT_A_TIME
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.json_result import run_as_json
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import Request
+from fastv.app.service.request import ChosenSide, ChosenSides, Request
 from fastv.app.service.run_policy import RunPolicy
+from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
 
@@ -35,31 +36,27 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         baseline_k: int | None = None,
         baseline_r: float = 0.5,
         video: bool = False,
+        rank: str | None = None,
     ) -> dict[str, Any]:
-        """Answers a question about an image with and without FastV: {"baseline": {...}, "fastv": {...}, ...}.
+        """Answers a question about an image with and without pruning: {"baseline": {...}, "fastv": {...}, ...}.
 
-        Seconds, bytes and FLOPs are in base units. r is a fraction; k=None is without FastV. model is one of those on
-        the page, by default the one the app was started with. method is one of METHODS.
-        repeats counts the timed passes of each side, warmup those before. The baseline is the same model without FastV,
-        or baseline_model, with FastV where baseline_k is given. video=True reads image as a video, for a model that
-        was made for them; kept is then one grid per frame.
+        Seconds, bytes and FLOPs are in base units. k is the decoder layer on entering which visual tokens are dropped,
+        r the fraction dropped; k=None runs without pruning. method is one of METHODS, rank its former name. model is
+        one of those on the page, by default the one the app was started with. repeats counts the timed passes of each
+        side, warmup those before. The baseline is the same model without pruning, or baseline_model, pruned where
+        baseline_k is given. video=True reads image as a video, for a model that reads videos; kept is then one grid
+        per frame.
         """
-        request = Request(
-            picture=upload_path(image),
-            question=question,
-            model=model,
-            k=k,
-            r=r,
-            method=method,
-            seed=seed,
-            max_new_tokens=max_new_tokens,
-            repeats=repeats,
-            warmup=warmup,
-            baseline_model=baseline_model,
-            baseline_k=baseline_k,
-            baseline_r=baseline_r,
-            video=video,
+        path = upload_path(image)
+        chosen = method if rank is None else rank
+        sides = ChosenSides(
+            ChosenSide(model, None if k is None else PruningConfig(chosen, k, r, seed)),
+            ChosenSide(
+                model if baseline_model is None else baseline_model,
+                None if baseline_k is None else PruningConfig(chosen, baseline_k, baseline_r, seed),
+            ),
         )
+        request = Request(path, question, sides, max_new_tokens, repeats, warmup, video)
         return run_as_json(request, pool, policy)
 
     compare.__doc__ = (compare.__doc__ or "").replace("METHODS", ", ".join(METHODS))

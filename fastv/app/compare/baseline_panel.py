@@ -1,4 +1,4 @@
-"""What the comparison is with: the same model without FastV unless somebody opens this and chooses something else."""
+"""What the candidate is compared with: the same model without pruning, unless something else is chosen here."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ import gradio as gr
 
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.budget_choices import layers_of, slider_step
-from fastv.errors import InvalidBudgetError
+from fastv.app.shared.tab import Updates
 from fastv.formatting import budget
 from fastv.loading.load import LoadedModel
-from fastv.measurement.results import Setup
 
-SAME = ""  # stands for the same model in the choice
-K = 2  # to begin with, where the other side gets FastV too
+SAME = ""  # stands for the candidate's model in the choice
+DEFAULT_K = 2  # to begin with, where the baseline is pruned too
 
 
 @dataclass
-class Baseline:
-    """The components. in_use: the key of the model in use, SAME for the candidate's own; r: percent, 0 without FastV."""
+class BaselinePanel:
+    """The components.
+
+    Attributes
+    ----------
+    in_use
+        The key of the model in use, SAME for the candidate's.
+    r
+        In percent; 0 is without pruning.
+    """
 
     box: gr.Accordion
     model: gr.Radio
@@ -29,20 +36,34 @@ class Baseline:
     in_use: gr.State
 
     @property
-    def chosen(self) -> list[Any]:
-        """What says which side it is: key, K, R."""
+    def inputs(self) -> list[Any]:
+        """What says which side it is."""
         return [self.in_use, self.k, self.r]
 
     @property
-    def all(self) -> list[Any]:
+    def outputs(self) -> list[Any]:
         """What ``updates`` is for."""
         return [self.box, self.model, self.in_use, self.k, self.r]
 
+    def updates(
+        self, pool: ModelPool, loaded: LoadedModel, key: str, k: int | None = None, r_percent: float | None = None
+    ) -> Updates:
+        """The components for another choice; ``loaded`` is the model it amounts to."""
+        layers, r_percent = layers_of(loaded), r_percent or 0.0
+        k = min(DEFAULT_K if k is None else k, layers - 1)
+        return {
+            self.box: gr.Accordion(label=label(pool, key, k, r_percent)),
+            self.model: key,
+            self.in_use: key,
+            self.k: gr.Slider(value=k, maximum=layers - 1),
+            self.r: gr.Slider(value=r_percent, step=slider_step(r_percent)),
+        }
 
-def layout(pool: ModelPool, loaded: LoadedModel) -> Baseline:
+
+def layout(pool: ModelPool, loaded: LoadedModel) -> BaselinePanel:
     """Lays it out, closed, in the Blocks that are open."""
     in_use = gr.State(SAME)
-    with gr.Accordion(label(pool, SAME, K, 0), open=False, elem_id="compare-with") as box:
+    with gr.Accordion(label(pool, SAME, DEFAULT_K, 0), open=False, elem_id="compare-with") as box:
         model = gr.Radio(
             [("The same model", SAME), *((pool.label(key), key) for key in pool.entries)],
             value=SAME,
@@ -53,10 +74,10 @@ def layout(pool: ModelPool, loaded: LoadedModel) -> Baseline:
             k = gr.Slider(
                 0,
                 layers_of(loaded) - 1,
-                value=min(K, layers_of(loaded) - 1),
+                value=min(DEFAULT_K, layers_of(loaded) - 1),
                 step=1,
                 label="K: drop at layer",
-                info="matters where R is above 0",
+                info="has an effect where R is above 0",
                 elem_id="baseline-k",
                 min_width=200,
                 buttons=[],
@@ -67,57 +88,15 @@ def layout(pool: ModelPool, loaded: LoadedModel) -> Baseline:
                 value=0,
                 step=1,
                 label="R: drop, %",
-                info="0 is without FastV",
+                info="0: without pruning",
                 elem_id="baseline-r",
                 min_width=200,
                 buttons=[],
             )
-    return Baseline(box, model, k, r, in_use)
+    return BaselinePanel(box, model, k, r, in_use)
 
 
 def label(pool: ModelPool, key: str, k: int, r_percent: float) -> str:
-    """What stands on the closed box."""
+    """The title of the closed box."""
     name = "the same model" if key == SAME else pool.entry(key).name
-    return f"Compare with: {name} {f'at {budget(k, r_percent / 100)}' if r_percent else 'without FastV'}"
-
-
-def updates(
-    pool: ModelPool, loaded: LoadedModel, key: str, k: int | None = None, r_percent: float | None = None
-) -> list:
-    """Its components for another choice; loaded: the model it amounts to."""
-    layers, r_percent = layers_of(loaded), r_percent or 0.0
-    k = min(K if k is None else k, layers - 1)
-    return [
-        gr.Accordion(label=label(pool, key, k, r_percent)),
-        key,
-        key,
-        gr.Slider(value=k, maximum=layers - 1),
-        gr.Slider(value=r_percent, step=slider_step(r_percent)),
-    ]
-
-
-def setups(
-    pool: ModelPool, model: str | None, k: int, r_percent: float, key: str, other_k: int, other_r: float
-) -> tuple[Setup, Setup]:
-    """Baseline and candidate as they are chosen, whether or not their models are in memory.
-
-    R = 0 is without FastV, but not where a model is compared with itself: there it shows what FastV alone changes.
-    Raises ModelLoadError for a model that is not on the pool, InvalidBudgetError for a field that is empty.
-    """
-    if not all(isinstance(value, int | float) for value in (k, r_percent, other_k, other_r)):
-        raise InvalidBudgetError("K and R must be numbers: please fill in their fields.")
-    none = not r_percent and not is_usual(model, key, other_r)
-    return (
-        pool.setup(key or model, other_k if other_r else None, round(other_r / 100, 4)),
-        pool.setup(model, None if none else k, round(r_percent / 100, 4)),
-    )
-
-
-def sides(model: str, key: str, r_percent: float) -> tuple[str, str] | None:
-    """The model and the one it is beside, where that is another without FastV: what a duel sets up."""
-    return None if r_percent or key in (SAME, model) else (model, key)
-
-
-def is_usual(model: str, key: str, r_percent: float) -> bool:
-    """Whether it is the same model without FastV."""
-    return not r_percent and key in (SAME, model)
+    return f"Compare with: {name} {f'at {budget(k, r_percent / 100)}' if r_percent else 'without pruning'}"

@@ -1,12 +1,13 @@
-"""The components of the comparison tab, and how their events run."""
+"""The components of the Compare tab."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare.baseline_panel import Baseline
+from fastv.app.compare.baseline_panel import BaselinePanel
 from fastv.app.compare.export import ExportControls
 from fastv.app.compare.video_panel import VideoPanel
 
@@ -15,10 +16,23 @@ from fastv.app.compare.video_panel import VideoPanel
 class CompareControls:
     """The components of the tab.
 
-    known: true answers to questions about the picture; in_use: the key of the model in use; offered: the budgets for
-    it; scene: the seed of the example shown, None for a picture of one's own; fresh: whether
-    nothing has run yet; later: the query of a link whose models are still to be loaded, out of sight (a State would not
-    tell of a change that skips the queue). other_row: what the other side kept, where it has FastV too.
+    Attributes
+    ----------
+    known
+        True answers to questions about the picture.
+    in_use
+        The key of the model in use, which differs from the chosen one while that is loading.
+    offered
+        The presets for the model in use.
+    scene
+        The seed of the example shown; None for a visitor's own picture.
+    fresh
+        Whether nothing has run yet.
+    pending_link
+        The query of a link whose models are still to be loaded, in a hidden text box: a State would not tell of a
+        change that skips the queue.
+    other_row, other_picture, other_words
+        What the baseline kept, where it is pruned too.
     """
 
     model: gr.Radio
@@ -50,27 +64,27 @@ class CompareControls:
     offered: gr.State
     scene: gr.State
     fresh: gr.State
-    later: gr.Textbox
-    clips: VideoPanel
-    baseline: Baseline
-    taking: ExportControls
+    pending_link: gr.Textbox
+    video: VideoPanel
+    baseline: BaselinePanel
+    export: ExportControls
 
     @property
-    def chosen(self) -> list:
-        """What says which sides are compared: model, K, R, then the other side's."""
-        return [self.in_use, self.k, self.r, *self.baseline.chosen]
+    def side_inputs(self) -> list[Any]:
+        """The components that say which sides are compared; see ``chosen_sides``."""
+        return [self.in_use, self.method, self.k, self.r, *self.baseline.inputs]
 
     @property
-    def setup(self) -> list:
-        """All that changes with the sides: what ``following.updates`` is for."""
-        return [
-            self.model,
-            self.in_use,
-            self.note,
-            self.offered,
-            self.preset,
-            self.sentence,
-            self.k,
-            self.r,
-            *self.baseline.all,
-        ]
+    def model_outputs(self) -> list[Any]:
+        """The components that change with the candidate's model."""
+        return [self.model, self.in_use, self.note, self.offered, self.preset, self.sentence, self.k, self.r]
+
+    @property
+    def side_outputs(self) -> list[Any]:
+        """The components that change with both sides."""
+        return [*self.model_outputs, *self.baseline.outputs]
+
+    @property
+    def picture_outputs(self) -> list[Any]:
+        """The components that change with the picture."""
+        return [self.picture, self.question, self.known, self.scene, *self.chips]

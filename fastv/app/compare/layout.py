@@ -7,39 +7,49 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare import baseline_panel, export, video_panel
+from fastv.app.compare.chosen_sides import pruning_of, setups
 from fastv.app.compare.components import CompareControls
-from fastv.app.compare.events import connect_baseline, connect_inputs, connect_model, note, sentence
+from fastv.app.compare.link import connect_link
+from fastv.app.compare.model_events import connect_baseline, connect_model, model_note, preset_sentence
 from fastv.app.compare.models_table import models_table
+from fastv.app.compare.picture_events import connect_picture
 from fastv.app.compare.run import connect_headings, connect_run
-from fastv.app.compare.video_events import connect_clips
+from fastv.app.compare.shared_pruning import shared_pruning
+from fastv.app.compare.video_events import connect_video
 from fastv.app.compare.view_stream import no_comparison
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.run_policy import RunPolicy
+from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared import budget_choices, example_scenes
 from fastv.app.shared.budget_choices import layers_of, slider_step
-from fastv.app.shared.deep_link import Link
+from fastv.app.shared.tab import BuiltTab, TabContext
+from fastv.evidence.pair_quality import quality_of_sides
 from fastv.loading.load import LoadedModel
-from fastv.loading.machine_memory import Room
+from fastv.loading.machine_memory import MachineMemory
 from fastv.pruning.methods.registry import METHODS
 
+_DEFAULT_METHOD = "fastv"
 _LONGEST_ANSWER = 64  # tokens, to begin with
 _LIVE = "element.setAttribute('role', 'status')"
 
 
-def build(pool: ModelPool, policy: RunPolicy) -> CompareControls:
-    """Lays the tab out in the Blocks that are open, connects it, and returns its components."""
-    parts = _layout(pool)
-    connect_inputs(parts, policy)
-    loads = [connect_model(parts, pool), connect_baseline(parts, pool)]
-    connect_clips(parts, pool, policy)
-    connect_run(parts, pool, policy, loads)
-    connect_headings(parts, pool)
-    return parts
+def build(context: TabContext) -> BuiltTab:
+    """Lays the tab out in the Blocks that are open, and connects it."""
+    pool, policy = context.pool, context.policy
+    ui = lay_out(pool)
+    connect_picture(ui, policy)
+    loads = [connect_model(ui, pool), connect_baseline(ui, pool)]
+    connect_video(ui, pool, policy)
+    connect_run(ui, pool, policy, loads)
+    connect_headings(ui, pool)
+    context.pruning = shared_pruning(ui, pool)
+    return connect_link(ui, pool)
 
 
-def _layout(pool: ModelPool) -> CompareControls:
+def lay_out(pool: ModelPool) -> CompareControls:
     loaded = pool.load(pool.default)
     offered, first = budget_choices.choices(loaded, pool), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
+    pruning = pruning_of(_DEFAULT_METHOD, offered[0].k, offered[0].r_percent)
+    sides = ChosenSides(ChosenSide(pool.default, pruning), ChosenSide(pool.default))
     blank = no_comparison()
     made: dict[str, Any] = {
         "known": gr.State(first.answers),
@@ -47,25 +57,25 @@ def _layout(pool: ModelPool) -> CompareControls:
         "offered": gr.State(offered),
         "scene": gr.State(example_scenes.GALLERY_SEEDS[0]),
         "fresh": gr.State(True),
-        "later": gr.Textbox(visible="hidden", elem_id="link-later"),
+        "pending_link": gr.Textbox(visible="hidden", elem_id="link-later"),
     }
-    made["note"] = _html(note(loaded), "note")
+    made["note"] = _html(model_note(loaded), "note")
     with gr.Row(elem_classes="compare"):
         with gr.Column(elem_classes="ask"):
-            made |= _question_controls(first, loaded) | _budget_controls(loaded, offered)
+            made |= _question_controls(first, loaded) | _pruning_controls(loaded, offered, pool, sides)
         with gr.Column(elem_classes="show"):
-            made["answers"] = _html(blank.answers, "answers")
-            made["table"] = _html(blank.table, "costs")
-            _, made["kept_picture"], made["kept_words"] = _kept("kept", blank.kept[0].words, visible=True)
+            made["answers"] = _html(blank.answers or "", "answers")
+            made["table"] = _html(blank.table or "", "costs")
+            words = blank.kept[0].words if blank.kept else ""
+            _, made["kept_picture"], made["kept_words"] = _kept("kept", words, visible=True)
             made["other_row"], made["other_picture"], made["other_words"] = _kept("other-kept", "", visible=False)
-            begin = Link(pool.default, offered[0].k, offered[0].r_percent, question=first.suggestions[0])
-            made["taking"] = export.layout(pool, begin, _LONGEST_ANSWER)
+            made["export"] = export.layout(export.script_of(pool, sides, first.suggestions[0], _LONGEST_ANSWER))
         with gr.Column(elem_classes="settings"):
             made["model"] = gr.Radio(
                 [(pool.label(key), key) for key in pool.entries], value=pool.default, label="Model", elem_id="model"
             )
             with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
-                _html(models_table(pool, Room.here()), "models-table")
+                _html(models_table(pool, MachineMemory.here()), "models-table")
             made["baseline"] = baseline_panel.layout(pool, loaded)
             made |= _measuring_controls()
     return CompareControls(**made)
@@ -119,7 +129,7 @@ def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> di
                 elem_id="examples",
             )
             made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene")
-    made["clips"] = video_panel.layout(loaded, strip)
+    made["video"] = video_panel.layout(loaded, strip)
     made["question"] = gr.Textbox(
         first.suggestions[0],
         label="Question",
@@ -133,18 +143,20 @@ def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> di
     with gr.Row(elem_classes="actions"):
         made["run"] = gr.Button("Run both", variant="primary", elem_id="run", scale=3, min_width=120)
         made["stop"] = gr.Button("Stop", elem_id="stop", interactive=False, scale=1, min_width=80)
-    made["status"] = _html(no_comparison().status, "status", js_on_load=_LIVE)
+    made["status"] = _html(no_comparison().status or "", "status", js_on_load=_LIVE)
     return made
 
 
-def _budget_controls(loaded: LoadedModel, offered: list[budget_choices.Choice]) -> dict[str, Any]:
+def _pruning_controls(
+    loaded: LoadedModel, offered: list[budget_choices.Choice], pool: ModelPool, sides: ChosenSides
+) -> dict[str, Any]:
     made: dict[str, Any] = {}
     start = offered[0]
+    baseline, candidate = setups(pool, sides)
+    known = quality_of_sides(candidate, baseline)
     with gr.Group():
         made["preset"] = gr.Radio(budget_choices.names(offered), value=start.name, label="Budget", elem_id="preset")
-        made["sentence"] = _html(
-            sentence(offered, start.name, loaded.entry.key, start.k, start.r_percent), "sentence", padding=True
-        )
+        made["sentence"] = _html(preset_sentence(offered, start.name, known), "sentence", padding=True)
         with gr.Row(elem_classes="sliders"):
             made["k"] = gr.Slider(
                 0,
@@ -174,7 +186,7 @@ def _measuring_controls() -> dict[str, Any]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         made["method"] = gr.Radio(
             [(method.label, name) for name, method in METHODS.items()],
-            value="fastv",
+            value=_DEFAULT_METHOD,
             elem_id="method",
             label="Method",
             info="What chooses the visual tokens that are kept.",

@@ -1,40 +1,30 @@
-"""What each model needs and whether it fits this machine, to be read before anything is downloaded. As HTML."""
+"""What each model needs and whether it fits this machine, to be read before anything is downloaded."""
 
 from __future__ import annotations
 
-from html import escape
+from typing import Any
 
 from fastv.app.service.model_pool import ModelPool
 from fastv.families.catalogue import ModelEntry
-from fastv.loading.machine_memory import Room
-from fastv.loading.memory_fit import fit, gb, need
+from fastv.loading.machine_memory import MachineMemory
+from fastv.loading.memory_fit import fit, gb, required_bytes
+from fastv.presentation.html import render
 
 _PRECISIONS = {"16 bits": "float16", "8 bits": "8bit", "4 bits": "4bit"}
 
 
-def models_table(pool: ModelPool, room: Room) -> str:
-    """Every model of a pool: what is fetched, the memory it takes in each precision, and what this machine can do."""
-    head = '<th scope="col">Model</th>' + "".join(
-        f'<th scope="col">{title}<br><span class="unit">GB</span></th>' for title in ("Download", *_PRECISIONS)
-    )
-    rows = "".join(_row(pool, entry, room) for entry in pool.entries.values())
-    return (
-        f'<div class="wide"><table class="models"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        '<p class="note">Memory: weights and the KV cache of a usual prompt, by arithmetic. A model and the one it is '
-        "compared with share the memory.</p>"
-    )
+def models_table(pool: ModelPool, memory: MachineMemory) -> str:
+    """Every model of a pool, as HTML: its download, the memory it takes in each precision, and what fits here."""
+    rows = [_row(pool, entry, memory) for entry in pool.entries.values()]
+    return render("app/compare/models_table", titles=["Download", *_PRECISIONS], rows=rows)
 
 
-def _row(pool: ModelPool, entry: ModelEntry, room: Room) -> str:
-    fetched = "none" if entry.embedded else _gb(entry.download_bytes)
-    sizes = [need(entry, dtype) for dtype in _PRECISIONS.values()]
-    refusal = pool.unavailable.get(entry.key)
-    here = refusal.sentence if refusal else fit(entry, pool.dtype, room).sentence
-    cells = "".join(f"<td>{cell}</td>" for cell in (fetched, *map(_gb, sizes)))
-    return (
-        f'<tr><th scope="row">{escape(entry.name)}</th>{cells}</tr>'
-        f'<tr class="here"><td colspan="{2 + len(sizes)}">{escape(here)}</td></tr>'
-    )
+def _row(pool: ModelPool, entry: ModelEntry, memory: MachineMemory) -> dict[str, Any]:
+    download = "none" if entry.embedded else _gb(entry.download_bytes)
+    sizes = [_gb(required_bytes(entry, dtype)) for dtype in _PRECISIONS.values()]
+    unavailable = pool.unavailable.get(entry.key)
+    here = unavailable.sentence if unavailable else fit(entry, pool.dtype, memory).sentence
+    return {"name": entry.name, "cells": [download, *sizes], "here": here}
 
 
 def _gb(size: float | None) -> str:

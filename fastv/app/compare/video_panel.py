@@ -1,20 +1,35 @@
-"""Asking about a clip in place of a picture: controls where the model reads videos, a sentence where it does not."""
+"""Questions about a clip: controls where the model reads videos, a sentence where it does not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 import gradio as gr
 
 from fastv.inputs.prompt import no_videos
 from fastv.loading.load import LoadedModel
+from fastv.presentation.html import render
 
 
 @dataclass
 class VideoPanel:
-    """The components. file: the video that is asked about, None for a picture; which: "example", "own" or None; frames:
-    its strip, in the picture's place; row: the controls; back: the way to the picture; without: the sentence.
+    """The components.
+
+    Attributes
+    ----------
+    file
+        The video that is asked about; None for a picture.
+    which
+        "example", "own" or None.
+    frames
+        The clip's frames, in the picture's place.
+    row
+        The controls.
+    back
+        The way back to the picture.
+    unsupported
+        Why there are no controls.
     """
 
     file: gr.UploadButton
@@ -23,16 +38,16 @@ class VideoPanel:
     row: gr.Row
     example: gr.Button
     back: gr.Button
-    without: gr.HTML
+    unsupported: gr.HTML
 
     @property
-    def changing(self) -> list:
+    def outputs(self) -> list[Any]:
         """What changes with the clip."""
         return [self.file, self.which, self.frames, self.back]
 
 
 def frames() -> gr.HTML:
-    """The place of the strip, in the Blocks that are open."""
+    """The place of the frames, in the Blocks that are open."""
     return gr.HTML("", visible=False, elem_id="clip-frames", apply_default_css=False)
 
 
@@ -45,10 +60,10 @@ def layout(loaded: LoadedModel, strip: gr.HTML) -> VideoPanel:
         )
         example = gr.Button("Example clip", size="sm", elem_id="example-clip", min_width=90)
         back = gr.Button("Back to the picture", size="sm", visible=False, elem_id="no-clip", min_width=90)
-    without = gr.HTML(sentence(loaded), visible=not reads, elem_id="no-clips", apply_default_css=False)
-    return VideoPanel(file, gr.State(None), strip, row, example, back, without)
+    unsupported = gr.HTML(unsupported_note(loaded), visible=not reads, elem_id="no-clips", apply_default_css=False)
+    return VideoPanel(file, gr.State(None), strip, row, example, back, unsupported)
 
 
-def sentence(loaded: LoadedModel) -> str:
+def unsupported_note(loaded: LoadedModel) -> str:
     """Why there are no controls, as HTML."""
-    return f'<p class="note">{escape(no_videos(loaded.entry.name))}</p>'
+    return render("app/compare/note", sentence=no_videos(loaded.entry.name))

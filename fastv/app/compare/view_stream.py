@@ -10,6 +10,7 @@ from threading import Thread
 
 from PIL import Image
 
+from fastv.app.compare.chosen_sides import setups
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.service.load_progress import load_with_progress
 from fastv.app.service.model_pool import ModelPool
@@ -19,15 +20,16 @@ from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import status
 from fastv.app.shared.example_scenes import true_answer
 from fastv.errors import FastVError
-from fastv.evidence.known_quality import known_quality
+from fastv.evidence.pair_quality import quality_of_sides
 from fastv.measurement.compare import Comparison, Progress, RunResult
 from fastv.presentation import comparison_html, overlay
-from fastv.presentation.side_labels import USUAL, Title, titles
+from fastv.presentation.side_labels import USUAL, SideLabel, side_labels
+from fastv.presentation.verdict import verdict
 
 logger = logging.getLogger(__name__)
 
-_NOT_YET = '<span class="no-words">not reached</span>'
-_FAILED = '<span class="no-words">failed</span>'
+_NOT_YET = "(not reached)"
+_FAILED = "(failed)"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class KeptView:
     is_clip: bool = False
 
 
-NO_KEPT = KeptView(None, "", comparison_html.NOTHING_KEPT)
+NO_KEPT = KeptView(None, "", comparison_html.kept_placeholder())
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def view_stream(
         request = make_request()
         yield from _loading(request, pool)
         running = run(request, pool, policy)
-        sides = _titles(request, pool)
+        sides = side_labels(*setups(pool, request.sides))
         yield from _views(running, request, known, sides, pool)
     except GeneratorExit:
         if running is not None:
@@ -112,38 +114,37 @@ def view_stream(
 
 
 def _loading(request: Request, pool: ModelPool) -> Iterator[View]:
-    missing = [pool.entry(key).name for key in dict.fromkeys(request.models) if not pool.is_loaded(key)]
+    missing = [pool.entry(key).name for key in dict.fromkeys(request.sides.models) if not pool.is_loaded(key)]
     if not missing:
         return
     names = " and ".join(missing)
     yield View(status.status(f"Loading {names}…", 0.0))
-    for step in load_with_progress(pool, *request.models):
+    for step in load_with_progress(pool, *request.sides.models):
         yield View(None if step is None else status.status(f"{names}. {step.sentence}", step.fraction))
 
 
-def _titles(request: Request, pool: ModelPool) -> tuple[Title, Title]:
-    model, other = request.models
-    return titles(pool.setup(other, request.baseline_k, request.baseline_r), pool.setup(model, request.k, request.r))
-
-
-def _failed(problem: str, sides: tuple[Title, Title] | None) -> View:
+def _failed(problem: str, sides: tuple[SideLabel, SideLabel] | None) -> View:
     """Clears the answers of a run that had begun: half a pair would pass for a result. sides: None if none had."""
-    answers = comparison_html.answers("", "", sides, empty=_FAILED) if sides else None
+    answers = comparison_html.answers("", "", sides, placeholder=_FAILED) if sides else None
     return View(status.problem(problem), answers, problem=problem)
 
 
 def _views(
-    running: Iterator[Step], request: Request, known: Mapping[str, str], sides: tuple[Title, Title], pool: ModelPool
+    running: Iterator[Step],
+    request: Request,
+    known: Mapping[str, str],
+    sides: tuple[SideLabel, SideLabel],
+    pool: ModelPool,
 ) -> Iterator[View]:
-    answers = partial(comparison_html.answers, names=sides, question=request.question)
+    answers = partial(comparison_html.answers, labels=sides, question=request.question)
     waiting = status.status("Waiting for the model…", 0.0)
-    yield View(waiting, answers("", ""), comparison_html.table(names=sides), (NO_KEPT,))
+    yield View(waiting, answers("", ""), comparison_html.table(labels=sides), (NO_KEPT,))
     for step in running:
         if isinstance(step, TimedOut):
             cut = (_cut_short(sides[0]), _cut_short(sides[1]))
             yield View(
                 status.problem(step.reason),
-                answers(step.baseline_text, step.fastv_text, names=cut, empty=_NOT_YET),
+                answers(step.baseline_text, step.fastv_text, labels=cut, placeholder=_NOT_YET),
             )
         elif isinstance(step, Comparison):
             yield _finished(step, sides, known, request, pool)
@@ -156,26 +157,30 @@ def _views(
             yield View(status.status(_stage(step, request, sides), step.fraction))
 
 
-def _stage(progress: Progress, request: Request, sides: tuple[Title, Title]) -> str:
+def _stage(progress: Progress, request: Request, sides: tuple[SideLabel, SideLabel]) -> str:
     if progress.stage == "waiting":
         return "Waiting for the model…"
     if progress.stage != "measuring":
-        return f"Answering {sides[progress.stage == 'fastv'].how}…"
+        return f"Answering: {sides[progress.stage == 'fastv'].inline}…"
     passes_done = round(progress.fraction * 2 * (request.warmup + request.repeats))
     timed = passes_done - 2 * request.warmup
     return f"Timing pass {timed + 1} of {2 * request.repeats}…" if timed >= 0 else "Warming up…"
 
 
-def _cut_short(title: Title) -> Title:
-    return replace(title, note=", ".join(filter(None, (title.note, "cut short"))))
+def _cut_short(label: SideLabel) -> SideLabel:
+    return replace(label, detail=", ".join(filter(None, (label.detail, "cut short"))))
 
 
 def _finished(
-    comparison: Comparison, sides: tuple[Title, Title], known: Mapping[str, str], request: Request, pool: ModelPool
+    comparison: Comparison,
+    sides: tuple[SideLabel, SideLabel],
+    known: Mapping[str, str],
+    request: Request,
+    pool: ModelPool,
 ) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
     expected, setup = true_answer(known, request.question), fastv.setup
-    remarks = [known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)]
+    remarks = [quality_of_sides(setup, baseline.setup)]
     if not known and pool.entry(setup.model).embedded:
         remarks.append(
             f"{setup.name} was trained on drawn scenes only: its answers about other pictures are meaningless. Times, "
@@ -186,7 +191,7 @@ def _finished(
         fastv.answer,
         sides,
         expected=expected,
-        empty=comparison_html.NO_WORDS,
+        placeholder=comparison_html.EMPTY_ANSWER,
         question=comparison.question,
         remarks=remarks,
     )
@@ -196,7 +201,7 @@ def _finished(
         else ""
     )
     return View(
-        status.status(f"Done: {comparison_html.verdict(comparison)}{fewer}"),
+        status.status(f"Done: {verdict(comparison)}{fewer}"),
         answers,
         comparison_html.table(comparison),
         _kept(comparison, sides),
@@ -205,15 +210,15 @@ def _finished(
     )
 
 
-def _kept(comparison: Comparison, sides: tuple[Title, Title]) -> tuple[KeptView, ...]:
+def _kept(comparison: Comparison, sides: tuple[SideLabel, SideLabel]) -> tuple[KeptView, ...]:
     """Of the pruned sides, the candidate first."""
     runs = ((comparison.fastv, sides[1], "fastv"), (comparison.baseline, sides[0], "baseline"))
     kept = tuple(_kept_of(result, title, side) for result, title, side in runs if result.setup.k is not None)
     return kept or (NO_KEPT,)
 
 
-def _kept_of(result: RunResult, title: Title, side: str) -> KeptView:
-    words = comparison_html.kept_words(result, title, side)
+def _kept_of(result: RunResult, title: SideLabel, side: str) -> KeptView:
+    words = comparison_html.kept(result, title)
     if result.is_clip:
         return KeptView(None, "", words, is_clip=True)
     kept = result.seen[0].kept

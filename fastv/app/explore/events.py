@@ -1,4 +1,4 @@
-"""What happens on the explorer when a control moves or a spot is chosen, and how it keeps in step with Compare."""
+"""Events of the Explore tab: controls that change, cells and points that are selected, K and R shared with other tabs."""
 
 from __future__ import annotations
 
@@ -9,67 +9,112 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare import export
-from fastv.app.compare.components import CompareControls
-from fastv.app.compare.events import layers_of, sentence
 from fastv.app.explore import cost_map_html, link, pareto_html, state
 from fastv.app.explore.device_html import device_pane
 from fastv.app.explore.equivalence_html import equivalence_pane
 from fastv.app.explore.flops_html import flops_pane
-from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
-from fastv.app.explore.state import OWN, shape_of
+from fastv.app.explore.layout import PANES, SCORE, Explorer, k_slider, layout, r_slider
+from fastv.app.explore.state import OWN, Choices, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.hosting.uploads import upload_path
-from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared import budget_choices, status
+from fastv.app.shared import status
+from fastv.app.shared.copy_link import connect_copy
+from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.costs import configs
 from fastv.errors import FastVError, InvalidInputError
 from fastv.evidence import pareto
 from fastv.evidence.measurements import all_measured
+from fastv.presentation.html import render
+from fastv.validation import whole
 
 logger = logging.getLogger(__name__)
 
 
-def build(pool: ModelPool, compare: CompareControls, tab: gr.Tab) -> Explorer:
-    """Lays the explorer out in the Blocks that are open and connects it, to the comparison too; returns its components."""
-    explorer = layout(compare.k.value, compare.r.value)
-    for component, pane in zip(explorer.panes, panes(*(control.value for control in explorer.controls))):
-        component.value = pane
+def build(context: TabContext) -> BuiltTab:
+    """Lay the tab out in the Blocks that are open and connect it, also to the K and R shared by all tabs."""
+    shared = context.pruning
+    explorer = layout(shared.k.value, shared.r.value) if shared else layout(2, 50.0)
+    begin = panes(Choices(**{name: control.value for name, control in explorer.controls.items()}))
+    for name, component in explorer.panes.items():
+        component.value = begin[name]
     _connect_controls(explorer)
-    _connect_budget(explorer, compare, pool, tab)
+    _connect_pruning(explorer, shared)
+    if shared:
+        _connect_opening(explorer, shared, context.container)
     _connect_link(explorer)
-    return explorer
+    return BuiltTab(explorer.query, tuple(link.outputs(explorer)), lambda query: link.followed(explorer, query, panes))
 
 
-def panes(*values: Any) -> list[str]:
-    """All panes as HTML for the controls' values: problem, map, equivalence, FLOPs, device, frontier.
+def panes(choices: Choices) -> dict[str, Any]:
+    """All panes as HTML, by their names in PANES, for the controls' values.
 
-    Where the values cannot be used, the problem says why and the rest stays as it is.
+    Where values cannot be used, ``problem`` says why and the other panes stay as they are. Without a usable config of
+    one's own there are no numbers to show.
     """
-    *asked, device, axis, benchmark = values
     try:
-        chosen = state.settings(*asked)
-        return [
-            "",
-            cost_map_html.map_pane(chosen, benchmark),
-            equivalence_pane(chosen),
-            flops_pane(chosen),
-            device_pane(chosen, device),
-            pareto_html.frontier_pane(chosen, axis, benchmark),
-        ]
+        if choices.model == OWN and (problem := _config_problem(choices.own_text)) is not None:
+            return _without_numbers(choices, problem)
+        chosen = state.settings(choices)
+        return {
+            "problem": "",
+            "map": cost_map_html.map_pane(chosen, choices.benchmark),
+            "equivalence": equivalence_pane(chosen),
+            "flops": flops_pane(chosen),
+            "estimate": device_pane(chosen, choices.device),
+            "frontier": pareto_html.frontier_pane(chosen, choices.axis, choices.benchmark),
+        }
     except FastVError as error:
         problem = str(error)
     except Exception:
         logger.exception("the explorer failed")
         problem = INTERNAL_ERROR
-    return [status.problem(problem), *[gr.skip()] * 5]
+    return {"problem": status.problem(problem)} | {name: gr.skip() for name in PANES if name != "problem"}
+
+
+def _config_problem(text: str | None) -> str | None:
+    """What is wrong with a config that was pasted: empty where nothing was pasted, None where nothing is wrong."""
+    if not (text or "").strip():
+        return ""
+    try:
+        configs.parse(text)
+    except FastVError as error:
+        return str(error)
+    return None
+
+
+def _without_numbers(choices: Choices, problem: str) -> dict[str, Any]:
+    """The panes while there is no usable config: numbers of the model before would pass for its own."""
+    return {
+        "problem": status.problem(problem) if problem else "",
+        "map": render("app/explore/no_config"),
+        "equivalence": "",
+        "flops": "",
+        "estimate": "",
+        "frontier": pareto_html.frontier_pane(None, choices.axis, choices.benchmark),
+    }
 
 
 def chosen_spot(spot: Mapping[str, Any], model: str, own: str, k: int) -> tuple[str, int, int, float]:
-    """(model, its layers, K, R in percent) of a spot that was clicked. Raises FastVError for what is no spot.
+    """Read a cell, point or button that was clicked.
 
-    A dot without FastV has no K: it is R = 0 at the K there was.
+    Parameters
+    ----------
+    spot : mapping
+        ``k``, ``r`` (a fraction) and ``model`` as text, as the browser sends them. A point without FastV has no K: it
+        is R = 0 at the present K.
+    model, own, k
+        The present model, the text of a config, and K.
+
+    Returns
+    -------
+    (str, int, int, float)
+        Model, its layers, K, and R in percent.
+
+    Raises
+    ------
+    FastVError
+        For anything else.
     """
     try:
         wanted = spot.get("model") or model
@@ -79,89 +124,138 @@ def chosen_spot(spot: Mapping[str, Any], model: str, own: str, k: int) -> tuple[
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, FastVError):
             raise
-        raise InvalidInputError("That is no point of the map.") from error
+        raise InvalidInputError("This is not a point of the map.") from error
     layers = shape.decoder.layers
     if not (0 <= r <= 1 and new_k >= 0):
-        raise InvalidInputError("That is no point of the map.")
+        raise InvalidInputError("This is not a point of the map.")
     return target, layers, min(new_k, layers - 1), round(100 * r, 1)
 
 
-def compare_updates(
-    pool: ModelPool, in_use: str, offered: list[budget_choices.Choice], k: int, r_percent: float
-) -> list:
-    """What the comparison is at, its sliders, preset and sentence; all as they are where its model has no layer K."""
-    if not pool.is_loaded(in_use) or k >= layers_of(pool.load(in_use)):
-        return [gr.skip()] * 5
-    name = budget_choices.name_of(offered, k, r_percent)
-    return [(k, r_percent), k, r_slider(r_percent), name, sentence(offered, name, in_use, k, r_percent)]
+def _choices(explorer: Explorer, values: Values) -> Choices:
+    return Choices(**{name: values[control] for name, control in explorer.controls.items()})
+
+
+def _redrawn(explorer: Explorer, values: Values) -> Updates:
+    """The panes for the controls' values."""
+    shown = panes(_choices(explorer, values))
+    return {component: shown[name] for name, component in explorer.panes.items()}
 
 
 def _connect_controls(explorer: Explorer) -> None:
-    others = [
-        control
-        for control in explorer.controls
-        if control not in (explorer.model, explorer.k, explorer.r, explorer.own_text)
-    ]
-    gr.on([control.input for control in others], panes, explorer.controls, explorer.panes, **TYPED)
-    explorer.own_text.change(_own_changed, explorer.controls, [explorer.k, *explorer.panes], **TYPED)
+    controls, shown = set(explorer.controls.values()), list(explorer.panes.values())
+    plain = controls - {getattr(explorer, name) for name in ("model", "k", "r", "own_text", "axis", "benchmark")}
+
+    def redrawn(values: Values) -> Updates:
+        return _redrawn(explorer, values)
+
+    def own_changed(values: Values) -> Updates:
+        return _own_changed(explorer, values)
+
+    def model_changed(values: Values) -> Updates:
+        return _model_changed(explorer, values)
+
+    def axis_changed(values: Values) -> Updates:
+        return _axis_changed(explorer, values)
+
+    def benchmark_changed(values: Values) -> Updates:
+        return _benchmark_changed(explorer, values)
+
+    gr.on([control.input for control in plain], redrawn, controls, shown, **TYPED)
+    explorer.axis.input(axis_changed, controls, [explorer.benchmark, *shown], **TYPED)
+    explorer.benchmark.input(benchmark_changed, controls, [explorer.axis, *shown], **TYPED)
+    explorer.own_text.change(own_changed, controls, [explorer.k, *shown], **TYPED)
     explorer.own_file.upload(
         _own_file, [explorer.own_file], [explorer.own_text, explorer.problem], preprocess=False, **QUIET
     )
     explorer.model.input(
-        _model_changed, explorer.controls, [explorer.own_box, explorer.benchmark, explorer.k, *explorer.panes], **TYPED
+        model_changed, controls, [explorer.own_box, explorer.axis, explorer.benchmark, explorer.k, *shown], **TYPED
     )
     explorer.measure.input(_relative, explorer.measure, explorer.relative, **TYPED)
 
 
-def _connect_budget(explorer: Explorer, compare: CompareControls, pool: ModelPool, tab: gr.Tab) -> None:
-    """K and R are the same everywhere in the app, as far as the models have the layer."""
-    theirs = [explorer.met, compare.k, compare.r, compare.preset, compare.sentence]
-    known = [compare.in_use, compare.offered]
+def _axis_changed(explorer: Explorer, values: Values) -> Updates:
+    """A cost brings a score that was published or measured with it."""
+    try:
+        benchmark = pareto.benchmark_for(values[explorer.axis], values[explorer.benchmark])
+    except FastVError as error:
+        return {explorer.problem: status.problem(str(error))}
+    return {explorer.benchmark: benchmark, **_redrawn(explorer, {**values, explorer.benchmark: benchmark})}
 
-    def moved(in_use: str, offered: list, model: str, own: str, k: int, r_percent: float, *rest: Any) -> list:
-        shown = panes(model, own, k, r_percent, *rest)
-        if shown[0]:  # a field may be empty while somebody types
-            return [gr.skip()] * 5 + shown
-        return [*compare_updates(pool, in_use, offered, k, r_percent), *shown]
 
-    def clicked(
-        event: gr.EventData, in_use: str, offered: list, model: str, own: str, k: int, _: float, *rest: Any
-    ) -> list:
+def _benchmark_changed(explorer: Explorer, values: Values) -> Updates:
+    """A score brings a cost that was published or measured with it."""
+    try:
+        axis = pareto.axis_for(values[explorer.benchmark], values[explorer.axis])
+    except FastVError as error:
+        return {explorer.problem: status.problem(str(error))}
+    return {explorer.axis: axis, **_redrawn(explorer, {**values, explorer.axis: axis})}
+
+
+def _connect_pruning(explorer: Explorer, shared: SharedPruning | None) -> None:
+    """K and R, by slider or by clicking, are the same on all tabs as far as the models have the layer."""
+    inputs = {*explorer.controls.values(), *(shared.inputs if shared else ())}
+    outputs = [explorer.met, *(shared.outputs if shared else ())]
+
+    def shared_updates(values: Values, k: int, r_percent: float) -> Updates:
+        if shared is None:
+            return {}
+        changes = shared.set(values, k, r_percent)
+        met = (k, r_percent) if shared.k in changes else (values[shared.k], values[shared.r])
+        return {explorer.met: met, **changes}
+
+    def moved(values: Values) -> Updates:
+        shown = _redrawn(explorer, values)
+        if shown[explorer.problem]:  # a field may be empty while it is being edited
+            return shown
+        return shown | shared_updates(values, values[explorer.k], values[explorer.r])
+
+    def clicked(event: gr.EventData, values: Values) -> Updates:
         spot = {name: getattr(event, name, None) for name in ("k", "r", "model")}
         try:
-            model, layers, k, r_percent = chosen_spot(spot, model, own, k)
+            model, layers, k, r_percent = chosen_spot(
+                spot, values[explorer.model], values[explorer.own_text], values[explorer.k]
+            )
         except FastVError as error:
-            return [gr.skip()] * 9 + [status.problem(str(error)), *[gr.skip()] * 5]
-        controls = [model, gr.Accordion(visible=model == OWN), k_slider(k, layers), r_slider(r_percent)]
-        return [
-            *controls,
-            *compare_updates(pool, in_use, offered, k, r_percent),
-            *panes(model, own, k, r_percent, *rest),
-        ]
+            return {explorer.problem: status.problem(str(error))}
+        chosen = {explorer.model: model, explorer.k: k, explorer.r: r_percent}
+        return {
+            explorer.model: model,
+            explorer.own_box: gr.Accordion(visible=model == OWN),
+            explorer.k: k_slider(k, layers),
+            explorer.r: r_slider(r_percent),
+            **_redrawn(explorer, {**values, **chosen}),
+            **shared_updates(values, k, r_percent),
+        }
 
-    def opened(
-        met: tuple, k: int, r_percent: float, model: str, own: str, _k_before: int, _r_before: float, *rest: Any
-    ) -> list:
-        """Takes over what was chosen on Compare since the two last met."""
-        if tuple(met) == (k, r_percent):
-            return [gr.skip()] * (3 + len(explorer.panes))
-        return [(k, r_percent), k, r_slider(r_percent), *panes(model, own, k, r_percent, *rest)]
-
-    gr.on(
-        [explorer.k.input, explorer.r.input], moved, [*known, *explorer.controls], [*theirs, *explorer.panes], **TYPED
-    )
+    gr.on([explorer.k.input, explorer.r.input], moved, inputs, [*outputs, *explorer.panes.values()], **TYPED)
     gr.on(
         [pane.click for pane in (explorer.map, explorer.equivalence, explorer.frontier)],
         clicked,
-        [*known, *explorer.controls],
-        [explorer.model, explorer.own_box, explorer.k, explorer.r, *theirs, *explorer.panes],
+        inputs,
+        [explorer.model, explorer.own_box, explorer.k, explorer.r, *outputs, *explorer.panes.values()],
         trigger_mode="always_last",
         **INSTANT,
     )
+
+
+def _connect_opening(explorer: Explorer, shared: SharedPruning, tab: gr.Tab) -> None:
+    """Take over the K and R that were chosen on other tabs since."""
+
+    def opened(values: Values) -> Updates:
+        chosen = (values[shared.k], values[shared.r])
+        if tuple(values[explorer.met]) == chosen:
+            return or_skip({})
+        return {
+            explorer.met: chosen,
+            explorer.k: chosen[0],
+            explorer.r: r_slider(chosen[1]),
+            **_redrawn(explorer, {**values, explorer.k: chosen[0], explorer.r: chosen[1]}),
+        }
+
     tab.select(
         opened,
-        [explorer.met, compare.k, compare.r, *explorer.controls],
-        [explorer.met, explorer.k, explorer.r, *explorer.panes],
+        {explorer.met, shared.k, shared.r, *explorer.controls.values()},
+        [explorer.met, explorer.k, explorer.r, *explorer.panes.values()],
         **INSTANT,
     )
 
@@ -174,21 +268,28 @@ def _connect_link(explorer: Explorer) -> None:
         controls,
         explorer.query,
         **TYPED,
-    ).then(None, explorer.query, None, js=link.REMEMBER, **QUIET)
-    export.connect_copy(explorer.copy)
+    )
+    connect_copy(explorer.copy)
 
 
-def _model_changed(model: str, own: str, *rest: Any) -> list:
-    """A model brings its own layers and its own kind of scores; somebody's own config has to be there first."""
-    if model == OWN and not (own or "").strip():
-        return [gr.Accordion(visible=True), *[gr.skip()] * 8]
-    *others, benchmark = rest
-    benchmark = scores_of(model, benchmark)
-    return [gr.Accordion(visible=model == OWN), benchmark, *_own_changed(model, own, *others, benchmark)]
+def _model_changed(explorer: Explorer, values: Values) -> Updates:
+    """A model has its own layers, and its own kind of scores where it was measured here."""
+    model = values[explorer.model]
+    try:
+        benchmark = scores_of(model, values[explorer.benchmark])
+        axis = pareto.axis_for(benchmark, values[explorer.axis])
+    except FastVError as error:
+        return {explorer.problem: status.problem(str(error))}
+    return {
+        explorer.own_box: gr.Accordion(visible=model == OWN),
+        explorer.benchmark: benchmark,
+        explorer.axis: axis,
+        **_own_changed(explorer, {**values, explorer.benchmark: benchmark, explorer.axis: axis}),
+    }
 
 
 def scores_of(model: str, benchmark: str) -> str:
-    """``benchmark``, unless it has nothing of the model: drawn scenes are what those that were measured here answer."""
+    """``benchmark``, unless it has no scores of the model: drawn scenes were asked of the models measured here only."""
     drawn = model in all_measured()
     if drawn == (benchmark == pareto.SCENES):
         return benchmark
@@ -196,27 +297,31 @@ def scores_of(model: str, benchmark: str) -> str:
 
 
 def _relative(measure: str) -> Any:
-    """Scores are no percent of anything."""
+    """A map of scores is not relative to a model."""
     return gr.Radio(visible=measure != cost_map_html.QUALITY)
 
 
-def _own_changed(model: str, own: str, k: int, *rest: Any) -> list:
-    """The panes, and K within the layers of the model they are of."""
-    shown = panes(model, own, k, *rest)
-    if shown[0]:
-        return [gr.skip(), *shown]
-    layers = shape_of(model, own).decoder.layers
-    return [k_slider(min(k, layers - 1), layers), *shown]
+def _own_changed(explorer: Explorer, values: Values) -> Updates:
+    """The panes, and K within the model's layers."""
+    shown = _redrawn(explorer, values)
+    try:
+        layers = shape_of(values[explorer.model], values[explorer.own_text]).decoder.layers
+        k = min(whole(values[explorer.k], "K", low=0, allow_float=True), layers - 1)
+    except FastVError:
+        return shown
+    return {explorer.k: k_slider(k, layers), **shown}
 
 
 def _own_file(upload: Any) -> tuple:
-    """The text of a file somebody chose, if it is small enough to be a config."""
+    """The text of an uploaded file, if it is small enough to be a config."""
     try:
         path = Path(upload_path(upload))
         if path.stat().st_size > configs.LONGEST_CONFIG:
-            raise InvalidInputError(f"The file is larger than {configs.LONGEST_CONFIG:,} bytes: no config is.")
+            raise InvalidInputError(
+                f"The file is larger than {configs.LONGEST_CONFIG:,} bytes, which no config.json is."
+            )
         return path.read_text(encoding="utf-8"), ""
     except UnicodeDecodeError:
-        return gr.skip(), status.problem("The file is not a text: choose a config.json.")
+        return gr.skip(), status.problem("The file is not text: choose a config.json.")
     except FastVError as error:
         return gr.skip(), status.problem(str(error))

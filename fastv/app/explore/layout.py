@@ -1,4 +1,4 @@
-"""The explorer: which (K, R), on which model, for which budget, from configs alone. Only the layout."""
+"""The layout of the Explore tab: controls and empty panes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare.events import slider_step
 from fastv.app.explore import state
 from fastv.app.explore.cost_map_html import measures
+from fastv.app.shared.budget_choices import slider_step
 from fastv.costs import configs, roofline
 from fastv.costs.memory import DTYPES
 from fastv.evidence import pareto as frontier
@@ -19,21 +19,50 @@ STYLE = Path(__file__).with_name("explorer.css")
 _SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
 SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
 _INTRO = (
-    '<p class="note">What would FastV save on a model you have not downloaded? All of it but the scores is computed from '
-    "the model's config; nothing is loaded.</p>"
+    '<p class="note">What would FastV save on a model that you have not downloaded? Costs are computed from its config, '
+    "scores are published or were measured here. No model is loaded.</p>"
 )
 _AXIS_NAMES = {
     "total": "FLOPs in total",
     "per-layer": "FLOPs per layer",
     "ratio": "Share of its own FLOPs",
-    "seconds": "First token",
+    "seconds": "Time to first token",
 }
+
+
+#: Names of the controls, as in ``state.Choices``.
+CONTROLS = (
+    "model",
+    "own_text",
+    "k",
+    "r",
+    "dtype",
+    "text_tokens",
+    "answer_tokens",
+    "pictures",
+    "batch",
+    "measure",
+    "relative",
+    "device",
+    "axis",
+    "benchmark",
+)
+#: Names of the panes that the controls change.
+PANES = ("problem", "map", "equivalence", "flops", "estimate", "frontier")
 
 
 @dataclass
 class Explorer:
-    """The components of the tab. own: the text of somebody's config; met: the (K, R percent) last seen on Compare. query: what is
-    chosen, as fields of the address, out of sight.
+    """The components of the tab.
+
+    Attributes
+    ----------
+    own_text
+        The text of a config.json that was pasted.
+    met
+        (K, R in percent) last seen on other tabs.
+    query
+        What is chosen, as fields of the address; hidden.
     """
 
     model: gr.Radio
@@ -63,33 +92,18 @@ class Explorer:
     query: gr.Textbox
 
     @property
-    def controls(self) -> list[Any]:
-        """In the order of ``explorer_settings.settings``, then device, axis and benchmark."""
-        return [
-            self.model,
-            self.own_text,
-            self.k,
-            self.r,
-            self.dtype,
-            self.text_tokens,
-            self.answer_tokens,
-            self.pictures,
-            self.batch,
-            self.measure,
-            self.relative,
-            self.device,
-            self.axis,
-            self.benchmark,
-        ]
+    def controls(self) -> dict[str, Any]:
+        """By their names in CONTROLS."""
+        return {name: getattr(self, name) for name in CONTROLS}
 
     @property
-    def panes(self) -> list[gr.HTML]:
-        """What the controls change, in the order of ``explorer_events.panes``."""
-        return [self.problem, self.map, self.equivalence, self.flops, self.estimate, self.frontier]
+    def panes(self) -> dict[str, gr.HTML]:
+        """By their names in PANES."""
+        return {name: getattr(self, name) for name in PANES}
 
 
 def layout(k: int, r_percent: float) -> Explorer:
-    """Lays the tab out in the Blocks that are open; k and r_percent: where it begins."""
+    """Lay the tab out in the Blocks that are open, beginning at this K and R in percent."""
     made: dict[str, Any] = {"met": gr.State((k, r_percent))}
     models = state.choices()
     gr.HTML(_INTRO, elem_id="explore-intro", apply_default_css=False)
@@ -135,14 +149,14 @@ def layout(k: int, r_percent: float) -> Explorer:
 def _own_config() -> dict[str, Any]:
     with gr.Accordion("Your config.json", open=True, visible=False) as box:
         text = gr.Textbox(
-            label="Paste it here",
+            label="Paste its text",
             lines=5,
             max_lines=5,
             max_length=configs.LONGEST_CONFIG,
             elem_id="own-config",
             placeholder='{"model_type": "llava", "text_config": {…}}',
         )
-        file = gr.UploadButton("Or choose the file", file_types=[".json"], size="sm", elem_id="own-file")
+        file = gr.UploadButton("Or upload the file", file_types=[".json"], size="sm", elem_id="own-file")
     return {"own_box": box, "own_text": text, "own_file": file}
 
 
@@ -163,12 +177,12 @@ def _budget(layers: int, k: int, r_percent: float) -> dict[str, Any]:
 
 
 def k_slider(k: int, layers: int) -> gr.Slider:
-    """The slider of K at a value, for a model of so many layers."""
+    """The slider of K at a value, for a model with this many layers."""
     return gr.Slider(value=k, maximum=max(layers - 1, 1))  # a slider needs two ends
 
 
 def r_slider(r_percent: float) -> gr.Slider:
-    """The slider of R at a value, in steps that the value is one of."""
+    """The slider of R at a value, in steps that reach it."""
     return gr.Slider(value=r_percent, step=slider_step(r_percent))
 
 
@@ -182,8 +196,8 @@ def _workload() -> dict[str, Any]:
             1, 1024, value=64, step=1, label="Answer tokens", elem_id="answer-tokens", buttons=[]
         )
     with gr.Group():
-        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Pictures", elem_id="pictures", buttons=[])
-        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch", elem_id="batch", buttons=[])
+        made["pictures"] = gr.Slider(1, 8, value=1, step=1, label="Images", elem_id="pictures", buttons=[])
+        made["batch"] = gr.Slider(1, 64, value=1, step=1, label="Batch: prompts at once", elem_id="batch", buttons=[])
     made["dtype"] = gr.Radio(list(DTYPES), value="float16", label="Precision", elem_id="precision")
     return made
 

@@ -1,37 +1,47 @@
-"""What is chosen on the explorer, in the address of the page, and back: what differs from how the tab begins."""
+"""The explorer's settings in the address of the page: what differs from the defaults, as query parameters ``x_...``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
 from fastv.app.explore.layout import Explorer, k_slider, r_slider
-from fastv.app.explore.state import OWN, shape_of
+from fastv.app.explore.state import OWN, Choices, shape_of
 from fastv.app.shared.deep_link import link_of
+from fastv.app.shared.tab import Updates
+from fastv.evidence.pareto import axis_for, benchmark_for
 
 _PREFIX, _MOST_LAYERS = "x_", 999
-# Until the address the page was opened with has been followed, it stays as it is.
-REMEMBER = f"""query => {{
-  if (!window.linkFollowed) return;
-  const now = new URLSearchParams(location.search);
-  for (const key of [...now.keys()]) if (key.startsWith({_PREFIX!r})) now.delete(key);
-  new URLSearchParams(query).forEach((value, key) => now.set(key, value));
-  history.replaceState(history.state, "", "?" + now + location.hash);
-}}"""
+# The controls that a link holds, by their names in it; a pasted config is too long for an address.
+_CONTROLS = {
+    "model": "model",
+    "k": "k",
+    "r": "r",
+    "dtype": "dtype",
+    "text": "text_tokens",
+    "answer": "answer_tokens",
+    "pictures": "pictures",
+    "batch": "batch",
+    "map": "measure",
+    "of": "relative",
+    "device": "device",
+    "cost": "axis",
+    "score": "benchmark",
+}
+LINK_FIELDS = tuple(_PREFIX + name for name in _CONTROLS)
 
 
-def linked(explorer: Explorer) -> dict[str, gr.Radio | gr.Slider]:
-    """The controls that a link tells of, by their names in it; a config of one's own is too long for an address."""
-    names = ("model", "k", "r", "dtype", "text", "answer", "pictures", "batch", "map", "of", "device", "cost", "score")
-    return dict(zip(names, [one for one in explorer.controls if one is not explorer.own_text], strict=True))
+def linked(explorer: Explorer) -> dict[str, Any]:
+    """The controls that a link holds, by their names in it."""
+    return {name: getattr(explorer, control) for name, control in _CONTROLS.items()}
 
 
 def query_of(explorer: Explorer, values: list[Any]) -> str:
-    """The fields for the values of the ``linked`` controls; a value that is missing while somebody types is not said."""
+    """The query for values of the ``linked`` controls; a value that is missing while it is being typed is left out."""
     controls = linked(explorer)
     said = {
         name: value
@@ -46,10 +56,11 @@ def query_of(explorer: Explorer, values: list[Any]) -> str:
 
 
 def values_of(explorer: Explorer, query: Mapping[str, str]) -> dict[str, Any]:
-    """What a link says of the controls, by name; nonsense counts as not said."""
-    found = {}
+    """The controls' values in a link, by name; unusable ones are ignored."""
+    found: dict[str, Any] = {}
     for name, control in linked(explorer).items():
         text = query.get(_PREFIX + name)
+        value: str | float | int | None
         if isinstance(control, gr.Radio):
             value = text if text in [key for _, key in control.choices] and text != OWN else None
         else:
@@ -66,24 +77,37 @@ def _number(text: str | None, least: float, most: float, tenths: bool) -> float 
     return value if least <= value <= most else None
 
 
-def followed(explorer: Explorer, query: Mapping[str, str], panes: Any) -> list:
-    """Updates of ``outputs`` for a link; all are skipped where it says nothing of the explorer.
+def followed(explorer: Explorer, query: Mapping[str, str], panes: Callable[[Choices], Mapping[str, Any]]) -> Updates:
+    """Updates of ``outputs`` for a link; none where it has no settings of the explorer.
 
-    panes: the function that draws them from the controls' values.
+    Parameters
+    ----------
+    explorer : Explorer
+        The components.
+    query : mapping of str to str
+        The parameters of the address.
+    panes : callable
+        Draws the panes from ``Choices``, see ``events.panes``.
     """
     said, controls = values_of(explorer, query), linked(explorer)
     if not said:
-        return [gr.skip()] * len(outputs(explorer))
+        return {}
     values = {name: said.get(name, control.value) for name, control in controls.items()}
     layers = shape_of(values["model"], None).decoder.layers
     values["k"] = min(values["k"], layers - 1)
+    if "score" in said:
+        values["cost"] = axis_for(values["score"], values["cost"])
+    else:
+        values["score"] = benchmark_for(values["cost"], values["score"])
     changes = {"k": k_slider(values["k"], layers), "r": r_slider(values["r"])}
+    updates: Updates = {controls[name]: changes.get(name, value) for name, value in values.items()}
     compare = link_of(query)
-    met = (compare.k, compare.r) if compare.k is not None and compare.r is not None else gr.skip()
-    asked = [values["model"], "", *list(values.values())[1:]]
-    return [met, *(changes.get(name, value) for name, value in values.items()), *panes(*asked)]
+    if compare.k is not None and compare.r is not None:
+        updates[explorer.met] = (compare.k, compare.r)
+    shown = panes(Choices(own_text="", **{_CONTROLS[name]: value for name, value in values.items()}))
+    return updates | {component: shown[name] for name, component in explorer.panes.items()}
 
 
 def outputs(explorer: Explorer) -> list:
-    """What ``followed`` is for."""
-    return [explorer.met, *linked(explorer).values(), *explorer.panes]
+    """The components that ``followed`` may update."""
+    return [explorer.met, *linked(explorer).values(), *explorer.panes.values()]

@@ -17,8 +17,8 @@ from fastv.evidence.published import TABLE1_BENCHMARKS
 from fastv.evidence.quality_grid import measured_grid, quality_grid
 from fastv.formatting import budget, percent, points
 from fastv.presentation.html import render
+from fastv.pruning.methods.registry import METHODS
 
-_PHRASE = "with the highest attention from the last prompt token"
 STRONGEST = 0.55  # of the color: text on it stays readable
 _FULL_COLOR = 0.1  # share of the score whose loss gets the strongest color, where no cell loses more
 
@@ -41,7 +41,7 @@ def _measured_map(chosen: Settings, found: Measured) -> Markup:
         title="Questions answered right",
         name=chosen.name,
         whole=whole,
-        phrase=_PHRASE,
+        phrase=METHODS["fastv"].phrase,
         has_random_row=0 in grid.rows,
         plane=_plane(
             grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen, notes

@@ -1,4 +1,4 @@
-"""What the explorer is asked to show, checked, and the names it uses."""
+"""The explorer's settings: what was chosen, checked, and the names of models."""
 
 from __future__ import annotations
 
@@ -10,17 +10,34 @@ from fastv.costs.solver import Preset, Workload, load_presets
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.families.catalogue import CATALOGUE
 from fastv.families.shapes import ModelShape
+from fastv.validation import real, whole
 
 OWN = "own"
 OWN_NAME = "Your config"
+_MOST = 10**6  # tokens, images or prompts
 _NAMES = {entry.key: entry.name for entry in CATALOGUE} | {OWN: OWN_NAME, "qwen-vl-chat": "Qwen-VL-Chat"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the page's panes depend on. model: a key of ``configs.known`` or OWN; relative: "itself" or "small".
+    """What the panes show.
 
-    pictures: as asked for; a clip is one of them, whose frames ``workload`` counts each.
+    Attributes
+    ----------
+    model : str
+        A key of ``configs.known``, or OWN.
+    shape : ModelShape
+        Its sizes.
+    workload : Workload
+        Prompt and answer; ``workload.pictures`` counts the frames of clips one by one.
+    k, r : int, float
+        As in ``PruningConfig``.
+    measure : str
+        What is mapped: a key of ``cost_map.MEASURES``, or "quality".
+    relative : str
+        What the map is in percent of: "itself" or "small".
+    pictures : int
+        Images, or clips, in the prompt.
     """
 
     model: str
@@ -38,7 +55,7 @@ class Settings:
 
     @property
     def small(self) -> str:
-        """The key of the smaller model it is put beside."""
+        """The key of the smaller model that it is compared with."""
         return configs.small_twin(self.model)
 
     @property
@@ -55,61 +72,85 @@ def name_of(model: str) -> str:
 
 
 def choices() -> list[tuple[str, str]]:
-    """(name, key) of what can be explored, the paper's larger model first; somebody's own config last."""
+    """(name, key) of what can be explored: the paper's larger model first, a config to paste last."""
     keys = sorted(configs.known(), key=lambda key: key != "llava-1.5-13b")
     return [(name_of(key), key) for key in keys] + [(OWN_NAME, OWN)]
 
 
 def shape_of(model: str, own: str | None) -> ModelShape:
-    """The sizes of a model of ``configs.known``, or those in the text ``own`` for OWN. Raises InvalidInputError."""
+    """The sizes of a known model, or for OWN those in the text of a config. Raises InvalidInputError."""
     return configs.parse(own) if model == OWN else configs.shape_of(model)
 
 
 def workload_for(shape: ModelShape, like: Workload, model: str | None, pictures: int) -> Workload:
-    """The same text, answer, precision and batch, and so many pictures, for a model, by its key where it has one."""
+    """``like`` with this many images, as a model counts their visual tokens and frames."""
     tokens, frames = configs.intake(shape, model)
     return Workload(like.text_tokens, pictures * tokens, like.answer_tokens, pictures * frames, like.dtype, like.batch)
 
 
-def settings(
-    model: str,
-    own: str | None,
-    k: int,
-    r_percent: float,
-    dtype: str,
-    text_tokens: int,
-    answer_tokens: int,
-    pictures: int,
-    batch: int,
-    measure: str,
-    relative: str,
-) -> Settings:
-    """From the controls' values; own: the text of the config for OWN. Raises FastVErrors.
+@dataclass(frozen=True)
+class Choices:
+    """The values of the controls, unchecked, under the controls' names. ``r`` is in percent, as on the slider."""
+
+    model: str
+    own_text: str | None
+    k: int
+    r: float
+    dtype: str
+    text_tokens: int
+    answer_tokens: int
+    pictures: int
+    batch: int
+    measure: str
+    relative: str
+    device: str
+    axis: str
+    benchmark: str
+
+
+def settings(choices: Choices) -> Settings:
+    """Check the controls' values.
 
     A K that the model does not have becomes its last layer, since models change under the slider.
+
+    Raises
+    ------
+    FastVError
+        Where a value cannot be used.
     """
-    shape = shape_of(model, own)
-    counts = {"Prompt": text_tokens, "Answer": answer_tokens, "Pictures": pictures, "Batch": batch, "K": k}
-    for title, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count <= 10**6 or count % 1:
-            raise InvalidInputError(f"{title} must be a whole number from 0 to 1,000,000, not {str(count)[:40]!r}.")
-    if isinstance(r_percent, bool) or not isinstance(r_percent, int | float) or not 0 <= r_percent <= 100:
-        raise InvalidBudgetError(f"R must be from 0 to 100 percent, not {str(r_percent)[:40]!r}.")
-    asked = Workload(int(text_tokens), 0, int(answer_tokens), 0, dtype, int(batch))
-    workload = workload_for(shape, asked, model, int(pictures))
+    shape = shape_of(choices.model, choices.own_text)
+    text, answer, pictures, batch, k = (
+        whole(value, name, low=0, high=_MOST, allow_float=True)
+        for name, value in (
+            ("Text tokens", choices.text_tokens),
+            ("Answer tokens", choices.answer_tokens),
+            ("Images", choices.pictures),
+            ("Batch", choices.batch),
+            ("K", choices.k),
+        )
+    )
+    r_percent = real(choices.r, "R in percent", low=0, high=100, error=InvalidBudgetError)
+    workload = workload_for(shape, Workload(text, 0, answer, 0, choices.dtype, batch), choices.model, pictures)
     return Settings(
-        model, shape, workload, min(int(k), shape.decoder.layers - 1), r_percent / 100, measure, relative, int(pictures)
+        choices.model,
+        shape,
+        workload,
+        min(k, shape.decoder.layers - 1),
+        r_percent / 100,
+        choices.measure,
+        choices.relative,
+        pictures,
     )
 
 
 @lru_cache(maxsize=1)
 def presets() -> tuple[Preset, ...]:
-    """Those of the files that can be read; budgets.py logs the others."""
+    """The presets that can be read; ``budget_choices`` logs the others."""
     return load_presets()[0]
 
 
 def budgets_for(chosen: Settings) -> list[tuple[str, int, float]]:
-    """(name, K, R) of the presets that are meant for a model and that it can follow."""
+    """(name, K, R) of the presets that apply to a model."""
     found = []
     for preset in presets():
         if preset.models and chosen.model not in preset.models:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from fastv.app.hosting.rate_limit import SlidingWindow, client_address
 
@@ -36,17 +37,28 @@ _CLOSED = (
 _FILES = ("/gradio_api/file=", "/gradio_api/file/")
 _HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
 
 class _TooLarge(Exception):
-    pass
+    """A body of more than ``limit`` bytes."""
+
+    def __init__(self, limit: int):
+        super().__init__(limit)
+        self.limit = limit
 
 
 class HttpGuard:
-    """ASGI middleware. picture_bytes: the largest file somebody may send. proxies: see ``client_address``. names: of the
-    endpoints for scripts; Gradio itself would also answer to those of the page's own functions.
+    """ASGI middleware that refuses what the app has no use for.
+
+    Parameters
+    ----------
+    picture_bytes
+        The largest file that may be uploaded.
+    uploads_per_minute
+        Per address; 0 is no limit.
+    proxies
+        See ``client_address``.
+    names
+        The endpoints for scripts; Gradio alone would also answer to the names of the page's own functions.
     """
 
     def __init__(self, app: Any, *, picture_bytes: int, uploads_per_minute: int, proxies: int, names: Collection[str]):
@@ -54,12 +66,12 @@ class HttpGuard:
         self.upload_bytes = picture_bytes + _ROUND_A_FILE
         self.uploads = SlidingWindow(uploads_per_minute)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         begun = False
 
-        async def answer(message: dict[str, Any]) -> None:
+        async def answer(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
@@ -71,12 +83,12 @@ class HttpGuard:
         try:
             refusal, receive = await self._refusal(scope, receive)
             await (refusal or self.app)(scope, receive, answer)
-        except _TooLarge:
+        except _TooLarge as error:
             if begun:
                 raise
-            await _refused(413, "That is too much to send at once.")(scope, receive, answer)
+            await _refused(413, f"Request too large: at most {error.limit:,} bytes.")(scope, receive, answer)
 
-    async def _refusal(self, scope: dict[str, Any], receive: Receive) -> tuple[JSONResponse | None, Receive]:
+    async def _refusal(self, scope: Scope, receive: Receive) -> tuple[JSONResponse | None, Receive]:
         path, headers = scope["path"], Headers(scope=scope)
         if path.startswith(_CLOSED) or path.startswith(_FILES) and "://" in path[: len(_FILES[0]) + 20]:
             return _refused(404, "There is no such page."), receive
@@ -90,16 +102,16 @@ class HttpGuard:
         if upload:
             peer = scope["client"][0] if scope.get("client") else None
             if wait := self.uploads.take(client_address(peer, headers, self.proxies)):
-                words = f"Too many files in a minute: please try again in {max(1, round(wait))} s."
+                words = f"Too many uploads in a minute: please try again in {max(1, round(wait))} s."
                 return _refused(429, words), receive
         if path.startswith(_EVENTS):
             body = await _all(receive)
             try:
                 sent = json.loads(body or b"null")
             except (ValueError, RecursionError):
-                return _refused(400, "That is not JSON that can be read here."), receive
+                return _refused(400, "The body is not valid JSON."), receive
             if _names_another_site(sent):
-                return _invalid("Pictures are not fetched from other sites: please send the file itself."), receive
+                return _invalid("Files are not fetched from other sites: please upload the file itself."), receive
             receive = _again(body, receive)
         return None, receive
 
@@ -109,7 +121,7 @@ def _refused(status: int, words: str) -> JSONResponse:
 
 
 def _invalid(words: str) -> JSONResponse:
-    """In the form in which Gradio's clients show the words."""
+    """In the form whose message Gradio's clients show."""
     said = {"__type__": "validate", "is_valid": False, "message": words, "parameter_name": "request"}
     return JSONResponse({"detail": [said]}, 422)
 
@@ -118,14 +130,14 @@ def _at_most(most: int, headers: Headers, receive: Receive) -> Receive:
     """``receive`` that raises _TooLarge for a body over ``most`` bytes, announced or not."""
     announced, seen = headers.get("content-length", "0"), 0
 
-    async def counted() -> dict[str, Any]:
+    async def counted() -> Message:
         nonlocal seen
         if not announced.isdecimal() or int(announced) > most:
-            raise _TooLarge
+            raise _TooLarge(most)
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > most:
-            raise _TooLarge
+            raise _TooLarge(most)
         return message
 
     return counted
@@ -143,10 +155,10 @@ async def _all(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Hands out a body that was read already, then what else comes: that somebody hangs up."""
+    """Replays a body that was already read, then forwards later messages such as a disconnect."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def replayed() -> dict[str, Any]:
+    async def replayed() -> Message:
         return waiting.pop() if waiting else await receive()
 
     return replayed

@@ -1,6 +1,4 @@
-"""Memory that is given back: glibc keeps a heap for each of many threads, and in each what was freed, and an app that serves
-for days grows by them.
-"""
+"""Keeps a long-running app from growing: glibc has a heap (arena) per thread, and keeps in each what was freed."""
 
 from __future__ import annotations
 
@@ -11,15 +9,16 @@ _M_ARENA_MAX, _HEAPS = -8, 2  # the first from glibc's malloc.h
 
 
 def limit_arenas(environment: Mapping[str, str]) -> None:
-    """For the whole process, before it has many threads; MALLOC_ARENA_MAX in the environment has the last word. Does
-    nothing where the C library is not glibc.
+    """Limits the heaps of the process; call it before there are many threads.
+
+    MALLOC_ARENA_MAX in the environment takes precedence. Has no effect where the C library is not glibc.
     """
     if "MALLOC_ARENA_MAX" not in environment:
         _call("mallopt", _M_ARENA_MAX, _HEAPS)
 
 
 def trim() -> None:
-    """What nobody uses any more, to the system: some milliseconds, for when a run is over. Likewise."""
+    """Returns free memory to the system, after a run; takes some milliseconds. No effect without glibc."""
     _call("malloc_trim", 0)
 
 

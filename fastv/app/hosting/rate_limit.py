@@ -1,4 +1,4 @@
-"""Fair use: who somebody is, without knowing who they are, and how often they may ask."""
+"""Rate limits per visitor and per address, and pseudonyms for the log."""
 
 from __future__ import annotations
 
@@ -12,28 +12,42 @@ from dataclasses import dataclass, field
 
 from fastv.errors import FastVError
 
-_FULL = 10_000  # remembered visitors; beyond it those who have been quiet for a minute are forgotten
+_FULL = 10_000  # remembered keys; beyond it, keys without an entry in the last minute are dropped
 _MINUTE = 60.0
 
 
 class RateLimitError(FastVError):
-    """Somebody has asked too often, or too much."""
+    """A visitor or an address is over its rate limit."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """session: of one open page or script, None where there is none. address: where the request came from."""
+    """Who a request is from.
+
+    Attributes
+    ----------
+    session
+        Of one open page or script; None where there is none.
+    address
+        The address the request came from.
+    """
 
     session: str | None
     address: str
 
 
 def client_address(peer: str | None, headers: Mapping[str, str], proxies: int) -> str:
-    """Where a request came from.
+    """The address a request came from.
 
-    peer: who the connection is from. proxies: how many reverse proxies of the operator's stand before the app. Each
-    adds the one it heard from to X-Forwarded-For, so the last of these entries are true and those before are whatever
-    the visitor wrote.
+    Parameters
+    ----------
+    peer
+        The other end of the connection.
+    headers
+        Of the request, with lower-case names.
+    proxies
+        How many reverse proxies of the operator stand before the app. Each appends the address it was contacted from to
+        X-Forwarded-For, so that many of the last entries can be trusted; those before are the visitor's own.
     """
     hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
     return hops[-proxies][:100] if 0 < proxies <= len(hops) else peer or "unknown"
@@ -41,19 +55,19 @@ def client_address(peer: str | None, headers: Mapping[str, str], proxies: int) -
 
 @dataclass
 class SlidingWindow:
-    """How many times something was done in the last minute, by key. most: of each key; 0 is no limit."""
+    """Counts events per key over the last minute, of which each key has ``most``; 0 is no limit."""
 
     most: int
     _times: dict[str, deque[float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait_seconds(self, key: str) -> float:
-        """0 when it may be done now."""
+        """How long a key has to wait; 0 if not at all."""
         with self._lock:
             return self._wait(key, time.monotonic())
 
     def take(self, key: str) -> float:
-        """Notes that it is done now and returns 0; or how long to wait, and then nothing is noted."""
+        """Counts an event and returns 0, or returns how long to wait and counts nothing."""
         with self._lock:
             now = time.monotonic()
             if wait := self._wait(key, now):
@@ -74,26 +88,26 @@ class SlidingWindow:
 
 
 class RateLimiter:
-    """Counts runs: a session may begin so many in a minute, an address so many."""
+    """Limits runs per minute, of each session and of each address."""
 
     def __init__(self, of_session: int, of_address: int):
         self._sessions, self._addresses = SlidingWindow(of_session), SlidingWindow(of_address)
         self._salt = secrets.token_bytes(16)
 
     def admit(self, visitor: Visitor) -> None:
-        """Counts a run. Raises RateLimitError, which says when to try again."""
+        """Counts a run. Raises RateLimitError, whose message says when to try again."""
         session = visitor.session or visitor.address
-        wait, most, whose = self._addresses.wait_seconds(visitor.address), self._addresses.most, "from one address"
+        wait, most, whose = self._addresses.wait_seconds(visitor.address), self._addresses.most, "per address"
         if not wait:
-            wait, most, whose = self._sessions.take(session), self._sessions.most, "of one visitor"
+            wait, most, whose = self._sessions.take(session), self._sessions.most, "per visitor"
         if wait:
             raise RateLimitError(
-                f"This page is shared: {most} runs a minute {whose} are the most. Please try again in "
+                f"This page is shared: at most {most} runs a minute {whose}. Please try again in "
                 f"{max(1, round(wait))} s."
             )
         self._addresses.take(visitor.address)
 
     def pseudonym(self, visitor: Visitor) -> str:
-        """A name for a visitor that leads back to nobody and changes when the app is started again."""
-        told = f"{visitor.session}\n{visitor.address}".encode("utf-8", "replace")
-        return hashlib.blake2b(told, key=self._salt, digest_size=6).hexdigest()
+        """A name for the log that identifies no person and changes at every start of the app."""
+        identity = f"{visitor.session}\n{visitor.address}".encode("utf-8", "replace")
+        return hashlib.blake2b(identity, key=self._salt, digest_size=6).hexdigest()

@@ -1,7 +1,7 @@
-"""An app that was started anew: pages that were open before know nothing of it, and it knows nothing of them.
+"""Reloads pages that were open before the app was restarted.
 
-What a page had chosen is in its address, so it opens itself again; what the server held for it, such as the answers known
-for its picture, would be another page's.
+What a page had chosen is in its address, so reloading restores it. What the server held for it, such as the known answers
+about its picture, is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WATCH = """() => {
     try {
       const now = await (await fetch(root + api_prefix + "/app_id", {cache: "no-store"})).json();
       if (String(now.app_id) !== String(app_id)) location.reload();
-    } catch { /* not there yet: the next look will tell */ }
+    } catch { /* not up yet: the next check will tell */ }
   };
   for (const sign of ["focus", "pointerdown", "keydown"]) window.addEventListener(sign, look, true);
   document.addEventListener("visibilitychange", look);
@@ -27,5 +27,5 @@ _WATCH = """() => {
 
 
 def watch(page: gr.Blocks) -> None:
-    """Looks when somebody comes back to the page and while it is used, every three seconds at most."""
+    """Checks when the page is used or comes into view again, every three seconds at most."""
     page.load(None, None, None, js=_WATCH, **QUIET)

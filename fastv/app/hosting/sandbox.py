@@ -1,7 +1,7 @@
-"""Strangers' pictures and videos, opened in a program of their own that gets little time and memory.
+"""Opens uploaded images and videos in a subprocess with little time and memory.
 
-Decoders have faults: files of a few MB can keep one busy for minutes, or make it ask for all the memory there is. Here
-that ends a small program and a request, and nothing else.
+Decoders have faults: files of a few MB can keep one busy for minutes, or make it allocate all memory. Here that ends the
+subprocess and the request, and nothing else.
 """
 
 from __future__ import annotations
@@ -30,27 +30,31 @@ _ROOT = PACKAGE.parent
 
 
 def open_image_sandboxed(path: str | Path, **limits: int) -> Image.Image:
-    """``inputs.open_picture`` of a file, in a program of its own. Raises InvalidInputError likewise, and for pictures that
-    take more than 10 seconds of a processor, or 3 GiB of memory.
+    """``inputs.image.open_picture`` in a subprocess.
+
+    Raises
+    ------
+    InvalidInputError
+        As that function, and for images that take more than 10 CPU seconds or 3 GiB of memory to decode.
     """
     (picture,), _ = _opened("picture", path, limits)
     return picture
 
 
 def open_video_sandboxed(path: str | Path, **limits: int) -> Clip:
-    """``clips.open_video`` of a file, likewise; a video may take 40 seconds of a processor."""
+    """``inputs.video.open_video`` in a subprocess; a video may take 40 CPU seconds."""
     frames, told = _opened("video", path, limits)
     return Clip(frames, tuple(told["seconds"]), told["duration_seconds"])
 
 
 def _opened(kind: str, path: str | Path, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
-    """The pictures in a file, and what else is told of it."""
+    """The frames in a file, and its other properties."""
     asked = json.dumps({"kind": kind, "path": str(path), "limits": limits, "cpu_seconds": _CPU_SECONDS[kind]})
     known = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     few = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     plain = "a plain JPEG or PNG" if kind == "picture" else "a short MP4"
     refused = InvalidInputError(
-        f"The {kind} takes too long, or too much memory, to open: please save it anew as {plain}."
+        f"The {kind} takes too long, or too much memory, to decode: please save it again as {plain}."
     )
     try:
         done = subprocess.run(
@@ -61,7 +65,7 @@ def _opened(kind: str, path: str | Path, limits: dict[str, int]) -> tuple[tuple[
         )
     except subprocess.TimeoutExpired as error:
         raise refused from error
-    if done.returncode:  # killed at a limit, or by a fault of the decoder; if of this program, the operator has to know
+    if done.returncode:  # killed at a limit, or crashed; the log says which
         logger.warning(
             "A %s could not be opened (%s): %s", kind, done.returncode, done.stderr.decode(errors="replace")[-2_000:]
         )
@@ -79,7 +83,7 @@ def _opened(kind: str, path: str | Path, limits: dict[str, int]) -> tuple[tuple[
 
 
 def main() -> None:
-    """What ``_opened`` asks, as JSON -> a line of JSON, and the pixels."""
+    """Reads what ``_opened`` asks for as JSON; writes a line of JSON, then the pixels."""
     asked = json.loads(sys.argv[1])
     try:
         import resource  # not on Windows, where time alone is bounded

@@ -1,4 +1,4 @@
-"""Every switch an operator has: on the command line, or as an environment variable, with the same check.
+"""All settings of a served app: options of the command line or environment variables, checked alike.
 
 The command line goes before the environment, and the environment before the default. Knows neither torch nor Gradio.
 """

@@ -1,4 +1,4 @@
-"""Visitors' files: in a folder of this app's own, which nobody else on the machine can read, and not for long."""
+"""Keeps uploaded files in a private folder, and deletes them after a while."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 _NAME, _VARIABLE = "fastv-explorer", "GRADIO_TEMP_DIR"
-_MOST_BYTES = 2_000_000_000  # of all visitors together; the oldest go first
+_MOST_BYTES = 2_000_000_000  # of all visitors together
 _OFTEN_SECONDS = 60.0
 _FORSAKEN_SECONDS = 5 * _OFTEN_SECONDS
 
 
 def private_folder() -> Path:
-    """The folder Gradio is to use from now on: this process's, in the one of all apps of a user.
+    """Creates this process's folder, inside one for all apps of the user, and makes Gradio use it from now on.
 
-    Gradio names files after what they hold, so that in one folder two apps would have files in common, and the first to
-    stop would take them along. What survives a crash is found by the next app.
+    Gradio names files after their content, so two apps in one folder would share files, and the first to stop would
+    delete them. Files that survive a crash are found by the next app.
     """
     base = Path(os.environ.get(_VARIABLE) or tempfile.gettempdir())
-    base = base.parent if base.parent.name.startswith(_NAME) else base  # one that was chosen here before
+    base = base.parent if base.parent.name.startswith(_NAME) else base  # set by an earlier call
     owner = os.getuid() if hasattr(os, "getuid") else "app"
     folder = base if base.name.startswith(_NAME) else base / f"{_NAME}-{owner}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(stat.S_IRWXU)  # refused for a folder of somebody else, who was there first
+        folder.chmod(stat.S_IRWXU)  # fails for another user's folder
         taken = folder.is_symlink()
     except OSError:
         taken = True
@@ -42,9 +42,16 @@ def private_folder() -> Path:
 
 
 def sweep(folder: Path, seconds: float, kept: Collection[str] = (), most_bytes: int = _MOST_BYTES) -> None:
-    """Removes what is older than ``seconds``, the oldest beyond ``most_bytes`` too, and folders left empty.
+    """Deletes old files and empty folders.
 
-    kept: files that belong to the page itself, and stay.
+    Parameters
+    ----------
+    seconds
+        The age from which on files are deleted.
+    kept
+        Files that belong to the page itself, and stay.
+    most_bytes
+        Of all files together; beyond it, the oldest are deleted too.
     """
     own, now = {str(Path(path).resolve()) for path in kept}, time.time()
     found, folders = [], []
@@ -62,10 +69,10 @@ def sweep(folder: Path, seconds: float, kept: Collection[str] = (), most_bytes: 
             break
         left -= size
         _gone(path.unlink)
-    for place in sorted(folders, key=lambda place: len(place.parts), reverse=True):
+    for inner_first in sorted(folders, key=lambda path: len(path.parts), reverse=True):
         try:
-            if now - place.stat().st_mtime > min(seconds, _OFTEN_SECONDS):  # an upload makes its folder first
-                place.rmdir()
+            if now - inner_first.stat().st_mtime > min(seconds, _OFTEN_SECONDS):  # an upload makes its folder first
+                inner_first.rmdir()
         except OSError:
             continue
 
@@ -78,14 +85,12 @@ def _gone(remove: Callable[[], None]) -> None:
 def start_cleanup(
     folder: Path, seconds: float, kept: Callable[[], Collection[str]], wanted: Callable[[], bool]
 ) -> None:
-    """Sweeps the folder, and those beside it that a killed app has left, at once, and then in a thread for as long as it
-    is wanted. kept: asked each time.
-    """
+    """Sweeps the folder, and those left beside it by killed apps: at once, then in a thread while ``wanted()``."""
     often = min(_OFTEN_SECONDS, seconds / 4)
 
     def look(age: float) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        os.utime(folder)  # a sign of life
+        os.utime(folder)  # shows other apps that this one is alive
         sweep(folder, age, kept())
         for other in _forsaken(folder):
             sweep(other, age)
@@ -103,7 +108,7 @@ def start_cleanup(
 
 
 def _forsaken(folder: Path) -> Iterator[Path]:
-    """The folders beside this one without a sign of life; others' are theirs, who may keep files for longer."""
+    """The folders beside this one whose apps have ended; running apps may keep files for longer."""
     for other in folder.parent.iterdir():
         try:
             still = time.time() - other.lstat().st_mtime

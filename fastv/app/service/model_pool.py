@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,10 @@ import torch
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 from fastv.loading.load import LoadedModel, free_memory, load
-from fastv.loading.machine_memory import Room
-from fastv.loading.memory_fit import auto_dtype, gb, must_free, need
-from fastv.loading.precision import QUANTIZED, held_bytes
+from fastv.loading.memory_fit import gb
+from fastv.loading.precision import held_bytes
 from fastv.measurement.results import Setup
+from fastv.pruning.config import PruningConfig
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,6 @@ class ModelPool:
         How weights are held; "auto" decides per model.
     unavailable
         Models that are listed but not offered, by key.
-    room
-        Returns the machine's memory at the moment.
     """
 
     def __init__(
@@ -64,9 +62,8 @@ class ModelPool:
         dtype: str = "auto",
         catalogue: tuple[ModelEntry, ...] = CATALOGUE,
         unavailable: Mapping[str, Unavailable] | None = None,
-        room: Callable[[], Room] = Room.here,
     ):
-        self.unavailable, self._room = dict(unavailable or {}), room
+        self.unavailable = dict(unavailable or {})
         first, listed = started_with.entry, {entry.key: entry for entry in catalogue}
         entry = listed.get(first.key) or replace(
             first, key=first.name if first.name not in listed else f"{first.name} (given)"
@@ -118,12 +115,21 @@ class ModelPool:
         if entry.key in self.unavailable:
             raise ModelLoadError(self.unavailable[entry.key].sentence)
         if entry.key not in self._models:
-            gone = self._must_go(entry, beside)
-            self._forget(gone)
+            held = {
+                name: held_bytes(loaded.model)
+                for name, loaded in self._models.items()
+                if not loaded.entry.embedded and name != beside
+            }
+            evicted: list[str] = []
+
+            def evict(names: tuple[str, ...]) -> None:
+                evicted.extend(names)
+                self._forget(names)
+
             try:
-                self._models[entry.key] = self._read(entry, **progress)
+                self._models[entry.key] = self._read(entry, held=held, evict=evict, **progress)
             except BaseException:
-                self._models |= {name: self._read(self.entries[name]) for name in gone}
+                self._models |= {name: self._read(self.entries[name]) for name in evicted}
                 raise
         return self._models[entry.key]
 
@@ -132,37 +138,28 @@ class ModelPool:
         names = self.entry(key).key, self.entry(other).key
         return self.load(names[0], beside=names[1], **progress), self.load(names[1], beside=names[0], **progress)
 
-    def _must_go(self, entry: ModelEntry, beside: str | None) -> tuple[str, ...]:
-        """The models in memory without which another one fits. Raises ModelLoadError where it does not even then."""
-        stay = [name for name, loaded in self._models.items() if loaded.entry.embedded or name == beside]
-        room = self._room()
-        dtype = auto_dtype(entry, room.emptied) if self.dtype == "auto" else self.dtype
-        needed = need(entry, dtype)
-        if needed is None:  # a size that is not known beforehand: all the room there can be
-            return tuple(name for name in self._models if name not in stay)
-        held = {name: held_bytes(loaded.model) for name, loaded in self._models.items()}
-        return must_free(needed, held, room, quantized=dtype in QUANTIZED, keep=stay)
-
     def _forget(self, names: tuple[str, ...]) -> None:
         for name in names:
             del self._models[name]
         if names:
             free_memory(self.device)
 
-    def _read(self, entry: ModelEntry, **progress: Any) -> LoadedModel:
+    def _read(self, entry: ModelEntry, **options: Any) -> LoadedModel:
         """Reads a model from its files. Paths in errors are for the log only."""
         try:
-            return replace(load(entry.source, self.dtype, **progress), entry=entry)
+            return replace(load(entry.source, self.dtype, **options), entry=entry)
         except ModelLoadError as error:
             logger.warning("%s could not be loaded: %s", entry.key, error)
             raise ModelLoadError(_PATH.sub("…", str(error))) from error
 
-    def setup(self, key: str | None, k: int | None = None, r: float = 0.0) -> Setup:
-        """A side with this model, whether or not it is in memory. Raises ModelLoadError."""
+    def setup(self, key: str | None, pruning: PruningConfig | None = None) -> Setup:
+        """A side with this model, whether or not it is in memory. Raises ModelLoadError for an unknown key."""
         entry = self.entry(key)
         dtype = self._models[entry.key].dtype if entry.key in self._models else self.dtype
-        pruning = {} if k is None else {"k": k, "r": r}
-        return Setup(entry.key, entry.name, dtype, str(self.device), **pruning)
+        described = Setup(entry.key, entry.name, dtype, str(self.device))
+        if pruning is None:
+            return described
+        return replace(described, k=pruning.k, r=pruning.r, method=pruning.method, seed=pruning.seed)
 
     @property
     def gpu_bytes(self) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 from fastv.app.hosting import malloc
 from fastv.app.hosting.gradio_adapter import disconnected
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import Request
+from fastv.app.service.request import ChosenSides, Request
 from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
 from fastv.measurement.compare import Comparison, Progress, Side, compare
+from fastv.pruning.config import PruningConfig
 from fastv.worker import never
 
 _LONGEST_LOG_FIELD = 2_000  # characters: scripts can send anything
@@ -51,7 +52,7 @@ def run(request: Request, pool: ModelPool, policy: RunPolicy) -> Iterator[Step]:
     FastVError
         At once, for a request that is invalid or over a limit.
     """
-    request = replace(request, model=pool.default if request.model is None else request.model)
+    request = replace(request, sides=_named(request.sides, pool))
     visitor = policy.visitor()
     record = _RunRecord(request, policy, policy.limiter.pseudonym(visitor), disconnected())
     try:
@@ -66,6 +67,15 @@ def run(request: Request, pool: ModelPool, policy: RunPolicy) -> Iterator[Step]:
     return record.follow(steps)
 
 
+def _named(sides: ChosenSides, pool: ModelPool) -> ChosenSides:
+    """The sides with the default model's key where none was given."""
+    candidate, baseline = (
+        side if side.model is not None else replace(side, model=pool.default)
+        for side in (sides.candidate, sides.baseline)
+    )
+    return ChosenSides(candidate, baseline)
+
+
 def start_comparison(
     request: Request, pool: ModelPool, *, seconds: float | None = None, unwanted: Callable[[], bool] = never
 ) -> Iterator[Progress | Comparison]:
@@ -74,22 +84,24 @@ def start_comparison(
     ``request.picture`` is opened already; ``seconds`` and ``unwanted`` are those of
     :func:`fastv.measurement.compare.compare`.
     """
-    loaded, other = pool.load_pair(*request.models)
+    sides = request.sides
+    loaded, other = pool.load_pair(*sides.models)
     return compare(
         loaded,
         request.picture,
         request.question,
-        k=request.k,
-        r=request.r,
-        method=request.method,
-        seed=request.seed,
-        baseline=Side(other, request.baseline_k, request.baseline_r, request.method, request.seed),
+        **_pruning_fields(sides.candidate.pruning),
+        baseline=Side(other, **_pruning_fields(sides.baseline.pruning)),
         max_new_tokens=request.max_new_tokens,
         repeats=request.repeats,
         warmup=request.warmup,
         seconds=seconds,
         unwanted=unwanted,
     )
+
+
+def _pruning_fields(pruning: PruningConfig | None) -> dict[str, Any]:
+    return {"k": None} if pruning is None else pruning.to_dict()
 
 
 class _RunRecord:
@@ -129,15 +141,16 @@ class _RunRecord:
     def write(self, outcome: str, last: Step | None = None) -> None:
         """Writes the run's line to the log."""
         request, now = self.request, time.monotonic()
+        pruning = request.sides.candidate.pruning
         done = last if isinstance(last, Comparison) else None
         facts: dict[str, Any] = {
             "run": self.id,
             "who": self.visitor,
             "outcome": outcome,
-            "model": request.model,
-            "k": request.k,
-            "r": request.r,
-            "method": request.method,
+            "model": request.sides.candidate.model,
+            "k": pruning and pruning.k,
+            "r": pruning and pruning.r,
+            "method": pruning and pruning.method,
             "repeats": done.repeats if done else request.repeats,
             "tokens": [done.baseline.answer_tokens, done.fastv.answer_tokens] if done else None,
             "waited_seconds": round((self.begun_at or now) - self.asked_at, 3),

@@ -1,4 +1,4 @@
-"""The operator's log: one line of JSON for each run."""
+"""The operator's log: one line of JSON per run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastv.errors import FastVError
 
 
 class RunLog:
-    """Writes to a file, to standard error ("-"), or nowhere ("none"). Raises FastVError when it cannot write there."""
+    """Writes to a file, to standard error ("-"), or nowhere ("none"). Raises FastVError for an unusable file."""
 
     def __init__(self, place: str = "none"):
         self._place, self._lock = place, threading.Lock()
@@ -31,7 +31,7 @@ class RunLog:
         return None if self._place in ("-", "none") else Path(self._place)
 
     def write(self, **facts: Any) -> None:
-        """Adds the time. Never raises: no run fails because its line could not be written."""
+        """Writes a line with the time added. Never raises: a run does not fail because of its log."""
         if self._place == "none":
             return
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -11,6 +11,7 @@ from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.costs.pair_presets import Duel, Pair, load_duels
 from fastv.costs.solver import Preset, Workload, load_presets
 from fastv.errors import InvalidBudgetError
+from fastv.families.catalogue import known_shape
 from fastv.formatting import budget
 from fastv.loading.load import LoadedModel
 
@@ -68,7 +69,7 @@ def _resolved(preset: Preset, config: object) -> tuple[int, float] | None:
 
 def _choice(duel: Duel, pool: ModelPool) -> Choice | None:
     pair = duel.pair(lambda pair: _can_be_had(pair, pool))
-    if pair is None or (point := _resolved(pair.preset, configs.shape_at(pool.entries[pair.model]))) is None:
+    if pair is None or (point := _resolved(pair.preset, known_shape(pool.entries[pair.model]))) is None:
         return None
     large, small = (pool.entries[key].name for key in (pair.model, pair.beside))
     here = f"Here: {large} at {budget(point[0], point[1] / 100)} beside {small}."
@@ -78,7 +79,7 @@ def _choice(duel: Duel, pool: ModelPool) -> Choice | None:
 def _can_be_had(pair: Pair, pool: ModelPool) -> bool:
     """Whether both models can be had here, and there is a GPU that holds both where they want one."""
     shapes = [
-        configs.shape_at(pool.entries[key])
+        known_shape(pool.entries[key])
         for key in (pair.model, pair.beside)
         if key in pool.entries and key not in pool.unavailable
     ]

@@ -1,3 +1,7 @@
-from fastv.miniature.training.cli import main
+from fastv import threads
+
+threads.configure()
+
+from fastv.miniature.training.cli import main  # noqa: E402 (imports torch)
 
 main()

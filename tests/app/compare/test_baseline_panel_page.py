@@ -45,7 +45,7 @@ def headings(page) -> list[str]:
 
 def test_one_model_with_and_without_is_what_there_is_at_first(browser, app):
     with opened(browser, app.address) as page:
-        assert page.inner_text("#compare-with").split("\n")[0] == "Compare with: the same model without FastV"
+        assert page.inner_text("#compare-with").startswith("Compare with: the same model")
         assert not page.is_visible("#baseline-model") and not page.is_checked(DUEL)
         page.check("#preset input[value='K=3, R=50%']")
         page.wait_for_url("**k=3&**")
@@ -69,21 +69,21 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         page.wait_for_selector("#status:has-text('Mini 13 and Mini 7 are loaded')")
         wait_for(page, "r", "50.3")
         assert page.is_checked("#model input[value=mini-13]") and page.is_checked(DUEL)
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         expected = [
-            "Mini 7 without FastV",
+            "Mini 7 without pruning",
             "Mini 13 with FastV K=2, R=50.3%",
             "Mini 7",
             "Mini 13 with FastV",
-            "Mini 13 takes\nof what Mini 7 takes",
+            "Ratio\nto Mini 7",
         ]
         assert headings(page) == expected
         run(page)
         assert headings(page) == expected
         assert "mini-7 in float32 and mini-13 in float32" in page.inner_text("#costs")
         assert "1.00× the FLOPs" in page.inner_text("#costs") and not page.is_visible("#other-kept")
-        assert "What FastV kept in Mini 13" in page.inner_text("#kept-words")
+        assert "Mini 13 with FastV" in page.inner_text("#kept-words")
         page.get_by_text("Use this in Python").click()
         page.wait_for_selector('#use-this:has-text(\'"Mini 7": ("mini-7", None)\')')
         with page.expect_download() as download:
@@ -93,7 +93,7 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         page.wait_for_url("**baseline=mini-7**")
         link = page.url
     with opened(browser, link) as page:
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         wait_for(page, "r", "50.3")
         assert page.is_checked("#model input[value=mini-13]") and page.is_checked(DUEL)
         page.get_by_role("tab", name="Explore").click()
@@ -102,9 +102,9 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         page.get_by_role("tab", name="Compare").click()
         wait_for(page, "k", "3")
         assert page.is_checked("#preset input[value='Your own']")
-        assert page.inner_text("#compare-with").startswith("Compare with: Mini 7 without FastV")
+        assert page.inner_text("#compare-with").startswith("Compare with: Mini 7")
         page.goto(f"file://{tmp_path}/report.html")
-        assert page.inner_text("h1") == "Mini 13 with FastV beside Mini 7"
+        assert page.inner_text("h1") == "Mini 13 with FastV vs. Mini 7"
         again = page.get_attribute(".link a", "href")
         assert "model=mini-13" in again and "baseline=mini-7" in again
 
@@ -112,9 +112,9 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
 def test_a_budget_of_one_model_ends_the_duel(browser, twins):
     with opened(browser, twins.address) as page:
         page.check(DUEL)
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7 without FastV')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         page.check("#preset input[value='K=2, R=75%']")
-        page.wait_for_selector("#compare-with:has-text('Compare with: the same model without FastV')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
         wait_for(page, "r", "75")
         assert page.is_checked("#model input[value=mini-13]") and page.is_checked("#preset input[value='K=2, R=75%']")
 
@@ -130,17 +130,17 @@ def test_the_other_side_is_any_model_at_any_budget(browser, twins):
         number(page, "r", "0")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         run(page)
-        assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without FastV"]
-        assert "What FastV kept in Mini 13" in page.inner_text("#kept-words") and not page.is_visible("#other-kept")
+        assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without pruning"]
+        assert "Mini 13 with FastV" in page.inner_text("#kept-words") and not page.is_visible("#other-kept")
         number(page, "r", "50")
         page.click("#run")
         page.wait_for_selector("#other-kept img")
-        assert "What FastV kept in Mini 7" in page.inner_text("#kept-words")
-        assert "What FastV kept in Mini 13" in page.inner_text("#other-kept-words")
+        assert "Mini 7 with FastV" in page.inner_text("#kept-words")
+        assert "Mini 13 with FastV" in page.inner_text("#other-kept-words")
         page.wait_for_selector("#status:has-text('Done')")
         number(page, "baseline-r", "0")
         page.check("#baseline-model input >> nth=0")
-        page.wait_for_selector("#compare-with:has-text('Compare with: the same model without FastV')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, twins):
@@ -149,7 +149,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, 
         page.check("#baseline-model input[value='llava-1.5-7b']")
         page.wait_for_selector("#status .problem:has-text('stays as it was')")
         page.wait_for_function("document.querySelector('#baseline-model input').checked")
-        assert page.inner_text("#compare-with").startswith("Compare with: the same model without FastV")
+        assert page.inner_text("#compare-with").startswith("Compare with: the same model")
 
 
 def test_scripts_compare_any_two(twins, files):

@@ -9,7 +9,7 @@ import pytest
 from fastv.app.compare.models_table import models_table
 from fastv.app.service.model_pool import ModelPool, Unavailable
 from fastv.loading.load import load
-from fastv.loading.machine_memory import Gpu, Room
+from fastv.loading.machine_memory import Gpu, MachineMemory
 from tests.support.standins import save_llava_checkpoint
 
 GB = 10**9
@@ -23,7 +23,7 @@ def pool(tmp_path_factory):
 
 
 def test_every_model_of_the_shelf_has_its_line(pool):
-    table = models_table(pool, Room(24 * GB, 20 * GB))
+    table = models_table(pool, MachineMemory(24 * GB, 20 * GB))
     assert table.count('<tr class="here">') == len(pool.entries)
     assert "&lt;i&gt;mine" in table and "<i>" not in table
     assert "Not &amp; never." in table
@@ -35,7 +35,10 @@ def test_every_model_of_the_shelf_has_its_line(pool):
 def test_what_fits_follows_the_machine(pool):
     small, large = (
         models_table(pool, room)
-        for room in (Room(8 * GB, 6 * GB), Room(256 * GB, 200 * GB, (Gpu("large", 80 * GB, 80 * GB),)))
+        for room in (
+            MachineMemory(8 * GB, 6 * GB),
+            MachineMemory(256 * GB, 200 * GB, (Gpu("large", 80 * GB, 80 * GB),)),
+        )
     )
     line = re.compile(r"LLaVA-1.5 13B in (\w+) needs")
     assert line.search(small).group(1) == "bfloat16" and "this machine has 8 GB of RAM and no GPU" in small

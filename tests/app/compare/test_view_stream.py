@@ -12,11 +12,11 @@ from fastv.app.compare.view_stream import NO_KEPT, no_comparison, view_stream
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.service import run
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import Request
 from fastv.app.service.run_policy import RunPolicy
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
 from tests.support.comparisons import words
+from tests.support.requests import asked
 from tests.support.standins import save_llava_checkpoint
 
 QUESTION = "how many red ?"
@@ -40,14 +40,14 @@ def picture(tmp_path_factory):
 
 def shown(pool, known=None, **fields):
     return list(
-        view_stream(lambda: Request(**{"max_new_tokens": 4, "repeats": 2, **fields}), pool, RunPolicy(), known or {})
+        view_stream(lambda: asked(**{"max_new_tokens": 4, "repeats": 2, **fields}), pool, RunPolicy(), known or {})
     )
 
 
 def test_a_run_streams_times_and_ends_with_everything(pool, picture):
     told = shown(pool, {"how many red": "none"}, picture=picture, question=QUESTION)
     stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
-    assert stages[:3] == ["Waiting for the model…", "Answering without FastV…", "Answering with FastV…"]
+    assert stages[:3] == ["Waiting for the model…", "Answering: without FastV…", "Answering: with FastV…"]
     assert stages[3:-1] == [f"Timing pass {number} of 4…" for number in (1, 2, 3, 4)] and stages[-1].startswith(
         "Done: "
     )
@@ -93,7 +93,7 @@ def test_closing_returns_at_once_and_frees_the_model(pool, picture):
     model = pool.load(None)
     slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.3))
     try:
-        running = view_stream(lambda: Request(picture, QUESTION, max_new_tokens=60), pool, RunPolicy(), {})
+        running = view_stream(lambda: asked(picture, QUESTION, max_new_tokens=60), pool, RunPolicy(), {})
         next(view for view in running if "Answering" in view.status)
         start = time.monotonic()
         running.close()
@@ -125,20 +125,20 @@ def test_a_duel_names_each_side_all_the_way(pair, picture):
     assert stages[:4] == [
         "Loading Twin…",
         "Waiting for the model…",
-        "Answering with standin…",
-        "Answering with Twin and FastV…",
+        "Answering: standin…",
+        "Answering: Twin with FastV…",
     ]
     texts = [words(html) for view in told for html in (view.answers, view.table) if html]
     assert all("standin" in text and "Twin with FastV" in text and "Without" not in text for text in texts)
     (kept,) = told[-1].kept
-    assert "What FastV kept in Twin" in kept.words and "Twin takes" in words(told[-1].table)
+    assert "Twin with FastV" in kept.words and "Twin with FastV" in words(told[-1].table)
 
 
 def test_both_sides_with_fastv_show_what_both_kept_and_neither_none(pair, picture):
     fields = {"picture": picture, "question": QUESTION, "repeats": 1}
     first, second = shown(pair, k=2, r=0.5, baseline_k=1, baseline_r=0.75, **fields)[-1].kept
-    assert "8 of 16" in first.words and "at K=2, R=50%" in first.words and "8 of its 16" in first.description
-    assert "4 of 16" in second.words and "at K=1, R=75%" in second.words
+    assert "8 of 16" in first.words and "K=2, R=50%" in first.words and "8 of its 16" in first.description
+    assert "4 of 16" in second.words and "K=1, R=75%" in second.words
     neither = shown(pair, model="twin", k=None, baseline_model="standin", **fields)[-1]
     assert neither.kept == (NO_KEPT,) and "FastV" not in neither.answers.replace("without FastV", "")
 

@@ -7,61 +7,30 @@ import json
 import re
 import statistics
 import time
+from dataclasses import asdict, replace
 from html import unescape
 
+import gradio as gr
 import pytest
 
 from fastv.app.explore import events
 from fastv.app.explore.cost_map_html import measures
-from fastv.app.explore.state import OWN, choices
+from fastv.app.explore.layout import PANES, layout
+from fastv.app.explore.state import OWN, Choices, choices
 from fastv.costs import roofline
 from fastv.costs.memory import DTYPES
 from fastv.errors import FastVError
 from fastv.evidence import pareto
 from fastv.families.catalogue import REFERENCE_CONFIGS
 
-NAMES = (
-    "model",
-    "own",
-    "k",
-    "r_percent",
-    "dtype",
-    "text_tokens",
-    "answer_tokens",
-    "pictures",
-    "batch",
-    "measure",
-    "relative",
-    "device",
-    "axis",
-    "benchmark",
+NUMBERS = [name for name in PANES if name != "problem"]
+START = Choices(
+    "llava-1.5-13b", "", 2, 50, "float16", 36, 64, 1, 1, "prefill-paper", "itself", "a100-80g", "total", "average"
 )
-START = dict(
-    zip(
-        NAMES,
-        (
-            "llava-1.5-13b",
-            "",
-            2,
-            50,
-            "float16",
-            36,
-            64,
-            1,
-            1,
-            "prefill-paper",
-            "itself",
-            "a100-80g",
-            "total",
-            "average",
-        ),
-    )
-)
-PANES = ("problem", "map", "equivalence", "flops", "device", "frontier")
 
 
 def shown(**changes) -> dict[str, str]:
-    return dict(zip(PANES, events.panes(*(START | changes).values())))
+    return events.panes(replace(START, **changes))
 
 
 def words(html: str) -> str:
@@ -102,26 +71,26 @@ def test_the_honest_and_the_paper_s_equivalent_stand_side_by_side():
 def test_published_times_tell_where_the_larger_model_is_as_fast():
     *_, time, _ = cards()
     assert {"0.138", "0.155", "0.124", "50%", "75%"} <= numbers(time[2])
-    assert cards(k=20, r_percent=90)[2][:2] == ("2", "0.637")  # times were published at K=2
+    assert cards(k=20, r=90)[2][:2] == ("2", "0.637")  # times were published at K=2
     assert cards(model="mini-13")[2][:2] == ("2", "0.564")  # measured here
     assert cards(model="mini-13", k=5)[2][:2] == cards(model="qwen2-vl-7b")[2][:2] == (None, None)
 
 
 def test_a_model_that_is_cheaper_already_has_nothing_to_drop():
     own = json.dumps({"model_type": "llama", "num_hidden_layers": 12})
-    total, per_layer, *_ = cards(model=OWN, own=own)
+    total, per_layer, *_ = cards(model=OWN, own_text=own)
     assert total[:2] == per_layer[:2] == (None, None)
     assert "37.5%" in numbers(total[2])
-    panes = shown(model=OWN, own=own)
+    panes = shown(model=OWN, own_text=own)
     assert "data-k" not in panes["equivalence"] and "polyline" not in panes["map"]
 
 
 def test_published_figures_stand_beside_the_bounds_of_the_same_card():
-    assert {"203", "155", "33.0", "28.0"} <= numbers(text()["device"])
+    assert {"203", "155", "33.0", "28.0"} <= numbers(text()["estimate"])
     for changes in ({"device": "t4"}, {"batch": 2}, {"model": "qwen2-vl-7b"}, {"dtype": "float32"}):
-        assert not {"203", "308"} & numbers(text(**changes)["device"])
-    assert {"308", "275"} <= numbers(text(dtype="4bit")["device"])
-    assert "203" in numbers(text(r_percent=33)["device"]) and "155" not in numbers(text(r_percent=33)["device"])
+        assert not {"203", "308"} & numbers(text(**changes)["estimate"])
+    assert {"308", "275"} <= numbers(text(dtype="4bit")["estimate"])
+    assert "203" in numbers(text(r=33)["estimate"]) and "155" not in numbers(text(r=33)["estimate"])
 
 
 @pytest.mark.parametrize("changes", [{}, {"model": "mini-7", "measure": "quality"}, {"measure": "quality"}])
@@ -163,10 +132,10 @@ def test_what_fastv_does_not_change_is_plain():
 
 def test_ones_own_config_is_explored_like_the_model_it_describes():
     own = json.dumps(REFERENCE_CONFIGS["llava-1.5-13b"])
-    mine, theirs = text(model=OWN, own=own), text()
+    mine, theirs = text(model=OWN, own_text=own), text()
     assert mine["flops"] == theirs["flops"] and mine["problem"] == ""
     assert mine["map"].replace("Your config", "LLaVA-1.5 13B").startswith(theirs["map"][:200])
-    hostile = shown(model=OWN, own='{"model_type": "<img src=x>"}')["problem"]
+    hostile = shown(model=OWN, own_text='{"model_type": "<img src=x>"}')["problem"]
     assert "not known" in hostile and "<img" not in hostile
 
 
@@ -175,9 +144,9 @@ def test_ones_own_config_is_explored_like_the_model_it_describes():
     [
         {"k": 39},
         {"k": 99},
-        {"r_percent": 0},
-        {"r_percent": 100},
-        {"r_percent": 53.7},
+        {"r": 0},
+        {"r": 100},
+        {"r": 53.7},
         {"batch": 64, "pictures": 8},
         {"text_tokens": 0},
         {"answer_tokens": 1},
@@ -193,7 +162,7 @@ def test_ones_own_config_is_explored_like_the_model_it_describes():
 )
 def test_every_control_has_something_to_show(changes):
     panes = shown(**changes)
-    assert panes["problem"] == "" and all(panes[name] for name in PANES[1:])
+    assert panes["problem"] == "" and all(panes[name] for name in NUMBERS)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +170,6 @@ def test_every_control_has_something_to_show(changes):
     [
         {"model": "nobody"},
         {"model": None},
-        {"model": OWN},
         {"dtype": "float1"},
         {"text_tokens": -1},
         {"text_tokens": 1e12},
@@ -211,9 +179,9 @@ def test_every_control_has_something_to_show(changes):
         {"batch": True},
         {"k": None},
         {"k": float("nan")},
-        {"r_percent": 101},
-        {"r_percent": None},
-        {"r_percent": float("nan")},
+        {"r": 101},
+        {"r": None},
+        {"r": float("nan")},
         {"measure": "beauty"},
         {"relative": "nothing"},
         {"device": "abacus"},
@@ -225,7 +193,40 @@ def test_every_control_has_something_to_show(changes):
 def test_nonsense_gets_a_sentence_and_leaves_the_rest_as_it_is(changes, caplog):
     panes = shown(**changes)
     assert isinstance(panes["problem"], str) and len(words(panes["problem"])) > 20
-    assert not any(isinstance(panes[name], str) for name in PANES[1:]) and not caplog.records
+    assert not any(isinstance(panes[name], str) for name in NUMBERS) and not caplog.records
+
+
+@pytest.mark.parametrize("own, refused", [("", False), (None, False), ("  ", False), ("{", True), ('{"x": 1}', True)])
+def test_without_a_usable_config_no_other_models_numbers_are_shown(own, refused):
+    panes = shown(model=OWN, own_text=own)
+    assert bool(panes["problem"]) == refused
+    assert not re.search(r"\d", words(panes["map"]))
+    assert panes["equivalence"] == panes["flops"] == panes["estimate"] == ""
+    assert "scatter" in panes["frontier"]
+
+
+@pytest.mark.parametrize("axis", pareto.AXES)
+@pytest.mark.parametrize("benchmark", pareto.BENCHMARKS)
+def test_a_cost_brings_a_score_and_a_score_a_cost_that_are_known_together(axis, benchmark):
+    for axis_now, benchmark_now in (
+        (axis, pareto.benchmark_for(axis, benchmark)),
+        (pareto.axis_for(benchmark, axis), benchmark),
+    ):
+        assert pareto.available(axis_now, benchmark_now) is None
+        assert 'class="dot' in shown(axis=axis_now, benchmark=benchmark_now)["frontier"]
+    if pareto.available(axis, benchmark) is None:
+        assert pareto.benchmark_for(axis, benchmark) == benchmark and pareto.axis_for(benchmark, axis) == axis
+
+
+def test_the_controls_follow_each_other():
+    with gr.Blocks():
+        explorer = layout(2, 50.0)
+    chosen = asdict(replace(START, axis="seconds"))
+    values = {control: chosen[name] for name, control in explorer.controls.items()}
+    updates = events._axis_changed(explorer, values)
+    assert updates[explorer.benchmark] == "aokvqa_acc" and "138 ms" in words(updates[explorer.frontier])
+    updates = events._benchmark_changed(explorer, values | {explorer.benchmark: "video"})
+    assert updates[explorer.axis] == "ratio" and 'class="dot' in updates[explorer.frontier]
 
 
 def test_a_move_of_any_control_is_answered_at_once():

@@ -38,13 +38,13 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
         page.focus("#frontier .dot[tabindex='0']")
         page.keyboard.press("ArrowRight")
         tip = page.locator("#frontier .dot:focus + .tip")
-        assert tip.is_visible() and "95% interval" in tip.inner_text()
+        assert tip.is_visible() and "95% CI" in tip.inner_text()
         page.locator("#frontier button[data-model='mini-7'][data-k='2'][data-r='0.9'].method-fastv").dispatch_event(
             "click"
         )
         page.wait_for_selector("#map .readout:has-text('K=2, R=90%')")
         assert page.is_checked("#explore-model input[value='mini-7']")
-        assert "95% interval" in page.inner_text("#map .readout")
+        assert "95% CI" in page.inner_text("#map .readout")
         page.click("#map button[data-k='1'][data-r='0.5']")
         page.wait_for_selector("#map .readout:has-text('K=1, R=50%')")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, replace
 from html import unescape
 
+import gradio as gr
 import pytest
 
 from fastv.app.explore import events
+from fastv.app.explore.layout import layout
+from fastv.app.explore.state import Choices
 from fastv.costs import configs
 from fastv.evidence import measurements, pareto
 from fastv.evidence.findings import findings
@@ -16,7 +20,7 @@ from fastv.formatting import percent, points
 from fastv.pruning.methods.registry import METHODS
 from tests.support.recorded_runs import record
 
-START = ("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
+START = Choices("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
 LOST = {(2, 0.5, "fastv"): 0.1, (2, 0.9, "random"): 0.4}
 
 
@@ -40,31 +44,7 @@ def nothing(tmp_path, monkeypatch):
 
 
 def shown(**changes) -> dict[str, str]:
-    values = (
-        dict(
-            zip(
-                (
-                    "model",
-                    "own",
-                    "k",
-                    "r",
-                    "dtype",
-                    "text",
-                    "answer",
-                    "pictures",
-                    "batch",
-                    "measure",
-                    "relative",
-                    "device",
-                    "axis",
-                    "benchmark",
-                ),
-                START,
-            )
-        )
-        | changes
-    )
-    found = dict(zip(("problem", "map", "equivalence", "flops", "device", "frontier"), events.panes(*values.values())))
+    found = events.panes(replace(START, **changes))
     assert found["problem"] == ""
     return found
 
@@ -122,7 +102,7 @@ def test_points_say_k_r_cost_and_score_and_can_be_loaded(data):
     score = one.score(one.point(2, 0.9, "random"))
     html = shown()["frontier"]
     found = re.search(r'data-model="mini-7" data-k="2" data-r="0.9"[^>]*aria-label="([^"]*at random[^"]*)"', html)
-    assert f"{100 * score.share:.4g} (95% interval {100 * score.low:.1f} to {100 * score.high:.1f})" in found[1]
+    assert f"{100 * score.share:.4g} (95% CI {100 * score.low:.1f} to {100 * score.high:.1f})" in found[1]
     assert "MFLOPs" in found[1] or "GFLOPs" in found[1]
     costs = [point.cost for one in pareto.series("ratio", "scenes") for point in one.points]
     assert max(costs) == 1 and min(costs) > 0
@@ -163,6 +143,10 @@ def test_a_model_brings_the_scores_that_there_are_of_it(data):
     assert events.scores_of("mini-7", "average") == "scenes" == events.scores_of("mini-13", "scenes")
     assert events.scores_of("llava-1.5-7b", "scenes") == "average"
     assert events.scores_of("llava-1.5-7b", "mmmu") == "mmmu"
-    values = ["mini-7", *START[1:-1], "average"]
-    _, benchmark, _, *panes = events._model_changed(*values)
-    assert benchmark == "scenes" and "Mini 7 (measured here)" in words(panes[-1])
+    with gr.Blocks():
+        explorer = layout(2, 50.0)
+    chosen = asdict(replace(START, benchmark="average"))
+    values = {control: chosen[name] for name, control in explorer.controls.items()}
+    updates = events._model_changed(explorer, values)
+    assert updates[explorer.benchmark] == "scenes"
+    assert "Mini 7 (measured here)" in words(updates[explorer.frontier])

@@ -23,7 +23,7 @@ from PIL import Image
 from fastv.app.hosting import sandbox
 from fastv.app.service import model_pool
 from fastv.errors import ModelLoadError
-from tests.support.http_client import ALONE, FILE, Stranger, run_values
+from tests.support.http_client import ALONE, FILE, SLIDERS, VIDEO_ALONE, Stranger
 from tests.support.video_files import growing
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -196,10 +196,10 @@ def test_what_is_uploaded_is_never_run_by_a_browser(stranger):
 def test_pictures_are_never_fetched_from_anywhere(app, stranger, trap, secrets, address):
     port, visits = trap
     url, before = address.format(port=port), len(app.strangers)
-    number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
+    number = stranger.run_number()
     for file in ({"path": url, **FILE}, {"path": url, "url": url, **FILE}, {"url": url, "path": "/etc/passwd", **FILE}):
         assert "event: complete" not in stranger.ask("compare", file, *ASKED)
-        said = stranger.press(number, *run_values(file, QUESTION, tokens=4, repeats=1), queued=True)
+        said = stranger.press(number, *stranger.run_values(file, QUESTION, tokens=4, repeats=1), queued=True)
         assert "Done:" not in said and not any(word in said for word in secrets)
     answer = stranger.http.get(f"/gradio_api/file={quote(url, safe=':/[]')}")
     assert answer.status_code in (400, 403, 404), answer.text
@@ -286,7 +286,7 @@ def test_a_picture_that_keeps_its_decoder_busy_harms_nobody(stranger, monkeypatc
 def test_a_video_whose_frames_grow_harms_nobody(stranger):
     """It says 64 x 48, and has frames of 100 megapixels on the way."""
     path, before = stranger.picture(growing(10_000)), psutil.Process().memory_info().rss
-    answer = stranger.ask("compare", path, *ASKED[:-1], True)
+    answer = stranger.ask("compare", path, *ASKED[: -len(ALONE)], *VIDEO_ALONE)
     assert "event: error" in answer and re.search("10000 x 10000|damaged|too long, or too much", answer), answer
     assert psutil.Process().memory_info().rss - before < 300e6
 
@@ -417,7 +417,7 @@ def test_a_model_that_cannot_be_loaded_says_nothing_of_the_disk(app, stranger, s
     monkeypatch.setattr(model_pool.ModelPool, "_must_go", lambda *_: ())
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "switch")
     told = [
-        stranger.press(number, "llava-1.5-7b", None, None, 2, 0, queued=True),
+        stranger.press(number, *stranger.values("switch", model="llava-1.5-7b", **SLIDERS), queued=True),
         stranger.ask("compare", stranger.picture(png()), QUESTION, 2, 0.5, "llava-1.5-7b", *ASKED[4:]),
     ]
     for said in told:

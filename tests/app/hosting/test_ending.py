@@ -19,7 +19,7 @@ from fastv.app.hosting.settings import Settings
 from fastv.app.service.run import TimedOut
 from fastv.app.service.run_policy import RunPolicy
 from fastv.measurement import compare as compare_room
-from tests.support.http_client import ALONE, Stranger, messages, run_values
+from tests.support.http_client import ALONE, Stranger, messages
 from tests.support.serving import served
 
 QUESTION = "how many red ?"
@@ -126,9 +126,9 @@ def test_a_script_that_cancels_ends_its_run(app, log, tmp_path):
 @CAUGHT
 @pytest.mark.parametrize("how", ["closed", "stopped"])
 def test_a_page_that_is_closed_or_stopped_ends_its_run(app, stranger, log, how, after):
-    number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
+    number = stranger.run_number()
     body = {
-        "data": run_values(stranger.picture(red()), QUESTION, tokens=16, repeats=9),
+        "data": stranger.run_values(stranger.picture(red()), QUESTION, tokens=16, repeats=9),
         "fn_index": number,
         "session_hash": stranger.session,
     }
@@ -165,9 +165,11 @@ def test_time_that_is_up_ends_with_the_texts_and_no_numbers(app, stranger):
     with allowed(app, 1), slowly(app):
         said = stranger.ask("compare", stranger.picture(red()), *LONG)
         assert "event: error" in said and TimedOut("", "").reason in said
-        number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
+        number = stranger.run_number()
         told = messages(
-            stranger.press(number, *run_values(stranger.picture(red()), QUESTION, tokens=60, repeats=3), queued=True)
+            stranger.press(
+                number, *stranger.run_values(stranger.picture(red()), QUESTION, tokens=60, repeats=3), queued=True
+            )
         )
     shown = [message["output"]["data"] for message in told if message["msg"] == "process_generating"]
     assert TimedOut("", "").reason in json.dumps(shown[-1]) and "cut short" in json.dumps(shown[-1])
@@ -197,8 +199,10 @@ def test_a_pair_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypa
         return generate(*args, **kwargs)
 
     monkeypatch.setattr(app.model.model, "generate", fails_with_fastv)
-    number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "run")
-    said = stranger.press(number, *run_values(stranger.picture(red()), QUESTION, tokens=4, repeats=1), queued=True)
+    number = stranger.run_number()
+    said = stranger.press(
+        number, *stranger.run_values(stranger.picture(red()), QUESTION, tokens=4, repeats=1), queued=True
+    )
     last = [message["output"]["data"] for message in messages(said) if message["msg"] == "process_generating"][-1]
     assert (
         json.dumps(last).count(">failed<") == 2

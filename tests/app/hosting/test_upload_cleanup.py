@@ -22,7 +22,7 @@ from PIL import Image
 from fastv.app.hosting import upload_cleanup
 from fastv.app.hosting.settings import Settings
 from fastv.app.service.run_policy import RunPolicy
-from tests.support.http_client import FILE, Stranger, run_values
+from tests.support.http_client import FILE, Stranger
 from tests.support.serving import served
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -136,9 +136,9 @@ def test_a_running_app_forgets_what_was_sent_and_what_it_made(tmp_path, monkeypa
     with served(tmp_path, RunPolicy(Settings(log="none", forget_seconds=10))) as app:
         visitor = Stranger(app.address)
         path = visitor.picture(red())["path"]
-        number = next(one["id"] for one in visitor.dependencies() if one["api_name"] == "run")
+        number = visitor.run_number()
         said = visitor.press(
-            number, *run_values({"path": path, **FILE}, "how many red ?", tokens=2, repeats=1), queued=True
+            number, *visitor.run_values({"path": path, **FILE}, "how many red ?", tokens=2, repeats=1), queued=True
         )
         assert "Done:" in said
         folder = Path(os.environ["GRADIO_TEMP_DIR"])

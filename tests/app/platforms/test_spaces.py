@@ -162,10 +162,10 @@ from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import spaces as space
 from fastv.app.compare.view_stream import view_stream
 from fastv.app.service import run as service
-from fastv.app.service.request import Request
 from fastv.app.service.run import run
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.service.model_pool import Unavailable, ModelPool
+from tests.support.requests import asked
 from tests.support.standins import save_llava_checkpoint
 
 torch.set_num_threads(1)
@@ -185,7 +185,7 @@ ran_here = []
 loaded.family.decoder(loaded.model).register_forward_pre_hook(lambda *_: ran_here.append(os.getpid()))
 
 def ask(**fields):
-    return Request(str(folder / "red.png"), "how many red ?", **{"max_new_tokens": 4, "repeats": 2, **fields})
+    return asked(str(folder / "red.png"), **{"max_new_tokens": 4, "repeats": 2, **fields})
 
 steps = list(run(ask(), pool, policy))
 assert [type(step) for step in steps[:-1]] == [Progress] * (len(steps) - 1) and isinstance(steps[-1], Comparison)

@@ -13,8 +13,8 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 from fastv.loading import load
-from fastv.loading.machine_memory import RAM, Room
-from fastv.loading.memory_fit import need
+from fastv.loading.machine_memory import RAM, MachineMemory
+from fastv.loading.memory_fit import required_bytes
 from fastv.loading.precision import held_bytes
 from tests.support.standins import save_llava_checkpoint
 
@@ -64,11 +64,17 @@ def there(pool):
     return [key for key in pool.entries if pool.is_loaded(key)]
 
 
+@pytest.fixture
+def machine(monkeypatch):
+    """Gives this machine a memory, which a function tells."""
+    return lambda memory: monkeypatch.setattr(MachineMemory, "here", staticmethod(memory))
+
+
 def holding(pool, models):
     """A machine with room for so many of the pool's models, all of one size; one more fits where one of them goes."""
     loaded = pool.load(None)
-    needed, held = need(loaded.entry, "float32"), held_bytes(loaded.model)[RAM]
-    return lambda: Room(100 * needed, needed if len(there(pool)) < models else needed - held // 2)
+    needed, held = required_bytes(loaded.entry, "float32"), held_bytes(loaded.model)[RAM]
+    return lambda: MachineMemory(100 * needed, needed if len(there(pool)) < models else needed - held // 2)
 
 
 @pytest.fixture
@@ -86,9 +92,9 @@ def test_models_stay_in_memory_while_they_fit(first, listed):
     assert pool.load("small").model is small and pool.load("big").model is big
 
 
-def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed):
+def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed, machine):
     pool = ModelPool(first, catalogue=listed)
-    pool._room = holding(pool, 2)
+    machine(holding(pool, 2))
     small = pool.load("small").model
     assert there(pool) == ["one", "small"]
     assert pool.load("big").entry == listed[1] and there(pool) == ["small", "big"]
@@ -96,10 +102,10 @@ def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed):
     assert pool.load("small").model is small
 
 
-def test_asking_for_the_apps_health_changes_nothing(first, listed):
+def test_asking_for_the_apps_health_changes_nothing(first, listed, machine):
     page = SimpleNamespace(_queue=SimpleNamespace(stopped=False, event_queue_per_concurrency_id={}))
     pool = ModelPool(first, catalogue=listed)
-    pool._room = holding(pool, 1)
+    machine(holding(pool, 1))
     before = health.facts(page, pool, 20)
     pool.load("big")
     now = health.facts(page, pool, 20)
@@ -112,37 +118,45 @@ def test_asking_for_the_apps_health_changes_nothing(first, listed):
     } and before == now | {"loaded": ["one"]}
 
 
-def test_a_model_that_went_is_not_in_memory_any_more(folders, listed):
+def test_a_model_that_went_is_not_in_memory_any_more(folders, listed, machine):
     pool = ModelPool(load.load(str(folders / "one")), catalogue=listed)
-    pool._room = holding(pool, 1)
+    machine(holding(pool, 1))
     model = weakref.ref(pool.load(None).model)
     pool.load("big")
     gc.collect()
     assert model() is None
 
 
-def test_what_was_freed_for_a_load_that_failed_is_there_again(first, listed, monkeypatch):
+def test_what_was_freed_for_a_load_that_failed_is_there_again(first, listed, monkeypatch, machine):
     pool = ModelPool(first, catalogue=listed)
-    pool._room = holding(pool, 1)
-    real, asked = load.load, []
+    machine(holding(pool, 1))
+    read = load.AutoModelForImageTextToText.from_pretrained
 
-    def broken(source, *args, **kwargs):
-        asked.append(source)
-        if source == listed[1].source:
+    def broken(folder, **arguments):
+        if str(folder) == listed[1].source:
             assert there(pool) == []
             raise ModelLoadError("a broken file")
-        return real(source, *args, **kwargs)
+        return read(folder, **arguments)
 
-    monkeypatch.setattr("fastv.app.service.model_pool.load", broken)
+    monkeypatch.setattr(load.AutoModelForImageTextToText, "from_pretrained", broken)
     with pytest.raises(ModelLoadError, match="a broken file"):
         pool.load("big")
-    assert there(pool) == ["one"] and asked == [listed[1].source, first.entry.source]
+    assert there(pool) == ["one"]
 
 
-def test_a_model_that_could_never_fit_frees_nothing(first, listed):
+def test_a_load_that_fails_before_its_weights_are_read_evicts_nothing(first, listed, machine, monkeypatch):
     pool = ModelPool(first, catalogue=listed)
-    pool._room = lambda: Room(1, 0)
-    with pytest.raises(ModelLoadError, match="does not fit in memory"):
+    machine(holding(pool, 1))
+    monkeypatch.setattr(load, "fetch_files", lambda *_: (_ for _ in ()).throw(OSError("no network")))
+    with pytest.raises(ModelLoadError):
+        pool.load("big")
+    assert pool.load("one").model is first.model
+
+
+def test_a_model_that_could_never_fit_frees_nothing(first, listed, machine):
+    pool = ModelPool(first, catalogue=listed)
+    machine(lambda: MachineMemory(1, 0))
+    with pytest.raises(ModelLoadError, match="choose a smaller model"):
         pool.load("big")
     assert pool.load(None).model is first.model
 
@@ -154,10 +168,10 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others(first):
     assert pool.is_loaded("one") and not pool.is_loaded("gone")
 
 
-def test_both_models_of_a_comparison_stay_whichever_was_there_first(folders, first):
+def test_both_models_of_a_comparison_stay_whichever_was_there_first(folders, first, machine):
     big = [ModelEntry(key, key, str(folders / name), "") for key, name in (("two", "two"), ("three", "mini-7"))]
     pool = ModelPool(first, catalogue=tuple(big))
-    pool._room = holding(pool, 2)
+    machine(holding(pool, 2))
     one, other = pool.load_pair("one", "two")
     assert one.model is first.model and one is pool.load("one") and other is pool.load("two")
     assert there(pool) == ["one", "two"]

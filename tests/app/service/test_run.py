@@ -10,15 +10,13 @@ from PIL import Image
 from fastv.app.hosting.settings import Settings
 from fastv.app.service.json_result import run_as_json
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import Request
 from fastv.app.service.run import TimedOut, run
 from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
 from fastv.loading.load import load
 from fastv.measurement.results import Comparison, Progress
+from tests.support.requests import asked
 from tests.support.standins import save_llava_checkpoint
-
-QUESTION = "how many red ?"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def pool(tmp_path_factory):
 def request_(tmp_path_factory):
     path = tmp_path_factory.mktemp("pictures") / "red.png"
     Image.new("RGB", (60, 56), "red").save(path)
-    return Request(str(path), QUESTION, max_new_tokens=2, repeats=1)
+    return asked(str(path), max_new_tokens=2, repeats=1)
 
 
 def test_scripts_get_the_numbers_and_the_models_public_name(pool, request_):
@@ -59,12 +57,12 @@ def test_the_policy_says_where_a_comparison_runs(pool, request_):
     asked = []
 
     def elsewhere(request, given_pool, *, seconds, unwanted):
-        asked.append((request.picture.size, request.model, given_pool, seconds, unwanted()))
+        asked.append((request.picture.size, request.sides.models, given_pool, seconds, unwanted()))
         yield Progress("baseline", "as far", "as it came", 0.5)
 
     policy = RunPolicy(Settings(log="none", run_seconds=7), elsewhere)
     *_, last = run(request_, pool, policy)
     assert last == TimedOut("as far", "as it came")
-    assert asked == [((60, 56), "standin", pool, 7, False)]
+    assert asked == [((60, 56), ("standin", "standin"), pool, 7, False)]
     with pytest.raises(FastVError, match=last.reason[:20]):
         run_as_json(request_, pool, policy)

@@ -10,7 +10,7 @@ from fastv.app.shared import budget_choices
 from fastv.costs import configs
 from fastv.costs.flops import kept_tokens
 from fastv.costs.solver import Preset, PresetProblem, Workload
-from fastv.families.catalogue import REFERENCE_CONFIGS, find
+from fastv.families.catalogue import REFERENCE_CONFIGS, find, known_shape
 from tests.support.miniatures import mini_13
 from tests.support.standins import llava_config
 
@@ -106,7 +106,7 @@ def test_no_duel_is_offered_with_a_model_that_cannot_be_had(tmp_path):
 def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
     pool = pool_of(tmp_path, *TWINS)
     *_, duel = budget_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), pool)
-    large, small = configs.shape_at(pool.entries["mini-13"]), configs.shape_of("mini-7")
+    large, small = known_shape(pool.entries["mini-13"]), configs.shape_of("mini-7")
     costs = [
         Workload().cost(large, duel.k, r, "exact").decoder_prefill_flops
         for r in (duel.r_percent / 100, duel.r_percent / 100 - 1 / 576)
@@ -116,7 +116,7 @@ def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
 
 
 def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
-    offered = budget_choices.choices(loaded("mini-13", configs.shape_at(mini_13(tmp_path))), pool_of(tmp_path, *TWINS))
+    offered = budget_choices.choices(loaded("mini-13", known_shape(mini_13(tmp_path))), pool_of(tmp_path, *TWINS))
     assert offered[0].name == "Mini-7-equivalent (total)" and (offered[0].k, offered[0].r_percent) == (2, 50.3)
     point = (offered[-1].k, offered[-1].r_percent)
     assert point == (offered[0].k, offered[0].r_percent)

@@ -1,0 +1,84 @@
+"""What happens on the Compare tab when a picture is chosen."""
+
+from __future__ import annotations
+
+from html import escape
+from random import SystemRandom
+from typing import Any
+
+import gradio as gr
+
+from fastv.app.compare.components import CompareControls
+from fastv.app.hosting.event_options import INSTANT, QUIET
+from fastv.app.hosting.uploads import upload_path
+from fastv.app.service.run_policy import RunPolicy
+from fastv.app.shared import example_scenes
+from fastv.app.shared.tab import Updates, Values
+from fastv.errors import FastVError
+
+# Answers about another picture stay readable, but no longer look like answers about this one.
+MARK_OUTDATED = """() => {
+  const shown = document.querySelector(".show");
+  if (shown.querySelector("#answers .text")?.innerText.trim()) shown.classList.add("outdated");
+}"""
+
+
+def connect_picture(ui: CompareControls, policy: RunPolicy) -> None:
+    """Examples, drawn scenes and the visitor's own pictures, with questions that fit each."""
+    asked: set[Any] = {ui.question, ui.known}
+
+    def pick(event: gr.SelectData, values: Values) -> Updates:
+        index = event.index[0] if isinstance(event.index, (tuple, list)) else event.index
+        return show_scene(ui, example_scenes.GALLERY_SEEDS[index], values[ui.question], values[ui.known])
+
+    def new_scene(values: Values) -> Updates:
+        return show_scene(ui, SystemRandom().randrange(10**6), values[ui.question], values[ui.known])
+
+    def own_picture(upload: Any) -> Updates:
+        """A visitor's own picture, refused at once if it cannot be used; nothing is known of what it shows."""
+        updates: Updates = {ui.known: {}, ui.scene: None, **suggest(ui, example_scenes.GENERAL)}
+        if upload is None:
+            return updates
+        try:
+            policy.open_picture(upload_path(upload))
+        except FastVError as error:
+            gr.Warning(escape(str(error)))
+            updates[ui.picture] = None
+        return updates
+
+    chosen = [
+        ui.gallery.select(pick, asked, ui.picture_outputs, **INSTANT),
+        ui.new_scene.click(new_scene, asked, ui.picture_outputs, **INSTANT),
+        # Not preprocessed: Gradio would open and decode whatever was sent before its size was checked.
+        ui.picture.input(own_picture, [ui.picture], ui.picture_outputs, preprocess=False, concurrency_limit=2, **QUIET),
+    ]
+    for event in chosen:
+        event.then(None, None, None, js=MARK_OUTDATED, **QUIET)
+    for chip in ui.chips:
+        chip.click(None, [chip], [ui.question], js="text => text", **QUIET)
+
+
+def show_scene(ui: CompareControls, seed: int, question: str, known: dict[str, str]) -> Updates:
+    """The picture of a seed and its suggestions.
+
+    A question of the visitor's own stays; one about the previous picture is replaced.
+    """
+    scene = example_scenes.example(seed)
+    replaced = (
+        not question.strip()
+        or question in example_scenes.CLIP
+        or example_scenes.true_answer(known, question) is not None
+    )
+    return {
+        ui.picture: scene.picture,
+        ui.known: scene.answers,
+        ui.scene: seed,
+        **({ui.question: scene.suggestions[0]} if replaced else {}),
+        **suggest(ui, scene.suggestions),
+    }
+
+
+def suggest(ui: CompareControls, suggestions: tuple[str, ...]) -> Updates:
+    """The buttons for these questions; buttons without one are hidden."""
+    padded = [*suggestions, *[""] * (len(ui.chips) - len(suggestions))]
+    return {chip: gr.Button(text, visible=bool(text)) for chip, text in zip(ui.chips, padded, strict=False)}

@@ -1,0 +1,8 @@
+"""The tabs of the page, in their order. To add one: a package that exposes ``TAB``, and its entry here."""
+
+from __future__ import annotations
+
+from fastv.app import compare, explore
+from fastv.app.shared.tab import Tab
+
+TABS: tuple[Tab, ...] = (compare.TAB, explore.TAB)

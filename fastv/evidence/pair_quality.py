@@ -1,0 +1,93 @@
+"""What is known of the quality of two sides of a comparison, beside each other, in a sentence. No torch."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastv.evidence.known_quality import known_quality
+from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured, duels
+from fastv.formatting import budget, percent, points
+
+_NEAR = 0.01  # of R: a few visual tokens
+_NEAR_EQUAL_COST = 0.05  # of R: pairs of equal cost were measured at the R of their own prompts
+_UNKNOWN = (
+    "What this pair of settings costs in quality was not measured over many questions; one question says little of it."
+)
+
+
+class Side(Protocol):
+    """A model and how it is pruned; ``k``, ``r`` and ``method`` are None without pruning."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def k(self) -> int | None: ...
+    @property
+    def r(self) -> float | None: ...
+    @property
+    def method(self) -> str | None: ...
+
+
+def quality_of_sides(candidate: Side, baseline: Side) -> str:
+    """What was measured or published of the candidate beside the baseline.
+
+    Parameters
+    ----------
+    candidate, baseline
+        Both sides, each a model with its pruning.
+
+    Returns
+    -------
+    str
+        One sentence, which says so where nothing is known; empty where the candidate is what the baseline is.
+    """
+    if candidate.model == baseline.model and baseline.k is None:
+        return known_quality(candidate.model, candidate.k, candidate.r or 0.0, candidate.method)
+    if (candidate.model, candidate.k, candidate.r, candidate.method) == (
+        baseline.model,
+        baseline.k,
+        baseline.r,
+        baseline.method,
+    ):
+        return ""
+    for records, near in ((duels(), _NEAR_EQUAL_COST), (all_measured(), _NEAR)):
+        if (said := _measured(candidate, baseline, records, near)) is not None:
+            return said
+    return _UNKNOWN
+
+
+def _measured(candidate: Side, baseline: Side, records: dict[str, Measured], near: float) -> str | None:
+    first, second = records.get(candidate.model), records.get(baseline.model)
+    if first is None or second is None or first.tasks != second.tasks:
+        return None
+    point, other = _nearest(first, candidate, near), _nearest(second, baseline, near)
+    if point is None or other is None:
+        return None
+    after, before, change = first.score(point), second.score(other), first.change(point, since=other)
+    return (
+        f"Of {after.asked:,} questions about drawn scenes, {_name(candidate, point)} answers {percent(after.share)} right, "
+        f"{_name(baseline, other)} {percent(before.share)}: {points(change.share)} points (95% interval "
+        f"{points(change.low)} to {points(change.high)})."
+    )
+
+
+def _nearest(record: Measured, side: Side, near: float) -> MeasuredPoint | None:
+    if side.k is None or not side.r:
+        return record.unpruned
+    method = "random" if side.k == 0 else side.method
+    found = [
+        point
+        for point in record.pruned
+        if (point.k, point.method) == (side.k, method) and abs(point.r - side.r) <= near
+    ]
+    return min(found, key=lambda point: abs(point.r - (side.r or 0.0)), default=None)
+
+
+def _name(side: Side, point: MeasuredPoint) -> str:
+    """The side at the setting that was measured, which can be a few tokens beside the one that is asked about."""
+    if point.k is None:
+        return f"{side.name} without pruning"
+    how = "" if point.method == "fastv" else f", method {point.method}"
+    return f"{side.name} at {budget(point.k, point.r)}{how}"

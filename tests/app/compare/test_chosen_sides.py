@@ -1,0 +1,92 @@
+"""From sliders to plain data: what the chosen sides are, and which quality is told of them."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from fastv.app.compare import layout
+from fastv.app.compare.chosen_sides import chosen_sides, setups
+from fastv.app.compare.shared_pruning import shared_pruning
+from fastv.app.service.model_pool import ModelPool
+from fastv.app.service.request import ChosenSide, ChosenSides
+from fastv.errors import FastVError
+from fastv.loading.load import load
+from fastv.pruning.config import PruningConfig
+from tests.support.standins import save_llava_checkpoint
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "standin"
+    save_llava_checkpoint(folder, seed=3)
+    return ModelPool(load(str(folder)))
+
+
+@pytest.fixture(scope="module")
+def ui(pool):
+    with gr.Blocks():
+        return layout.lay_out(pool)
+
+
+def values(ui, model="standin", k=2, r=50, method="fastv", other="", other_k=2, other_r=0):
+    panel = ui.baseline
+    return {
+        ui.in_use: model,
+        ui.method: method,
+        ui.k: k,
+        ui.r: r,
+        panel.in_use: other,
+        panel.k: other_k,
+        panel.r: other_r,
+        ui.offered: ui.offered.value,
+    }
+
+
+def test_a_model_is_compared_with_itself_without_pruning(ui):
+    sides = chosen_sides(ui, values(ui))
+    assert sides == ChosenSides(ChosenSide("standin", PruningConfig("fastv", 2, 0.5)), ChosenSide("standin"))
+    assert sides.has_plain_baseline and sides.pair is None
+
+
+def test_r_of_zero_is_without_pruning_but_beside_the_same_model_shows_what_pruning_alone_changes(ui):
+    assert chosen_sides(ui, values(ui, r=0)).candidate.pruning == PruningConfig("fastv", 2, 0.0)
+    assert chosen_sides(ui, values(ui, r=0, other="mini-7")).candidate.pruning is None
+    assert chosen_sides(ui, values(ui, r=0, other_r=25)).candidate.pruning is None
+
+
+def test_percent_becomes_a_fraction_and_the_method_holds_for_both_sides(ui):
+    sides = chosen_sides(ui, values(ui, r=53.7, method="random", other="mini-7", other_k=1, other_r=12.5))
+    assert sides.candidate.pruning == PruningConfig("random", 2, 0.537)
+    assert sides.baseline == ChosenSide("mini-7", PruningConfig("random", 1, 0.125))
+    assert sides.pair is None
+
+
+def test_another_model_without_pruning_makes_a_pair(ui):
+    assert chosen_sides(ui, values(ui, other="mini-7")).pair == ("standin", "mini-7")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"k": None}, {"k": ""}, {"k": -1}, {"k": 2.5}, {"r": 101}, {"r": "50"}, {"other_r": None}]
+)
+def test_a_field_that_is_empty_or_out_of_range_is_refused(ui, wrong):
+    with pytest.raises(FastVError):
+        chosen_sides(ui, values(ui, **wrong))
+
+
+def test_sides_are_described_whether_or_not_their_models_are_in_memory(ui, pool):
+    baseline, candidate = setups(pool, chosen_sides(ui, values(ui, other="mini-7", method="random")))
+    assert (baseline.model, baseline.k, baseline.r) == ("mini-7", None, None)
+    assert (candidate.model, candidate.k, candidate.r, candidate.method) == ("standin", 2, 0.5, "random")
+
+
+def test_k_and_r_of_another_tab_are_taken_over(ui, pool):
+    updates = shared_pruning(ui, pool).set(values(ui), 3, 75)
+    assert (updates[ui.k], updates[ui.r].value) == (3, 75) and ui.preset in updates
+
+
+def test_a_layer_that_the_model_does_not_have_is_not_dropped_silently(ui, pool):
+    shared = shared_pruning(ui, pool)
+    updates = shared.set(values(ui), 12, 75)
+    assert set(updates) == {ui.status} and "K=12" in updates[ui.status] and "4 decoder layers" in updates[ui.status]
+    assert set(updates) <= set(shared.outputs)

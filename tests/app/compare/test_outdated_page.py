@@ -1,0 +1,67 @@
+"""Results of another picture look like it, and every way to choose K and R is kept in the address; in a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.browser import opened, wait_for
+
+
+@pytest.fixture
+def page(browser, app):
+    with opened(browser, app.address) as page:
+        yield page
+
+
+def quick_run(page) -> None:
+    page.get_by_text("Advanced").click()
+    for label, value in (("Longest answer", "2"), ("Timed runs", "1")):
+        field = page.get_by_label(f"number input for {label}")
+        field.fill(value)
+        field.press("Tab")
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
+
+
+def opacity(page) -> float:
+    return float(page.evaluate("getComputedStyle(document.querySelector('#answers')).opacity"))
+
+
+def test_answers_about_the_previous_picture_fade_until_the_next_run(page):
+    page.click("#new-scene")
+    page.wait_for_timeout(500)
+    assert page.locator(".show.outdated").count() == 0  # there are no answers yet
+    quick_run(page)
+    assert opacity(page) == 1
+    page.click("#new-scene")
+    page.wait_for_selector(".show.outdated")
+    assert opacity(page) < 1
+    assert page.evaluate("getComputedStyle(document.querySelector('.show'), '::before').content") not in ("none", "")
+    page.click("#run")
+    page.wait_for_selector(".show:not(.outdated)")
+    assert opacity(page) == 1
+
+
+def test_a_dot_of_the_frontier_is_kept_in_the_address(browser, app):
+    with opened(browser, f"{app.address}?tab=explore") as page:
+        dot = page.locator("#frontier button.dot[data-model='llava-1.5-13b'][data-k='2'][data-r='0.75']").first
+        dot.dispatch_event("click")
+        page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
+        page.wait_for_url("**x_r=75**")
+        other = page.locator("#frontier button.dot[data-model='llava-1.5-7b'][data-k='']").first
+        other.dispatch_event("click")
+        page.wait_for_url("**x_model=llava-1.5-7b**")
+        page.wait_for_url("**x_r=0**")
+
+
+def test_a_layer_that_compare_does_not_have_is_said_there(browser, app):
+    with opened(browser, f"{app.address}?tab=explore") as page:
+        wait_for(page, "explore-k", "2")
+        page.locator("#explore-k input[type=number]").fill("12")
+        page.locator("#explore-k input[type=number]").press("Tab")
+        page.wait_for_selector("#map .readout:has-text('K=12')")
+        page.get_by_role("tab", name="Compare").click()
+        page.wait_for_selector("#status:has-text('K=12')")
+        wait_for(page, "k", "2")
+        page.get_by_role("tab", name="Explore").click()
+        page.wait_for_selector("#map .readout:has-text('K=12')")
