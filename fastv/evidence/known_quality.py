@@ -28,9 +28,10 @@ def _measured(found: Measured, k: int, r: float, method: str | None) -> str:
         return ""
     point = min(near, key=lambda one: abs(one.r - r))
     before, after, change = found.score(found.unpruned), found.score(point), found.change(point)
+    how = "" if wanted == "fastv" else f", method {wanted}"
     return (
-        f"Of {after.asked:,} questions about drawn scenes {percent(after.share)} are answered right at {budget(k, point.r)}, "
-        f"{percent(before.share)} without FastV: {points(change.share)} points (95% interval {points(change.low)} to "
+        f"Of {after.asked:,} questions about drawn scenes {percent(after.share)} are answered right at {budget(k, point.r)}{how}, "
+        f"{percent(before.share)} without pruning: {points(change.share)} points (95% interval {points(change.low)} to "
         f"{points(change.high)})."
     )
 

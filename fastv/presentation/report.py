@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 from PIL import Image
 
-from fastv.evidence.known_quality import known_quality
+from fastv.evidence.pair_quality import quality_of_sides
 from fastv.formatting import budget, percent
 from fastv.measurement.results import SIDES, Comparison, RunResult
 from fastv.presentation.answers_html import EMPTY_ANSWER, answers
@@ -83,7 +83,7 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
             labels,
             expected=expected,
             placeholder=EMPTY_ANSWER,
-            remarks=[known_quality(setup.model, setup.k, setup.r or 0.0, setup.method)],
+            remarks=[quality_of_sides(setup, comparison.baseline.setup)],
         ),
         table=table(comparison),
         **_pictures(comparison, labels),
