@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared.budget_choices import layers_of, slider_step
+from fastv.app.shared.preset_choices import layers_of, slider_step
 from fastv.app.shared.tab import Updates
 from fastv.formatting import budget
 from fastv.loading.load import LoadedModel

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare import baseline_panel, export, video_panel
-from fastv.app.compare.chosen_sides import pruning_of, setups
+from fastv.app.compare.chosen_sides import setups
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.link import connect_link
 from fastv.app.compare.model_events import connect_baseline, connect_model, model_note, preset_sentence
@@ -19,8 +19,8 @@ from fastv.app.compare.video_events import connect_video
 from fastv.app.compare.view_stream import no_comparison
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
-from fastv.app.shared import budget_choices, example_scenes
-from fastv.app.shared.budget_choices import layers_of, slider_step
+from fastv.app.shared import example_scenes, preset_choices
+from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
 from fastv.app.shared.tab import BuiltTab, TabContext
 from fastv.evidence.pair_quality import quality_of_sides
 from fastv.loading.load import LoadedModel
@@ -47,9 +47,8 @@ def build(context: TabContext) -> BuiltTab:
 
 def lay_out(pool: ModelPool) -> CompareControls:
     loaded = pool.load(pool.default)
-    offered, first = budget_choices.choices(loaded, pool), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
-    pruning = pruning_of(_DEFAULT_METHOD, offered[0].k, offered[0].r_percent)
-    sides = ChosenSides(ChosenSide(pool.default, pruning), ChosenSide(pool.default))
+    offered, first = preset_choices.choices(loaded, pool), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
+    sides = ChosenSides(ChosenSide(pool.default, offered[0].pruning), ChosenSide(pool.default))
     blank = no_comparison()
     made: dict[str, Any] = {
         "known": gr.State(first.answers),
@@ -148,20 +147,21 @@ def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> di
 
 
 def _pruning_controls(
-    loaded: LoadedModel, offered: list[budget_choices.Choice], pool: ModelPool, sides: ChosenSides
+    loaded: LoadedModel, offered: list[PresetChoice], pool: ModelPool, sides: ChosenSides
 ) -> dict[str, Any]:
     made: dict[str, Any] = {}
     start = offered[0]
+    r_percent = slider_percent(start.pruning.r)
     baseline, candidate = setups(pool, sides)
     known = quality_of_sides(candidate, baseline)
     with gr.Group():
-        made["preset"] = gr.Radio(budget_choices.names(offered), value=start.name, label="Budget", elem_id="preset")
+        made["preset"] = gr.Radio(preset_choices.names(offered), value=start.name, label="Preset", elem_id="preset")
         made["sentence"] = _html(preset_sentence(offered, start.name, known), "sentence", padding=True)
         with gr.Row(elem_classes="sliders"):
             made["k"] = gr.Slider(
                 0,
                 layers_of(loaded) - 1,
-                value=start.k,
+                value=start.pruning.k,
                 step=1,
                 label="K: drop at layer",
                 elem_id="k",
@@ -171,8 +171,8 @@ def _pruning_controls(
             made["r"] = gr.Slider(
                 0,
                 100,
-                value=start.r_percent,
-                step=slider_step(start.r_percent),
+                value=r_percent,
+                step=slider_step(r_percent),
                 label="R: drop, %",
                 elem_id="r",
                 min_width=200,

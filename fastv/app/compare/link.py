@@ -17,10 +17,10 @@ from fastv.app.compare.picture_events import show_scene, suggest
 from fastv.app.compare.video_events import clip_outputs, example_clip
 from fastv.app.hosting.event_options import ONE_AT_A_TIME, QUIET, TYPED
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared import budget_choices, deep_link, example_scenes, status
-from fastv.app.shared.budget_choices import layers_of
+from fastv.app.shared import deep_link, example_scenes, preset_choices, status
 from fastv.app.shared.copy_link import connect_copy
 from fastv.app.shared.deep_link import Link, link_of
+from fastv.app.shared.preset_choices import layers_of, slider_percent
 from fastv.app.shared.tab import BuiltTab, Updates, Values, or_skip
 from fastv.errors import FastVError, ModelLoadError
 from fastv.families.catalogue import ModelEntry
@@ -180,13 +180,14 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
     """
     loaded, other = pool.load_pair(link.model, link.baseline or link.model)
     key, beside = loaded.entry.key, link.baseline or SAME
-    offered = budget_choices.choices(loaded, pool)
+    offered = preset_choices.choices(loaded, pool)
     pair = (key, beside) if beside not in (SAME, key) and not link.baseline_r else None
     named = next(
-        (choice for choice in offered if choice.name == link.preset and choice.sides in (None, pair)), offered[0]
+        (choice for choice in offered if choice.name == link.preset and choice.pair in (None, pair)), offered[0]
     )
-    k = link.k if link.k is not None and link.k < layers_of(loaded) else named.k
-    r_percent = named.r_percent if link.r is None else link.r
+    named_r = slider_percent(named.pruning.r)
+    k = link.k if link.k is not None and link.k < layers_of(loaded) else named.pruning.k
+    r_percent = named_r if link.r is None else link.r
     values: dict[Any, Any] = {
         ui.in_use: key,
         ui.method: link.method or ui.method.value,
@@ -198,7 +199,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.baseline.r: link.baseline_r or 0,
     }
     updates = preset_updates(ui, pool, values)
-    if link.preset is not None and (named.k, named.r_percent) == (k, r_percent):
+    if link.preset is not None and (named.pruning.k, named_r) == (k, r_percent):
         # Several presets can amount to the same K and R: the link says which of them it was.
         updates = preset_updates(ui, pool, values, named.name)
     return {
@@ -207,7 +208,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.in_use: key,
         ui.note: model_note(loaded),
         ui.offered: offered,
-        ui.preset: gr.Radio(budget_choices.names(offered), value=updates.get(ui.preset, named.name)),
+        ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, named.name)),
         ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),
         ui.r: r_slider(r_percent),
         **ui.baseline.updates(pool, other, beside, link.baseline_k, link.baseline_r),

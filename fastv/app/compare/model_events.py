@@ -17,10 +17,10 @@ from fastv.app.compare.components import CompareControls
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
 from fastv.app.service.load_progress import load_with_progress
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import ChosenSides
-from fastv.app.shared import budget_choices, status
-from fastv.app.shared.budget_choices import Choice, layers_of, slider_step
+from fastv.app.service.request import ChosenSide, ChosenSides
+from fastv.app.shared import preset_choices, status
 from fastv.app.shared.deep_link import Link
+from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError, ModelLoadError
 from fastv.evidence.pair_quality import quality_of_sides
@@ -152,17 +152,18 @@ def model_note(loaded: LoadedModel) -> str:
 
 def _first_preset(ui: CompareControls, pool: ModelPool, loaded: LoadedModel, values: Values) -> Updates:
     """The presets for a model, with the first of them chosen."""
-    offered = budget_choices.choices(loaded, pool)
+    offered = preset_choices.choices(loaded, pool)
     first = offered[0]
-    chosen = {**values, ui.in_use: loaded.entry.key, ui.offered: offered, ui.k: first.k, ui.r: first.r_percent}
+    k, r_percent = first.pruning.k, slider_percent(first.pruning.r)
+    chosen = {**values, ui.in_use: loaded.entry.key, ui.offered: offered, ui.k: k, ui.r: r_percent}
     updates = preset_updates(ui, pool, chosen)
     return {
         **updates,
         ui.note: model_note(loaded),
         ui.offered: offered,
-        ui.preset: gr.Radio(budget_choices.names(offered), value=updates.get(ui.preset, first.name)),
-        ui.k: gr.Slider(value=first.k, maximum=layers_of(loaded) - 1),
-        ui.r: r_slider(first.r_percent),
+        ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, first.name)),
+        ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),
+        ui.r: r_slider(r_percent),
     }
 
 
@@ -175,27 +176,27 @@ def _apply_preset(ui: CompareControls, pool: ModelPool, values: Values) -> Updat
     choice = next((choice for choice in offered if choice.name == name), None)
     if choice is None:
         return {ui.sentence: preset_sentence(offered, name, ""), ui.pending_link: ""}
-    chosen = {**values, ui.k: choice.k, ui.r: choice.r_percent}
+    k, r_percent = choice.pruning.k, slider_percent(choice.pruning.r)
     try:
-        before = chosen_sides(ui, values)
-        known = _quality(pool, chosen_sides(ui, chosen)) if choice.sides is None else ""
+        before, after = (chosen_sides(ui, one) for one in (values, {**values, ui.k: k, ui.r: r_percent}))
+        if choice.pair is not None:
+            model, beside = choice.pair
+            after = ChosenSides(ChosenSide(model, after.candidate.pruning), ChosenSide(beside))
+        known = _quality(pool, after)
+        leaves_pair = before.pair is not None and _is_pair_preset(offered, before)
     except FastVError:
-        before, known = None, ""
+        known, leaves_pair = "", False
     sentence = preset_sentence(offered, name, known)
-    leaves_pair = before is not None and before.pair is not None and _is_pair_preset(offered, before)
-    if choice.sides is None and not leaves_pair:
-        return {ui.sentence: sentence, ui.k: choice.k, ui.r: r_slider(choice.r_percent), ui.pending_link: ""}
-    model, beside = choice.sides or (values[ui.in_use], None)
-    link = Link(model, choice.k, choice.r_percent, choice.name, method=values[ui.method], baseline=beside)
+    if choice.pair is None and not leaves_pair:
+        return {ui.sentence: sentence, ui.k: k, ui.r: r_slider(r_percent), ui.pending_link: ""}
+    model, beside = choice.pair or (values[ui.in_use], None)
+    link = Link(model, k, r_percent, choice.name, method=values[ui.method], baseline=beside)
     return {ui.sentence: sentence, ui.pending_link: link.query}
 
 
-def _is_pair_preset(offered: list[Choice], sides: ChosenSides) -> bool:
-    pruning = sides.candidate.pruning
-    return pruning is not None and any(
-        (choice.k, choice.r_percent, choice.sides) == (pruning.k, round(100 * pruning.r, 1), sides.pair)
-        for choice in offered
-    )
+def _is_pair_preset(offered: list[PresetChoice], sides: ChosenSides) -> bool:
+    name = preset_choices.name_of(offered, sides.candidate.pruning, sides.pair)
+    return any(choice.name == name and choice.pair == sides.pair for choice in offered)
 
 
 def preset_updates(ui: CompareControls, pool: ModelPool, values: Values, name: str | None = None) -> Updates:
@@ -209,7 +210,7 @@ def preset_updates(ui: CompareControls, pool: ModelPool, values: Values, name: s
         known = _quality(pool, sides)
     except FastVError:
         return {}
-    name = name or budget_choices.name_of(offered, values[ui.k], values[ui.r], sides.pair)
+    name = name or preset_choices.name_of(offered, sides.candidate.pruning, sides.pair)
     return {ui.preset: name, ui.sentence: preset_sentence(offered, name, known)}
 
 
@@ -218,9 +219,9 @@ def _quality(pool: ModelPool, sides: ChosenSides) -> str:
     return quality_of_sides(candidate, baseline)
 
 
-def preset_sentence(offered: list[Choice], name: str, known: str) -> str:
+def preset_sentence(offered: list[PresetChoice], name: str, known: str) -> str:
     """What a preset is for, and what is known of the quality at this setting, as HTML."""
-    return render("app/compare/preset", sentence=budget_choices.sentence_of(offered, name), known=known)
+    return render("app/compare/preset", sentence=preset_choices.sentence_of(offered, name), known=known)
 
 
 def r_slider(r_percent: float) -> Any:

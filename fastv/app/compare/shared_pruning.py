@@ -6,7 +6,7 @@ from fastv.app.compare.components import CompareControls
 from fastv.app.compare.model_events import preset_updates, r_slider
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared import status
-from fastv.app.shared.budget_choices import layers_of
+from fastv.app.shared.preset_choices import layers_of
 from fastv.app.shared.tab import SharedPruning, Updates, Values
 
 

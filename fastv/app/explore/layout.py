@@ -10,7 +10,7 @@ import gradio as gr
 
 from fastv.app.explore import state
 from fastv.app.explore.cost_map_html import measures
-from fastv.app.shared.budget_choices import slider_step
+from fastv.app.shared.preset_choices import slider_step
 from fastv.costs import configs, roofline
 from fastv.costs.memory import DTYPES
 from fastv.evidence import pareto as frontier
