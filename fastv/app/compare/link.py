@@ -25,7 +25,7 @@ from fastv.app.shared.tab import BuiltTab, Updates, Values, or_skip
 from fastv.errors import FastVError, ModelLoadError
 from fastv.families.catalogue import ModelEntry
 
-LINK_FIELDS = tuple(name for name in (*deep_link.FIELDS, *deep_link.OLD_FIELDS) if name != "tab")
+LINK_FIELDS = (*deep_link.FIELDS, *deep_link.OLD_FIELDS)
 _OWN = "The link is about its sender's own picture or video, which it does not contain: please choose a file."
 
 

@@ -1,4 +1,4 @@
-"""What is chosen on the page, as the query of a link, and back. Each field of a link stands or falls by itself."""
+"""What is chosen on the Compare tab, as the query of a link, and back. Each field is read independently."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from fastv.inputs.image import MAX_QUESTION_CHARACTERS
 from fastv.pruning.methods.registry import METHODS, method_name
 
-OWN_PICTURE = "own"  # which a link can only say there was
-TABS = ("compare", "explore")
+OWN_PICTURE = "own"  # a link says only that there was one
 EXAMPLE_CLIP, OWN_CLIP = "example", "own"  # only the first can be linked to
 _LONGEST_NAME = 100
 _MOST_SCENES = 10**6  # scene seeds are below this
@@ -20,11 +19,24 @@ _MOST_SCENES = 10**6  # scene seeds are below this
 
 @dataclass(frozen=True)
 class Link:
-    """What a link says; None for what it does not.
+    """What a link says; None for what it leaves open.
 
-    model: a key of the pool; r: percent; scene: an example's seed; clip: "example". baseline: the key of what it is
-    compared with, where that is another model; baseline_k, baseline_r: what it runs with, where that is FastV. picture:
-    "own" for one that the link cannot bring along.
+    Attributes
+    ----------
+    model
+        A key of the model pool.
+    k, r
+        The layer K, and R in percent, as on the sliders.
+    scene
+        The seed of an example.
+    clip
+        "example".
+    picture
+        "own" for a picture or clip of the sender's own, which a link does not contain.
+    baseline
+        The key of the other side's model, where that is another one.
+    baseline_k, baseline_r
+        Where the other side is pruned too; R in percent.
     """
 
     model: str | None = None
@@ -34,7 +46,6 @@ class Link:
     question: str | None = None
     scene: int | None = None
     method: str | None = None
-    tab: str | None = None
     baseline: str | None = None
     baseline_k: int | None = None
     baseline_r: float | None = None
@@ -48,7 +59,7 @@ class Link:
         return urlencode({name: f"{value:g}" if isinstance(value, float) else value for name, value in said.items()})
 
     def address(self, page: str | None) -> str | None:
-        """The whole link for a page's http(s) address, whose own query is dropped; None without such an address."""
+        """The whole link for a page's http(s) address, whose own query is replaced; None for other addresses."""
         try:
             parts = urlsplit(page or "")
         except ValueError:
@@ -63,9 +74,9 @@ OLD_FIELDS = ("rank",)  # of older links: what is now ``method``
 
 
 def link_of(values: Mapping[str, Any]) -> Link:
-    """A link from whatever somebody sent under its fields' names; nonsense counts as not said.
+    """A link from the parameters of an address; invalid values count as absent.
 
-    Whether there is such a model, preset or layer is for the one who follows it to see.
+    Whether there is such a model, preset or layer is checked where the link is followed.
     """
     sent = {name: str(values[name]) for name in FIELDS if values.get(name) is not None}
     return Link(
@@ -76,7 +87,6 @@ def link_of(values: Mapping[str, Any]) -> Link:
         question=_question(sent.get("question")),
         scene=_whole(sent.get("scene"), _MOST_SCENES - 1),
         method=_one_of(METHODS, method_name(sent.get("method") or str(values.get("rank")))),
-        tab=_one_of(TABS, sent.get("tab")),
         baseline=_name(sent.get("baseline")),
         baseline_k=_whole(sent.get("baseline_k"), 999),
         baseline_r=_percent(sent.get("baseline_r")),
