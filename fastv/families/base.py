@@ -108,8 +108,15 @@ class Family(ABC):
 
     def visual_mask(self, model: nn.Module, input_ids: Tensor) -> Tensor:
         """Boolean (batch, n): True where a visual token stands, of a picture or a video."""
-        mask = input_ids == model.config.image_token_id
-        return mask | (input_ids == model.config.video_token_id) if self.videos else mask
+        first, *others = self.visual_token_ids(model.config)
+        mask = input_ids == first
+        for token in others:
+            mask = mask | (input_ids == token)
+        return mask
+
+    def visual_token_ids(self, config: PreTrainedConfig) -> tuple[int, ...]:
+        """The tokens that stand for visual tokens in ``input_ids``, a picture's first."""
+        return (config.image_token_id, config.video_token_id) if self.videos else (config.image_token_id,)
 
     def sequence_length(self, model: nn.Module, attention_mask: Tensor | None, position_ids: Tensor | None):
         """Length of the whole sequence, cached tokens included, by the arguments of one forward; None if they do not
@@ -148,6 +155,14 @@ class Family(ABC):
         from transformers import AutoProcessor
 
         return AutoProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
+
+    def input_problem(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> str | None:
+        """What is wrong with the inputs that a checkpoint's processor made of one picture, as the end of a sentence
+        about the processor; None where they suit the model.
+        """
+        if not (inputs["input_ids"] == self.visual_token_ids(config)[0]).any():
+            return "does not know the token that stands for a picture"
+        return None
 
     # Its sizes
 

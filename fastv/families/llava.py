@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family, ModelEntry
@@ -10,12 +11,13 @@ from fastv.families.config_fields import as_dict, reader_for
 from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
 from fastv.families.shapes import DecoderShape, FixedVisionShape, ModelShape, ProjectorShape
-from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS
+from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS, class_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, ProcessorMixin
 
+_ONE_SIZE = ("clip_vision_model", "siglip_vision_model")  # towers that take pictures of one size alone
 VICUNA_PROMPT = "USER: {picture}\n{question} ASSISTANT:"
 VICUNA_7B = {"model_type": "llama", "vocab_size": 32064}
 _VICUNA_13B = VICUNA_7B | {
@@ -59,8 +61,13 @@ class Llava(Family):
         return vicuna_prompt(self, processor, question, kind)
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
-        lead = int(config.vision_feature_select_strategy == "full")
-        return patch_frames(config, inputs.get("pixel_values", ()), lead)
+        return patch_frames(config, inputs.get("pixel_values", ()), leading_tokens(config))
+
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+        return fit_processor(super().read_processor(source, config), config)
+
+    def input_problem(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> str | None:
+        return super().input_problem(config, inputs) or picture_size_problem(config, inputs.get("pixel_values"))
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
         decoder, vision = read_parts(settings, CLIP_LARGE_336)
@@ -74,6 +81,54 @@ def vicuna_prompt(family: Family, processor: ProcessorMixin, question: str, kind
     return VICUNA_PROMPT.format(
         picture=processor.video_token if kind == "video" else processor.image_token, question=question
     )
+
+
+def leading_tokens(config: PreTrainedConfig) -> int:
+    """Visual tokens of a picture before those of its patches: the tower's class token, where the model keeps it."""
+    keeps = config.vision_feature_select_strategy == "full"
+    return (class_tokens(config.vision_config.model_type) or 0) if keeps else 0
+
+
+def fit_processor(processor: ProcessorMixin, config: PreTrainedConfig) -> ProcessorMixin:
+    """Makes a processor count a picture's visual tokens as the model does.
+
+    Files that older versions of transformers saved, and fine-tunes of those, lack the settings for it, and in some they
+    are not the model's. Processors of other kinds are left as they are.
+    """
+    if not hasattr(processor, "num_additional_image_tokens"):
+        return processor
+    processor.patch_size = config.vision_config.patch_size
+    processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+    additional = class_tokens(config.vision_config.model_type)
+    if additional is not None:
+        processor.num_additional_image_tokens = additional
+    _fit_image_token(processor, config.image_token_id)
+    return processor
+
+
+def _fit_image_token(processor: ProcessorMixin, token_id: int) -> None:
+    """Makes a processor write the token that stands for a picture in the model, as the tokenizer knows it.
+
+    The first checkpoints came with tokenizers that end before it.
+    """
+    tokenizer = processor.tokenizer
+    if token_id == len(tokenizer) and processor.image_token not in tokenizer.get_vocab():
+        tokenizer.add_tokens([processor.image_token], special_tokens=True)
+    if token_id < len(tokenizer):
+        token = tokenizer.convert_ids_to_tokens(token_id)
+        if token is not None and token in tokenizer.all_special_tokens:
+            processor.image_token, processor.image_token_id = token, token_id
+
+
+def picture_size_problem(config: PreTrainedConfig, pixels: Tensor | None) -> str | None:
+    """What is wrong with the size of prepared pictures (pictures, 3, height, width) for a tower that takes one size."""
+    size = getattr(config.vision_config, "image_size", None)
+    if pixels is None or config.vision_config.model_type not in _ONE_SIZE or not isinstance(size, int):
+        return None
+    height, width = pixels.shape[-2:]
+    if (height, width) == (size, size):
+        return None
+    return f"makes pictures of {width} x {height} pixels, where the model takes {size} x {size}"
 
 
 def patch_frames(config: PreTrainedConfig, pictures: Any, lead: int) -> list[Frame]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoImageProcessor, AutoTokenizer, ProcessorMixin
+from PIL import Image
+from transformers import (
+    AutoImageProcessor,
+    AutoTokenizer,
+    BaseImageProcessor,
+    BatchFeature,
+    ProcessorMixin,
+    VideoLlavaImageProcessor,
+)
+from transformers.image_utils import ChannelDimension
 from transformers.video_processing_utils import VideoProcessorMixin
 
 from fastv.families.videos import FrameVideoProcessor
@@ -29,7 +39,10 @@ def taking_frame_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
 
 
 def read_with_videos(
-    source: str | Path, kind: type[ProcessorMixin], videos: type[FrameVideoProcessor]
+    source: str | Path,
+    kind: type[ProcessorMixin],
+    videos: type[FrameVideoProcessor],
+    adapt_pictures: Callable[[BaseImageProcessor], BaseImageProcessor] = lambda pictures: pictures,
 ) -> ProcessorMixin:
     """The processor of a checkpoint whose family reads videos.
 
@@ -43,8 +56,10 @@ def read_with_videos(
         The processor's class in transformers.
     videos
         What prepares videos in place of that class's own.
+    adapt_pictures
+        Given what prepares pictures, returns what is used in its place, for frames too.
     """
-    pictures = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
+    pictures = adapt_pictures(AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False))
     parts = {
         "image_processor": pictures,
         "video_processor": videos(pictures, _video_size(source)),
@@ -53,6 +68,32 @@ def read_with_videos(
     kind = taking_frame_videos(kind)
     settings, _ = kind.get_processor_dict(source)
     return kind.from_args_and_dict([parts[name] for name in kind.get_attributes()], settings)
+
+
+def with_channels_last(pictures: BaseImageProcessor) -> BaseImageProcessor:
+    """Tells Video-LLaVA's image processor that a picture's channels come last.
+
+    It guesses otherwise: a picture 3 pixels high is then silently read with height and channels mixed up.
+    """
+    if not isinstance(pictures, VideoLlavaImageProcessor):
+        return pictures
+    return _ChannelsLastImageProcessor.from_dict(pictures.to_dict())
+
+
+class _ChannelsLastImageProcessor(VideoLlavaImageProcessor):
+    def preprocess(self, images: Any = None, *, input_data_format: Any = None, **options: Any) -> BatchFeature:
+        if input_data_format is None and _has_channels_last(images):
+            input_data_format = ChannelDimension.LAST
+        return super().preprocess(images, input_data_format=input_data_format, **options)
+
+
+_ChannelsLastImageProcessor.__name__ = VideoLlavaImageProcessor.__name__  # it is saved under this name
+
+
+def _has_channels_last(images: Any) -> bool:
+    while isinstance(images, (list, tuple)) and images:
+        images = images[0]
+    return isinstance(images, Image.Image) or (hasattr(images, "shape") and images.shape[-1] == 3)
 
 
 def _video_size(source: str | Path) -> dict[str, int] | None:

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family, ModelEntry
 from fastv.families.frames import Frame
-from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, patch_frames, read_parts, read_projector, vicuna_prompt
+from fastv.families.llava import (
+    VICUNA_7B,
+    VICUNA_PROMPT,
+    fit_processor,
+    leading_tokens,
+    patch_frames,
+    picture_size_problem,
+    read_parts,
+    read_projector,
+    vicuna_prompt,
+)
 from fastv.families.shapes import ModelShape
-from fastv.families.vision_towers import CLIP_LARGE_224
+from fastv.families.vision_towers import CLIP_LARGE_224, class_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,18 +56,24 @@ class VideoLlava(Family):
 
         Only in videos does the tower's class token stay, before each frame's patches.
         """
-        lead = int(config.vision_feature_select_strategy == "full")
         videos = inputs["pixel_values_videos"].flatten(0, 1) if "pixel_values_videos" in inputs else ()
         pictures = inputs.get("pixel_values_images", inputs.get("pixel_values", ()))
-        return patch_frames(config, pictures, lead) + patch_frames(config, videos, 1)
+        return patch_frames(config, pictures, leading_tokens(config)) + patch_frames(
+            config, videos, class_tokens(config.vision_config.model_type) or 0
+        )
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
         from transformers import VideoLlavaProcessor
 
-        from fastv.families.processors import read_with_videos
+        from fastv.families.processors import read_with_videos, with_channels_last
         from fastv.families.videos import FrameVideoProcessor
 
-        return read_with_videos(source, VideoLlavaProcessor, FrameVideoProcessor)
+        processor = read_with_videos(source, VideoLlavaProcessor, FrameVideoProcessor, with_channels_last)
+        return fit_processor(processor, config)
+
+    def input_problem(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> str | None:
+        pixels = inputs.get("pixel_values_images", inputs.get("pixel_values"))
+        return super().input_problem(config, inputs) or picture_size_problem(config, pixels)
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
         decoder, vision = read_parts(settings, CLIP_LARGE_224)

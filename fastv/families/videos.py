@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import BaseImageProcessor, BatchFeature
 from transformers.video_processing_utils import VideoProcessorMixin
@@ -52,7 +53,10 @@ class FrameVideoProcessor(VideoProcessorMixin):
 
     def _frames(self, frames: list, size: dict[str, int] | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What the processor of pictures makes of frames: their values, and where their sizes differ the grids."""
-        made = self.pictures(images=frames, return_tensors="pt", **({"size": size} if size else {}))
+        options = {"size": size} if size else {}
+        arrays = [np.asarray(frame) for frame in frames]
+        # Said, for it would be guessed: frames 3 pixels high would be read with height and channels mixed up.
+        made = self.pictures(images=arrays, input_data_format="channels_last", return_tensors="pt", **options)
         return made["pixel_values_images" if "pixel_values_images" in made else "pixel_values"], made.get(
             "image_grid_thw"
         )

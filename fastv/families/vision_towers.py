@@ -36,5 +36,14 @@ def clip(settings: Mapping[str, Any]) -> FixedVisionShape:
     )
 
 
+#: Towers that prepend a class token to the patches, and those known to prepend none.
+_CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0, "siglip2_vision_model": 0}
+
+
+def class_tokens(model_type: str) -> int | None:
+    """How many tokens a tower prepends to a picture's patches, by its ``model_type``; None where it is not known."""
+    return _CLASS_TOKENS.get(model_type)
+
+
 #: ``model_type`` of a vision config -> what reads its sizes.
 VISION_TOWERS: dict[str, Callable[[Mapping[str, Any]], FixedVisionShape]] = {"clip_vision_model": clip}

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
 from fastv.costs.memory import DTYPES as _DTYPES
@@ -181,7 +182,7 @@ class _Load:
         check_packages(self.entry.name, plan)
         folder = fetch_files(self.entry, self.observer)
         processor = self._processor(folder, config, family)
-        self._check_prompt(processor, family)
+        self._check_inputs(processor, config, family)
         if plan.evict and self.evict:
             self.evict(plan.evict)
         arguments = from_pretrained_arguments(
@@ -234,17 +235,28 @@ class _Load:
             raise ModelLoadError(advice)
         return processor
 
-    def _check_prompt(self, processor: ProcessorMixin, family: Family) -> None:
-        problem = "has no place for a picture"
+    def _check_inputs(self, processor: ProcessorMixin, config: PreTrainedConfig, family: Family) -> None:
+        """Prepares one small picture and a question: what does not work then never will."""
+        problem, text = "has no place for a picture", ""
         try:
-            if processor.image_token in family.prompt(processor, "What is it?"):
-                return
+            text = family.prompt(processor, "What is it?")
         except Exception as error:  # templates are programs of the checkpoint's own
             problem = f"cannot be used ({first_line(error)})"
-        raise ModelLoadError(
-            f"The chat template of {self.entry.name} {problem}: the model folder needs the "
-            "chat_template.jinja of a checkpoint for transformers."
-        )
+        if processor.image_token not in text:
+            raise ModelLoadError(
+                f"The chat template of {self.entry.name} {problem}: the model folder needs the "
+                "chat_template.jinja of a checkpoint for transformers."
+            )
+        try:
+            inputs = processor(images=Image.new("RGB", (64, 48)), text=text, return_tensors="pt")
+            unfit = family.input_problem(config, inputs)
+        except Exception as error:  # settings that are missing or do not fit each other fail in many ways
+            unfit = f"cannot prepare a picture ({first_line(error)})"
+        if unfit:
+            raise ModelLoadError(
+                f"The processor of {self.entry.name} {unfit}: the model folder needs the processor files of the "
+                "same checkpoint."
+            )
 
 
 def _shape(config: PreTrainedConfig) -> ModelShape | None:

@@ -164,3 +164,24 @@ def test_a_checkpoint_without_a_template_is_asked_in_its_own_format(folders):
     processor.chat_template = None
     assert family.prompt(processor, "why ?") == "USER: <image>\nwhy ? ASSISTANT:"
     assert family.prompt(processor, "why ?", "video") == "USER: <video>\nwhy ? ASSISTANT:"
+
+
+@pytest.mark.parametrize("size", [(40, 30), (40, 3), (20, 1), (3, 40), (1, 20), (3, 3), (1, 1)], ids=str)
+@pytest.mark.parametrize("key", STANDINS)
+def test_flat_and_narrow_pictures_keep_their_colours(key, size, folders):
+    processor, colour = read_processor(folders[key], key), (200, 30, 90)
+    picture = Image.new("RGB", size, colour)
+    made = processor.image_processor(images=picture, return_tensors="pt")
+    for frame in family_for(key).frames(STANDINS[key].config(), made):
+        np.testing.assert_allclose(restored(processor, frame.pixels) - colour, 0, atol=0.6)
+
+
+@pytest.mark.parametrize("size", [(40, 3), (20, 1), (3, 40)], ids=str)
+@pytest.mark.parametrize("key", VIDEO_KEYS)
+def test_flat_and_narrow_videos_keep_their_colours(key, size, folders):
+    processor, colour = read_processor(folders[key], key), (200, 30, 90)
+    made = processor.video_processor(videos=[[Image.new("RGB", size, colour)] * 2], return_tensors="pt")
+    frames = family_for(key).frames(STANDINS[key].config(), made)
+    assert frames
+    for frame in frames:
+        np.testing.assert_allclose(restored(processor, frame.pixels) - colour, 0, atol=0.6)
