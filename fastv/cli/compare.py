@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastv.cli.command import Command, Output
 from fastv.cli.progress import Progress
 from fastv.cli.table import table
 from fastv.costs.memory import DTYPES
-from fastv.errors import FastVError
+from fastv.errors import FastVError, InvalidInputError
 from fastv.formatting import percent, sized
 from fastv.pruning.methods.registry import METHODS
 
@@ -43,16 +44,29 @@ def _add_arguments(parser: ArgumentParser) -> None:
     other.add_argument("--baseline-model", metavar="MODEL", help="another model")
     other.add_argument("--baseline-k", type=int, metavar="K", help="prune it too, before this layer")
     other.add_argument("--baseline-r", type=float, default=0.5, metavar="R", help="by this fraction (default: 0.5)")
+    other.add_argument(
+        "--baseline-method", choices=tuple(METHODS), metavar="METHOD", help="by this method (default: that of --method)"
+    )
     runs = parser.add_argument_group("the measurement")
     runs.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="longest answer (default: 64)")
     runs.add_argument("--repeats", type=int, default=3, metavar="N", help="timed passes of each side (default: 3)")
     runs.add_argument("--warmup", type=int, default=1, metavar="N", help="untimed passes before them (default: 1)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="also write a report, one HTML file")
 
 
 def _run(arguments: Namespace) -> Output:
+    if arguments.report and not arguments.report.absolute().parent.is_dir():
+        raise InvalidInputError(f"There is no folder for {arguments.report}.")
     with Progress() as progress:
         progress.show("Importing torch")
         comparison = _compared(arguments, progress)
+    if arguments.report:
+        from fastv.presentation.report import as_html
+
+        try:
+            arguments.report.write_text(as_html(comparison), encoding="utf-8")
+        except OSError as error:
+            raise InvalidInputError(f"{arguments.report} cannot be written: {error}") from error
     return Output(comparison.to_dict(), _text(comparison))
 
 
@@ -76,7 +90,7 @@ def _compared(arguments: Namespace, progress: Progress) -> Comparison:
         r=arguments.r,
         method=method,
         seed=seed,
-        baseline=Side(other, arguments.baseline_k, arguments.baseline_r, method, seed),
+        baseline=Side(other, arguments.baseline_k, arguments.baseline_r, arguments.baseline_method or method, seed),
         max_new_tokens=arguments.max_new_tokens,
         repeats=arguments.repeats,
         warmup=arguments.warmup,

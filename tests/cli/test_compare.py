@@ -38,11 +38,21 @@ def test_both_answers_as_text(capsys):
 
 
 def test_the_other_side_may_be_another_model_pruned_too(capsys):
-    other = ["--baseline-model", "mini-13", "--baseline-k", "2", "--baseline-r", "0.75"]
+    other = ["--baseline-model", "mini-13", "--baseline-k", "2", "--baseline-r", "0.75", "--baseline-method", "random"]
     assert run(["compare", SCENE, "How many animals are there?", *other, *QUICK, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [told[side]["model"] for side in ("baseline", "fastv")] == ["mini-13", "mini-7"]
     assert told["baseline"]["visual_tokens"] == 144
+    assert [told[side]["method"] for side in ("baseline", "fastv")] == ["random", "fastv"]
+
+
+def test_a_report_is_written_beside_the_result(tmp_path, capsys):
+    report = tmp_path / "report.html"
+    assert run(["compare", SCENE, "How many animals are there?", *QUICK, "--report", str(report)]) == 0
+    assert "How many animals are there?" in report.read_text()
+    assert (
+        run(["compare", SCENE, "How many animals are there?", *QUICK, "--report", str(tmp_path / "no" / "x.html")]) == 1
+    )
 
 
 @pytest.mark.parametrize(
