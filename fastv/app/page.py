@@ -21,13 +21,10 @@ from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared.tab import BuiltTab, Tab, TabContext
 from fastv.app.shared.theme import STYLE, colour_variables, theme
 from fastv.app.tabs import TABS
+from fastv.presentation.html import render
 from fastv.presentation.palette import method_styles
 
 TITLE = "FastV explorer"
-_INTRO = """<header class="intro"><h1>FastV explorer</h1><p>What does a cheaper answer cost in quality? Ask about a picture
-and compare two answers: from the model as it is, and with
-<b><a href="https://arxiv.org/abs/2403.06764" target="_blank" rel="noopener">FastV</a></b>, which from layer K on drops the
-R percent of visual tokens that got the least attention.</p></header>"""
 _SHORT_EVENTS = 200  # events of the page that may wait, besides the runs
 
 
@@ -58,7 +55,7 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
     settings = policy.settings
     uploads, forget = upload_cleanup.private_folder(), settings.forget_seconds
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
-        gr.HTML(_INTRO, elem_id="intro", apply_default_css=False)
+        gr.HTML(render("app/intro", title=TITLE), elem_id="intro", apply_default_css=False)
         with gr.Tabs() as tabs:
             built = build_tabs(tabs_to_show, pool, policy)
         url_sync.connect(page, tabs, built)

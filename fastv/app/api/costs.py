@@ -1,4 +1,4 @@
-"""The explorer's endpoints for scripts: what a run costs, and the (K, R) that fit a budget. No model is loaded."""
+"""The endpoints ``/cost`` and ``/budget``: arithmetic from a config; no model is loaded."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.evidence.latency_solver import TimeSolution, Unknown, solve_time
 from fastv.evidence.measurements import measured
 from fastv.families.shapes import ModelShape
+from fastv.validation import real, whole
 
 FIRST_TOKEN = "first-token"
 _MOST = 10**7  # tokens, pictures or prompts: beyond any model, and arithmetic stays within floats
@@ -36,9 +37,9 @@ def cost(
 ) -> dict:
     """FLOPs and bytes of a prompt and its answer: {"prefill_flops": ..., "kv_cache_bytes": ..., ...}.
 
-    model: llava-1.5-7b, llava-1.5-13b or a miniature; config, the content of a config.json, goes before it. k=None is
-    without FastV, r a fraction. visual_tokens: of all pictures together, by default what the model makes of them.
-    convention: paper or exact. dtype: float32, bfloat16, float16, 8bit or 4bit.
+    model is a key such as llava-1.5-7b; config, the content of a config.json, replaces it. k=None is without pruning; r
+    is a fraction. visual_tokens counts those of all images together, by default as many as the model makes of them.
+    convention is paper or exact; dtype is float32, bfloat16, float16, 8bit or 4bit.
     """
     shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
     figures = workload.cost(shape, k, r, convention)
@@ -67,12 +68,13 @@ def budget(
     dtype: str = "float16",
     config: dict | None = None,
 ) -> dict:
-    """The R for each K at which model costs ratio times what like costs without FastV: {"target": ..., "rows": [...]}.
+    """The R for each K at which model costs ratio times what like costs unpruned: {"target": ..., "rows": [...]}.
 
-    basis: total (all decoder layers), per-layer (their average, as in the paper's Table 1), or a quantity to compare:
-    prefill_flops, total_flops, kv_cache_bytes; or first-token, the time that was measured of both here, at the prompt
-    it was measured with. ks: by default every layer. A row has r, exact to a token, and continuous_r, where parts of a
-    token could be kept; or the reason why no R reaches the target, or why that is not known.
+    basis is total (all decoder layers), per-layer (their average, as in the paper's Table 1), a quantity
+    (prefill_flops, total_flops or kv_cache_bytes), or first-token: the time to first token that was measured here of
+    both models, at the prompt it was measured with. ks are the layers, by default all. A row has r, exact to a token,
+    and continuous_r, as if parts of a token could be kept; or the reason why no R reaches the target, or why that is
+    unknown.
     """
     shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
     small = configs.shape_of(like)
@@ -104,18 +106,17 @@ def budget(
 def _check(ratio: float, ks: list | None, shape: ModelShape) -> None:
     if ks is not None and (not isinstance(ks, list) or len(ks) > shape.decoder.layers):
         raise InvalidBudgetError(f"ks must be a list of at most {shape.decoder.layers} layers.")
-    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1e6:
-        raise InvalidBudgetError(f"ratio must be above 0 and at most 1,000,000, not {str(ratio)[:40]!r}.")
+    real(ratio, "ratio", above=0, high=1e6, error=InvalidBudgetError)
 
 
 def _in_time(model: str | None, like: str, ratio: float, shape: ModelShape, ks: list | None) -> dict:
-    """Rows for a time to the first token; the target is None where that of ``like`` was not measured."""
+    """Rows for a time to first token; the target is None where that of ``like`` was not measured."""
     for k in ks or ():
         check_budget(k, 0.0, shape.decoder.layers)
     ks = list(range(shape.decoder.layers)) if ks is None else ks
     reference = measured(like)
     if reference is None:
-        reason = f"No time to the first token was measured of {like}."
+        reason = f"No time to first token was measured of {like}."
         return {"target": None, "rows": [_row(Unknown(k, reason)) for k in ks]}
     seconds, device = ratio * reference.unpruned.first_token_seconds, str(reference.machine["device"])
     target = {"quantity": "first_token_seconds", "amount": seconds, "convention": f"measured on {device}"}
@@ -149,8 +150,7 @@ def _asked(
         "batch": batch,
     }
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= _MOST:
-            raise InvalidInputError(f"{name} must be a whole number from 0 to {_MOST:,}, not {str(count)[:40]!r}.")
+        whole(count, name, low=0, high=_MOST)
     if config is None:
         shape = configs.shape_of(model)
     elif len(json.dumps(config)) > configs.LONGEST_CONFIG:

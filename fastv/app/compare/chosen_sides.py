@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 from fastv.app.compare.components import CompareControls
@@ -12,6 +11,7 @@ from fastv.app.shared.tab import Values
 from fastv.errors import InvalidBudgetError
 from fastv.measurement.results import Setup
 from fastv.pruning.config import PruningConfig
+from fastv.validation import real, whole
 
 
 def chosen_sides(ui: CompareControls, values: Values) -> ChosenSides:
@@ -37,10 +37,9 @@ def chosen_sides(ui: CompareControls, values: Values) -> ChosenSides:
 
 def pruning_of(method: Any, k: Any, r_percent: Any) -> PruningConfig:
     """A config from a method's radio and two sliders. Raises InvalidBudgetError while a field is empty or wrong."""
-    for value in (k, r_percent):
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise InvalidBudgetError("K and R must be numbers: please fill in their fields.")
-    return PruningConfig(method, k, round(float(r_percent) / 100, 4))
+    layer = whole(k, "K", low=0, error=InvalidBudgetError, allow_float=True)
+    percent = real(r_percent, "R", low=0, high=100, error=InvalidBudgetError)
+    return PruningConfig(method, layer, round(percent / 100, 4))
 
 
 def _unless_none(pruning: PruningConfig) -> PruningConfig | None:

@@ -18,8 +18,8 @@ _ROUND_A_FILE = 64_000  # bytes of multipart headers
 _EVENTS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
 _NAMED = re.compile(r"/gradio_api/(?:call/v2|call|run|api)/([^/]*)")
 _UPLOAD = "/gradio_api/upload"
-# CompareControls of Gradio this app has no use for: other sites fetched by the server, snapshots of the page kept on its disk,
-# figures about other visitors, calls of components' own methods, and editing the app from outside.
+# Parts of Gradio that the app does not use: fetching other sites, snapshots of the page on the server's disk, figures
+# about other visitors, calls of components' methods, and editing the app from outside.
 _CLOSED = (
     "/monitoring",
     "/gradio_api/deep_link",

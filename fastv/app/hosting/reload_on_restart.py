@@ -1,7 +1,7 @@
 """Reloads pages that were open before the app was restarted.
 
-What a page had chosen is in its address, so reloading restores it. What the server held for it, such as the known answers
-about its picture, is lost.
+What a page had chosen is in its address, so reloading restores it. What the server held for it, such as the known
+answers about its picture, is lost.
 """
 
 from __future__ import annotations

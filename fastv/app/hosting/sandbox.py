@@ -1,7 +1,7 @@
 """Opens uploaded images and videos in a subprocess with little time and memory.
 
-Decoders have faults: files of a few MB can keep one busy for minutes, or make it allocate all memory. Here that ends the
-subprocess and the request, and nothing else.
+Decoders have faults: files of a few MB can keep one busy for minutes, or make it allocate all memory. Here that ends
+the subprocess and the request, and nothing else.
 """
 
 from __future__ import annotations

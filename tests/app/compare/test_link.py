@@ -52,7 +52,7 @@ def twin(pool, folder, monkeypatch):
 
 
 def chosen(ui, **changes):
-    """The values of the components a link tells of, with changes by their names in ``ui`` or in the baseline's panel."""
+    """The values of what a link tells of, with changes by their names in ``ui`` or in the baseline's panel."""
     values = {component: component.value for component in (ui.max_new_tokens, ui.offered, *link.inputs(ui))}
     for name, value in changes.items():
         component = getattr(ui.baseline, name[9:]) if name.startswith("baseline_") else getattr(ui, name)

@@ -1,4 +1,4 @@
-"""What is opened in a program of its own is what would be opened here; what ends that program is told to the operator."""
+"""A subprocess opens what would be opened here; what ends it is in the log."""
 
 from __future__ import annotations
 
