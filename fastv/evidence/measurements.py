@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -87,16 +87,22 @@ class Measured:
         """To the first token, as if all points had been timed in the minute of the one without FastV."""
         return point.time_ratio * self.unpruned.first_token_seconds
 
-    def score(self, point: MeasuredPoint, task: str | None = None) -> Score:
+    def score(self, point: MeasuredPoint, task: str | Collection[str] | None = None) -> Score:
+        """Right answers at ``point``, of all questions or of those of one task or of several."""
         return Score.of(self._of(task, point.marks))
 
-    def change(self, point: MeasuredPoint, task: str | None = None, since: MeasuredPoint | None = None) -> Change:
+    def change(
+        self, point: MeasuredPoint, task: str | Collection[str] | None = None, since: MeasuredPoint | None = None
+    ) -> Change:
         """From ``since``, which may be of another model asked the same, to ``point``; by default from no FastV."""
         before = (since or self.unpruned).marks
         return Change.of(self._of(task, before), self._of(task, point.marks))
 
-    def _of(self, task: str | None, marks: Sequence[bool]) -> list[bool]:
-        return [mark for mark, its in zip(marks, self.tasks, strict=True) if task in (None, its)]
+    def _of(self, task: str | Collection[str] | None, marks: Sequence[bool]) -> list[bool]:
+        if task is None:
+            return list(marks)
+        wanted = (task,) if isinstance(task, str) else task
+        return [mark for mark, its in zip(marks, self.tasks, strict=True) if its in wanted]
 
 
 def measured(model: str) -> Measured | None:

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from fastv.costs import configs
@@ -25,10 +27,11 @@ from fastv.evidence.measurements import FOLDER, Measured, MeasuredPoint, fingerp
 from fastv.formatting import percent
 from fastv.loading.load import LoadedModel, load
 from fastv.miniature.evaluation.batched_generation import Exam, answers
+from fastv.miniature.evaluation.caption_scores import caption_f1, cider
 from fastv.miniature.evaluation.dataset import DUEL_SCENES, QUESTIONS_A_SCENE, SCENES, benchmark
 from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
-from fastv.miniature.evaluation.scoring import is_right, merged, scores
-from fastv.miniature.world.question_templates import TASKS
+from fastv.miniature.evaluation.scoring import by_group, is_right, merged, scores
+from fastv.miniature.world.question_templates import GROUP_OF, GROUPS, TASKS
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS, method_name
 
@@ -58,19 +61,24 @@ def main() -> None:
 
 def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     budget = None if arguments.k is None else PruningConfig(arguments.method, arguments.k, arguments.r)
-    parts = []
+    parts, captions = [], []
     for first in range(0, arguments.scenes, SCENES):  # so many at a time: their pictures are held in memory
         some = min(SCENES, arguments.scenes - first)
         items = benchmark(some, arguments.questions or QUESTIONS_A_SCENE, first=first)
-        parts.append(
-            scores(
-                items, [is_right(item.question, answer) for item, answer in zip(items, answers(loaded, items, budget))]
-            )
-        )
+        said = answers(loaded, items, budget)
+        parts.append(scores(items, [is_right(item.question, answer) for item, answer in zip(items, said, strict=True)]))
+        captions += [
+            (answer, item.question.answer)
+            for item, answer in zip(items, said, strict=True)
+            if item.question.task == "describe"
+        ]
         if arguments.scenes > SCENES:
             print(f"scenes {first} to {first + some - 1}: {percent(parts[-1]['all'].share)}", flush=True)
     found = merged(parts)
-    for name, score in found.items():
+    soft = _soft(captions)
+    for name, value in soft.items():
+        print(f"captions, {name}: {value}")
+    for name, score in {**by_group(found), **found}.items():
         between = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
         print(f"{name:16} {100 * score.share:5.1f}%  ({between}, n={score.asked})")
     if arguments.json:
@@ -83,8 +91,19 @@ def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
             "method": arguments.method if budget else None,
             "scenes": arguments.scenes,
         }
-        record = {**settings, "scores": {name: asdict(score) for name, score in found.items()}}
+        record = {**settings, "captions": soft, "scores": {name: asdict(score) for name, score in found.items()}}
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _soft(captions: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Means over (answer, truth) of descriptions, which an exact match judges too hard: F1 of their parts, and CIDEr."""
+    if not captions:
+        return {}
+    said, truths = zip(*captions, strict=True)
+    return {
+        "f1": round(fmean(caption_f1(answer, truth) for answer, truth in captions), 4),
+        "cider": round(fmean(cider(said, truths)), 3),
+    }
 
 
 def _duel(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
@@ -147,16 +166,21 @@ def _name(point: MeasuredPoint) -> str:
 
 
 def _by_task(found: Measured) -> str:
-    """All points as a table of shares per task, with the changes that are clear marked."""
-    asked = [task for task in TASKS if task in found.tasks]
+    """All points as a table of shares per group of tasks and per task, with the changes that are clear marked."""
+    asked: dict[str, str | tuple[str, ...]] = {}
+    for group in GROUPS:
+        tasks = tuple(task for task in TASKS if GROUP_OF[task] == group and task in found.tasks)
+        if tasks:
+            asked[group] = tasks
+    asked |= {task: task for task in TASKS if task in found.tasks}
     lines = [
-        "Right per task, in percent; * differs from no FastV by more than chance would (95%, each on its own)",
-        " ".join([f"{'':24}", *(f"{task[:9]:>10}" for task in asked)]),
+        "Right per task and group of tasks, in percent; * differs from no FastV by more than chance would (95%, each on its own)",
+        " ".join([f"{'':24}", *(f"{name[:9]:>10}" for name in asked)]),
     ]
     for point in found.points:
         cells = [
-            f"{100 * found.score(point, task).share:9.1f}{'*' if found.change(point, task).is_clear else ' '}"
-            for task in asked
+            f"{100 * found.score(point, tasks).share:9.1f}{'*' if found.change(point, tasks).is_clear else ' '}"
+            for tasks in asked.values()
         ]
         lines.append(" ".join([f"{_name(point):24}", *cells]))
     return "\n".join(lines)

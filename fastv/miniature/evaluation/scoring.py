@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastv.inputs.answer_matching import is_match
 from fastv.miniature.evaluation.dataset import Item
-from fastv.miniature.world.question_templates import TASKS
+from fastv.miniature.world.question_templates import GROUP_OF, GROUPS, TASKS
 from fastv.miniature.world.questions import Question
 from fastv.stats import Score
 
@@ -40,3 +40,16 @@ def scores(items: Sequence[Item], marks: Sequence[bool]) -> dict[str, Score]:
     }
     chosen = {name: [mark for item, mark in zip(items, marks) if belongs(item)] for name, belongs in groups.items()}
     return {name: Score.of(some) for name, some in chosen.items() if some}
+
+
+def by_group(found: Mapping[str, Score]) -> dict[str, Score]:
+    """Scores per group of tasks (VQA, captions, OCR, counting and localization) from those per task."""
+    parts: dict[str, list[Score]] = {group: [] for group in GROUPS}
+    for task, group in GROUP_OF.items():
+        if task in found:
+            parts[group].append(found[task])
+    return {
+        group: Score.counted(sum(score.right for score in tasks), sum(score.asked for score in tasks))
+        for group, tasks in parts.items()
+        if tasks
+    }

@@ -154,3 +154,19 @@ PHRASINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 TASKS = tuple(PHRASINGS)
+# The groups in which the paper's benchmarks fall; pruning costs them differently.
+GROUP_OF: dict[str, str] = {
+    "exists": "VQA",
+    "what at": "VQA",
+    "relation": "VQA",
+    "category": "VQA",
+    "colour": "VQA",
+    "compare": "VQA",
+    "choice": "VQA",
+    "describe": "captions",
+    "sign": "OCR",
+    "count": "counting and localization",
+    "count category": "counting and localization",
+    "where": "counting and localization",
+}
+GROUPS = tuple(dict.fromkeys(GROUP_OF.values()))

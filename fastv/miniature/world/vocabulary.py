@@ -128,7 +128,7 @@ def counted(number: int, noun: str) -> str:
 def shade(colour: str, hue_shift: float, saturation_scale: float, value_scale: float) -> tuple[int, int, int]:
     """An RGB shade (0-255) of a named colour, shifted by degrees of hue and scaled in saturation and value."""
     hue, saturation, value = COLOURS[colour]
-    rgb = colorsys.hsv_to_rgb(
+    red, green, blue = colorsys.hsv_to_rgb(
         (hue + hue_shift) % 360 / 360, min(1, saturation * saturation_scale), min(1, value * value_scale)
     )
-    return tuple(round(255 * channel) for channel in rgb)
+    return round(255 * red), round(255 * green), round(255 * blue)
