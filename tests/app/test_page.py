@@ -94,7 +94,7 @@ def test_pictures_bring_their_questions(page):
     assert question.input_value() == "a question of my own"
 
 
-def test_a_picture_of_ones_own_is_taken_and_bad_ones_are_refused(page, files):
+def test_an_uploaded_picture_is_accepted_and_bad_files_are_refused(page, files):
     page.click("#picture [aria-label='Remove Image']")
     page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
     page.click("#run")
@@ -123,7 +123,7 @@ def test_a_bad_question_gets_a_sentence_and_another_try(page, question, piece):
     page.wait_for_selector("#run:not([disabled])")
 
 
-def test_budgets_and_sliders_move_each_other(page):
+def test_presets_and_sliders_move_each_other(page):
     page.get_by_label("K=2, R=75%").check()
     page.wait_for_function("document.querySelector('#r input[type=number]').value === '75'")
     choose(page, "k", 3)
@@ -194,7 +194,7 @@ def test_stop_keeps_what_was_there_and_frees_the_model(page, app):
     run(page)
 
 
-def test_a_run_that_waits_in_line_says_so_and_can_be_stopped(page, app):
+def test_a_run_that_waits_in_the_queue_says_so_and_can_be_stopped(page, app):
     with slowly(app.model):
         page.click("#run")
         page.wait_for_selector("#status:has-text('Answering')")

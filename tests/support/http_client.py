@@ -17,7 +17,7 @@ SLIDERS = {"method": "fastv", "k": 2, "r": 50, "baseline_k": 2, "baseline_r": 0}
 
 
 class Stranger:
-    """Somebody who knows the address of the app, and how Gradio's protocol goes."""
+    """A client that knows the address of the app and Gradio's protocol."""
 
     def __init__(self, address: str, session: str = "stranger", **headers: str):
         self.http = httpx.Client(

@@ -20,7 +20,7 @@ from fastv.inputs.video import MAX_FRAME_PIXELS, Clip
 
 # execute(request, pool, *, seconds, unwanted) -> the steps of the comparison of a checked request.
 Executor = Callable[..., Iterator[Any]]
-# For scripts on one's own machine: size limits, but no rate limits.
+# For local scripts: size limits, but no rate limits.
 _LOCAL = Settings(log="none", runs_per_minute=0, runs_per_minute_of_address=0, uploads_per_minute=0)
 
 

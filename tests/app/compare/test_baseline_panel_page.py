@@ -1,4 +1,4 @@
-"""Two models side by side, in a real browser and from a script: the twins, the larger one untrained."""
+"""Two models side by side, in a real browser and from a script; the larger miniature is untrained."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.support.browser import opened, wait_for
 from tests.support.miniatures import catalogue_with, untrained_mini_13
 from tests.support.serving import serving
 
-DUEL = '#preset input[value="The paper\'s duel"]'
+PAIR_PRESET = '#preset input[value="The paper\'s duel"]'
 
 
 @pytest.fixture(scope="module")
-def twins(tmp_path_factory):
-    """The app with both twins."""
-    entry = untrained_mini_13(tmp_path_factory.mktemp("twins"))
+def miniatures(tmp_path_factory):
+    """The app with both miniatures."""
+    entry = untrained_mini_13(tmp_path_factory.mktemp("miniatures"))
     with serving(ModelPool(load("mini-7"), catalogue=catalogue_with(entry))) as app:
         yield app
 
@@ -43,18 +43,18 @@ def headings(page) -> list[str]:
     return page.locator("#answers h3").all_inner_texts() + page.locator("#costs thead th").all_inner_texts()[1:]
 
 
-def test_one_model_with_and_without_is_what_there_is_at_first(browser, app):
+def test_the_page_begins_with_one_model_with_and_without_pruning(browser, app):
     with opened(browser, app.address) as page:
         assert page.inner_text("#compare-with").startswith("Compare with: the same model")
-        assert not page.is_visible("#baseline-model") and not page.is_checked(DUEL)
+        assert not page.is_visible("#baseline-model") and not page.is_checked(PAIR_PRESET)
         page.check("#preset input[value='K=3, R=50%']")
         page.wait_for_url("**k=3&**")
         assert "baseline" not in page.url
 
 
-# First of those with the twins: the larger one is not in memory yet.
-def test_a_link_brings_its_models_and_the_duel_fits_a_phone(browser, twins):
-    with opened(browser, f"{twins.address}?model=mini-13&k=2&r=50.3&baseline=mini-7", width=390) as page:
+# First of those with both miniatures: the larger one is not in memory yet.
+def test_a_link_brings_its_models_and_fits_a_phone(browser, miniatures):
+    with opened(browser, f"{miniatures.address}?model=mini-13&k=2&r=50.3&baseline=mini-7", width=390) as page:
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         page.click("#compare-with button")
         page.wait_for_selector("#baseline-model")
@@ -63,12 +63,12 @@ def test_a_link_brings_its_models_and_the_duel_fits_a_phone(browser, twins):
         assert page.evaluate(f"{parts}.every(part => part.getBoundingClientRect().right <= 390)")
 
 
-def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_path):
-    with opened(browser, twins.address) as page:
-        page.check(DUEL)
+def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, tmp_path):
+    with opened(browser, miniatures.address) as page:
+        page.check(PAIR_PRESET)
         page.wait_for_selector("#status:has-text('Mini 13 and Mini 7 are loaded')")
         wait_for(page, "r", "50.3")
-        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(DUEL)
+        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(PAIR_PRESET)
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         expected = [
@@ -95,7 +95,7 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
     with opened(browser, link) as page:
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         wait_for(page, "r", "50.3")
-        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(DUEL)
+        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(PAIR_PRESET)
         page.get_by_role("tab", name="Explore").click()
         page.click('#map button[data-k="3"][data-r="0.75"]')
         page.wait_for_selector("#map .readout:has-text('K=3, R=75%')")
@@ -109,9 +109,9 @@ def test_the_papers_duel_is_set_up_run_shared_and_reported(browser, twins, tmp_p
         assert "model=mini-13" in again and "baseline=mini-7" in again
 
 
-def test_a_budget_of_one_model_ends_the_duel(browser, twins):
-    with opened(browser, twins.address) as page:
-        page.check(DUEL)
+def test_a_preset_of_one_model_ends_the_pair(browser, miniatures):
+    with opened(browser, miniatures.address) as page:
+        page.check(PAIR_PRESET)
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         page.check("#preset input[value='K=2, R=75%']")
         page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
@@ -119,8 +119,8 @@ def test_a_budget_of_one_model_ends_the_duel(browser, twins):
         assert page.is_checked("#model input[value=mini-13]") and page.is_checked("#preset input[value='K=2, R=75%']")
 
 
-def test_the_other_side_is_any_model_at_any_budget(browser, twins):
-    with opened(browser, twins.address) as page:
+def test_the_other_side_is_any_model_with_any_pruning(browser, miniatures):
+    with opened(browser, miniatures.address) as page:
         page.click("#compare-with button")
         page.check("#baseline-model input[value=mini-13]")
         page.wait_for_selector("#status:has-text('The other side is Mini 13')")
@@ -143,8 +143,8 @@ def test_the_other_side_is_any_model_at_any_budget(browser, twins):
         page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
 
 
-def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, twins):
-    with opened(browser, twins.address) as page:
+def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, miniatures):
+    with opened(browser, miniatures.address) as page:
         page.click("#compare-with button")
         page.check("#baseline-model input[value='llava-1.5-7b']")
         page.wait_for_selector("#status .problem:has-text('stays as it was')")
@@ -152,8 +152,8 @@ def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, 
         assert page.inner_text("#compare-with").startswith("Compare with: the same model")
 
 
-def test_scripts_compare_any_two(twins, files):
-    client = Client(twins.address, verbose=False)
+def test_scripts_compare_any_two(miniatures, files):
+    client = Client(miniatures.address, verbose=False)
 
     def ask(**settings):
         return client.predict(

@@ -84,7 +84,7 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
     assert app.strangers == []
 
 
-def test_a_video_of_ones_own_is_taken_and_what_is_none_is_refused(page, tmp_path):
+def test_a_video_is_accepted_and_another_file_refused(page, tmp_path):
     (tmp_path / "mine.mp4").write_bytes(video(5))
     (tmp_path / "none.mp4").write_bytes(b"this is no video")
     page.set_input_files("#clips input[type=file]", tmp_path / "mine.mp4")

@@ -83,7 +83,7 @@ def test_what_is_wrong_becomes_one_sentence_and_leaves_the_rest_as_it_was(pool, 
     assert piece in view.problem and view.answers is view.table is view.kept is None
 
 
-def test_what_nobody_foresaw_is_logged_and_not_shown(pool, picture, monkeypatch, caplog):
+def test_an_unexpected_error_is_logged_and_not_shown(pool, picture, monkeypatch, caplog):
     monkeypatch.setattr(run, "compare", lambda *_, **__: 1 / 0)
     (view,) = shown(pool, picture=picture, question=QUESTION)
     assert view.problem == INTERNAL_ERROR and "ZeroDivisionError" in caplog.text and "division" not in view.status
@@ -117,7 +117,7 @@ def pair(pool, tmp_path_factory, monkeypatch):
     pool._models.pop("twin", None)
 
 
-def test_a_duel_names_each_side_all_the_way(pair, picture):
+def test_two_models_are_named_throughout_a_run(pair, picture):
     told = shown(pair, picture=picture, question=QUESTION, model="twin", baseline_model="standin")
     stages = list(dict.fromkeys(view.status.split(">")[1].split("<")[0] for view in told))
     assert stages[1].startswith("Twin. Loading: ")

@@ -1,4 +1,4 @@
-"""A run ends when nobody waits for it any more, or when its time is up; and the operator's log says which."""
+"""A run ends when its asker disconnects, or at its time limit, and the operator's log says which."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def running(app) -> bool:
     return app.model.lock.locked()
 
 
-# Where a run is caught: while its first pass streams, or in a timed one, of which nobody hears before it is over. The
+# Where a run is caught: while its first pass streams, or in a timed one, which reports nothing before it is over. The
 # rest of such a pass would take longer than the seconds in which the model has to be free.
 CAUGHT = pytest.mark.parametrize("after", [0, 2], ids=["first-pass", "timed-pass"])
 SOON = 3.0
@@ -147,7 +147,7 @@ def test_a_page_that_is_closed_or_stopped_ends_its_run(app, stranger, log, how, 
     assert wait_for(lambda: len(lines(log)) > before) and lines(log)[-1]["outcome"] == "stopped"
 
 
-def test_who_leaves_the_line_frees_the_place(app, stranger):
+def test_leaving_the_queue_frees_the_place(app, stranger):
     other = Stranger(app.address)
     with slowly(app):
         first = stranger.call("compare", stranger.picture(red()), *LONG).json()["event_id"]
@@ -161,7 +161,7 @@ def test_who_leaves_the_line_frees_the_place(app, stranger):
         assert wait_for(lambda: not running(app), SOON)
 
 
-def test_time_that_is_up_ends_with_the_texts_and_no_numbers(app, stranger):
+def test_a_run_over_its_time_limit_ends_with_texts_and_no_numbers(app, stranger):
     with allowed(app, 1), slowly(app):
         said = stranger.ask("compare", stranger.picture(red()), *LONG)
         assert "event: error" in said and TimedOut("", "").reason in said
@@ -177,7 +177,7 @@ def test_time_that_is_up_ends_with_the_texts_and_no_numbers(app, stranger):
     assert not running(app)
 
 
-def test_with_one_round_timed_it_ends_with_that(app, stranger, monkeypatch):
+def test_a_run_over_its_time_limit_keeps_the_rounds_that_were_timed(app, stranger, monkeypatch):
     """Two passes stream, two are timed, and in the sixth the hour is over."""
     with allowed(app, 3_600), slowly(app, 0.0) as made:
         monkeypatch.setattr(compare_room, "now", lambda _: 4_000.0 if len(made) > 5 else 0.0)
@@ -189,7 +189,7 @@ def test_with_one_round_timed_it_ends_with_that(app, stranger, monkeypatch):
     assert result["machine"]["others_busy_cores"] >= 0 and result["machine"]["cores"] > 0
 
 
-def test_a_pair_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypatch):
+def test_a_run_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypatch):
     generate, calls = app.model.model.generate, []
 
     def fails_with_fastv(*args, **kwargs):
@@ -215,7 +215,7 @@ def test_a_pair_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypa
     assert "event: error" in said and "baseline" not in said
 
 
-def test_a_line_of_the_log_says_what_ran_and_not_what_was_asked(app, stranger, log):
+def test_the_log_says_what_ran_and_not_what_was_asked(app, stranger, log):
     before = len(lines(log))
     assert "event: complete" in stranger.ask("compare", stranger.picture(red()), *QUICK)
     assert "event: error" in stranger.ask("compare", stranger.picture(red()), " ", *QUICK[1:])

@@ -74,11 +74,11 @@ def test_files_of_the_server_cannot_be_fetched(stranger, secrets, path):
             answer = stranger.http.get(address)
         except httpx.InvalidURL:
             continue
-        said = answer.text.replace(path, "")  # what somebody asked for may be repeated
+        said = answer.text.replace(path, "")  # what was asked for may be repeated
         assert answer.status_code in (307, 400, 403, 404, 405) and not any(word in said for word in secrets), address
 
 
-def test_from_the_folder_of_uploads_no_way_leads_out(app, stranger, secrets):
+def test_no_path_leads_out_of_the_upload_folder(app, stranger, secrets):
     folder = Path(stranger.picture(png())["path"]).parent
     for way in ("../../../etc/passwd", "..%2f..%2f..%2f..%2fetc%2fpasswd", "....//....//etc/passwd", ".."):
         answer = stranger.http.get(f"/gradio_api/file={folder}/{way}")
@@ -103,7 +103,7 @@ def test_from_the_folder_of_uploads_no_way_leads_out(app, stranger, secrets):
         "\u202egnp.exe",
     ],
 )
-def test_an_uploads_name_does_not_say_where_it_goes(stranger, name):
+def test_the_name_of_an_upload_does_not_decide_its_path(stranger, name):
     answer = stranger.upload(png(), name)
     if answer.status_code == 200:
         folder = Path(os.environ["GRADIO_TEMP_DIR"])
@@ -158,7 +158,7 @@ def test_pictures_are_never_fetched_from_anywhere(app, stranger, trap, secrets, 
     assert visits == [] and len(app.strangers) == before
 
 
-def test_a_picture_of_ones_own_with_a_lying_address_is_not_fetched_either(stranger, trap):
+def test_an_upload_with_a_false_url_is_not_fetched(stranger, trap):
     port, visits = trap
     lying = stranger.picture(png()) | {"url": f"http://127.0.0.1:{port}/p.png"}
     assert "event: complete" in stranger.ask("compare", lying, *ASKED)

@@ -123,7 +123,7 @@ def test_the_container_holds_the_app_and_nothing_else():
     assert {"app.py", "fastv", "assets", "presets", "requirements.txt"} <= set(copied)
 
 
-def test_the_container_runs_the_readmes_command_as_nobody_special():
+def test_the_container_runs_the_readmes_command_as_an_ordinary_user():
     orders = dockerfile()
     users = [rest for order, rest in orders if order == "USER"]
     assert users == ["app"] and any(

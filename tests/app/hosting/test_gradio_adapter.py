@@ -99,7 +99,7 @@ def test_an_asker_that_stays_is_not_taken_for_gone(page, worker):
     assert "hello" in answer and not worker.left.is_set()
 
 
-def test_outside_of_an_event_there_is_no_request_and_nobody_leaves():
+def test_outside_of_an_event_there_is_no_request():
     assert gradio_adapter.current_request() is None
     assert gradio_adapter.disconnected()() is False
 

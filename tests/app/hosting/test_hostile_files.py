@@ -77,7 +77,7 @@ def tags_that_share() -> bytes:
 
 
 @pytest.mark.parametrize("content", [exif_loop, exif_crumbs, tags_that_share])
-def test_a_picture_that_keeps_its_decoder_busy_harms_nobody(stranger, monkeypatch, content):
+def test_a_picture_that_stalls_its_decoder_ends_only_its_own_request(stranger, monkeypatch, content):
     """Opened in the app itself, each of them would stop it for minutes, or take all memory."""
     monkeypatch.setitem(sandbox._CPU_SECONDS, "picture", 2)
     path, before = stranger.picture(content()), psutil.Process().memory_info().rss
@@ -87,7 +87,7 @@ def test_a_picture_that_keeps_its_decoder_busy_harms_nobody(stranger, monkeypatc
     assert time.process_time() - begun < 5 and psutil.Process().memory_info().rss - before < 300e6
 
 
-def test_a_video_whose_frames_grow_harms_nobody(stranger):
+def test_a_video_whose_frames_grow_is_refused(stranger):
     """It says 64 x 48, and has frames of 100 megapixels on the way."""
     path, before = stranger.picture(growing(10_000)), psutil.Process().memory_info().rss
     answer = stranger.ask("compare", path, *ASKED[: -len(ALONE)], *VIDEO_ALONE)

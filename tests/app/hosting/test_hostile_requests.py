@@ -49,7 +49,7 @@ def test_hostile_json_is_refused(stranger, secrets, body, status):
             assert answer.status_code >= 400 or "event_id" in answer.text or path.endswith("cost"), (path, answer.text)
 
 
-def test_what_is_not_announced_is_counted_all_the_same(stranger):
+def test_bodies_of_unannounced_length_are_limited_too(stranger):
     def endless():
         yield b'{"data": ["'
         for _ in range(400):
@@ -88,7 +88,7 @@ def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(stranger):
         "/gradio_api/profiling/traces",
     ],
 )
-def test_what_the_app_has_no_use_for_is_closed(stranger, path):
+def test_unused_parts_of_gradio_are_closed(stranger, path):
     assert stranger.http.get(path).status_code == 404
 
 
@@ -98,8 +98,8 @@ def test_components_methods_cannot_be_called(stranger):
         assert stranger.http.post("/gradio_api/component_server", json=body).status_code == 404
 
 
-def test_the_pages_own_functions_bear_any_values(app, stranger, secrets):
-    """They are private, but anybody can press them by number: no trace of the inside comes back, and nothing breaks."""
+def test_private_functions_withstand_any_values(app, stranger, secrets):
+    """They are private, but can be called by number: no trace of the inside comes back, and nothing breaks."""
     values = [None, -1, 10**12, 1.5, "x" * 5_000, HOSTILE, [], {}, {"path": "/etc/passwd", **FILE}, [[["x"]]], True]
     for one in (one for one in stranger.dependencies() if one["backend_fn"]):
         for value in values:
@@ -158,7 +158,7 @@ def test_nothing_public_tells_about_the_machine(app, stranger, secrets):
     assert "server" not in stranger.http.get("/healthz").json()
 
 
-def test_health_says_what_a_watchman_needs(stranger):
+def test_health_says_what_monitoring_needs(stranger):
     health = stranger.http.get("/healthz")
     assert health.status_code == 200 and health.headers["cache-control"] == "no-store"
     assert health.json() == {
@@ -177,8 +177,8 @@ def test_pages_of_other_sites_cannot_use_a_visitors_browser(stranger):
     assert answer.headers.get("access-control-allow-origin") in (None, "")
 
 
-def test_another_visitors_file_has_a_name_nobody_can_guess(app, stranger):
-    """Whoever knows the whole address of a file can fetch it, until it is swept: Gradio has no owners of files."""
+def test_uploaded_files_have_names_that_cannot_be_guessed(app, stranger):
+    """The full address of a file is all it takes to fetch it, until it is deleted: Gradio has no owners of files."""
     path = stranger.picture(png("blue"))["path"]
     assert re.fullmatch(r"[0-9a-f]{64}", Path(path).parent.name)
     other = Stranger(app.address, session="other")

@@ -39,7 +39,7 @@ def test_a_crowd_gets_answers_or_is_told_that_the_app_is_busy(load, app, monkeyp
 
     monkeypatch.setattr(load, "httpx", SimpleNamespace(Client=watched))
     crowd = threading.Thread(target=lambda: together.extend(load.crowd(app.address, 8, tokens=2)))
-    with app.model.lock:  # nobody is done before everybody has asked
+    with app.model.lock:  # no run ends before all have asked
         crowd.start()
         assert all(asked.acquire(timeout=60) for _ in range(8))
     crowd.join(120)

@@ -42,13 +42,13 @@ def test_threads_share_heaps(tmp_path, said, heaps):
     assert 1 < (tmp_path / "info").read_text().count("<heap ") <= heaps
 
 
-def test_elsewhere_nothing_happens(monkeypatch):
+def test_without_glibc_nothing_happens(monkeypatch):
     monkeypatch.setattr(ctypes, "pythonapi", object())
     limit_arenas({})
     trim()
 
 
-def test_what_was_freed_is_given_back():
+def test_freed_memory_is_returned():
     before = psutil.Process().memory_info().rss
     kept = [bytes(100_000) for _ in range(1_000)]
     last = bytes(100_000)  # on top of the others, so that they cannot go by themselves

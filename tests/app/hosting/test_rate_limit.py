@@ -44,7 +44,7 @@ def test_no_limit_counts_nothing(clock):
     assert all(window.take("a") == 0 for _ in range(1_000)) and not window._times
 
 
-def test_the_quiet_are_forgotten(clock, monkeypatch):
+def test_keys_without_recent_entries_are_dropped(clock, monkeypatch):
     monkeypatch.setattr(rate_limit, "_FULL", 100)
     window = SlidingWindow(3)
     for number in range(100):
@@ -68,7 +68,7 @@ def test_a_session_and_its_address_are_both_counted(clock):
     fair.admit(Visitor("one", "1.1.1.1"))
 
 
-def test_names_in_the_log_lead_back_to_nobody():
+def test_pseudonyms_in_the_log_identify_no_visitor():
     one, other = RateLimiter(0, 0), RateLimiter(0, 0)
     visitor = Visitor("session", "192.0.2.7")
     assert one.pseudonym(visitor) == one.pseudonym(visitor) != one.pseudonym(Visitor("session", "192.0.2.8"))
@@ -155,7 +155,7 @@ def test_a_video_is_within_the_same_limits(tight, size, words):
     assert "event: error" in said and words in said
 
 
-def test_the_line_is_only_so_long_and_nobody_gets_all_of_it(tight):
+def test_the_queue_is_limited_as_a_whole_and_per_visitor(tight):
     visitors = [Stranger(tight.address, session=f"visitor {number}") for number in range(4)]
     compare = next(one["id"] for one in visitors[0].dependencies() if one["api_name"] == "compare")
     picture = visitors[0].picture(red())

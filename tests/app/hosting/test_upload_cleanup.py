@@ -34,13 +34,13 @@ def folder(tmp_path, monkeypatch):
     return upload_cleanup.private_folder()
 
 
-def test_the_folder_is_ones_own(folder, tmp_path):
+def test_the_folder_is_private(folder, tmp_path):
     assert folder.parents[1] == tmp_path.resolve()
     assert all(stat.S_IMODE(one.stat().st_mode) == 0o700 for one in (folder, folder.parent))
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder) == str(upload_cleanup.private_folder())
 
 
-def test_a_folder_that_somebody_laid_out_first_is_not_used(tmp_path, monkeypatch):
+def test_a_folder_made_by_another_user_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     expected = upload_cleanup.private_folder().parent
     shutil.rmtree(expected)
@@ -63,7 +63,7 @@ def test_two_apps_of_one_user_have_no_file_in_common_and_find_each_others_leavin
     assert other != folder and other.parent == folder.parent
 
 
-def test_the_old_go_and_what_is_the_pages_own_stays(folder, monkeypatch):
+def test_old_files_are_deleted_and_the_pages_own_stay(folder, monkeypatch):
     for name in ("old/a.png", "old/deep/b.png", "own/c.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")

@@ -23,7 +23,7 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr(spaces.torch.cuda, "is_available", lambda: False)
 
 
-def test_at_home_everything_is_offered_and_no_header_is_believed(no_gpu):
+def test_locally_everything_is_offered_and_no_header_is_trusted(no_gpu):
     platform = Platform.of({})
     assert platform.unavailable(Settings()) == {} and platform.execute is None
     shared = platform.unavailable(Settings(share=True))  # no stranger starts a download of gigabytes

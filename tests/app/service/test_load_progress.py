@@ -16,7 +16,7 @@ from tests.support.hub_layouts import write_as_on_hub
 from tests.support.standins import save_llava_checkpoint
 
 
-def test_a_model_is_downloaded_and_loaded_before_ones_eyes(tmp_path, monkeypatch):
+def test_download_and_load_report_progress(tmp_path, monkeypatch):
     save_llava_checkpoint(tmp_path / "here")
     write_as_on_hub(
         AutoModelForImageTextToText.from_pretrained(tmp_path / "here"),
@@ -33,7 +33,7 @@ def test_a_model_is_downloaded_and_loaded_before_ones_eyes(tmp_path, monkeypatch
     assert len(set(said)) == len(said) and all(0 <= step.fraction <= 1 for step in steps if step.fraction is not None)
 
 
-def test_a_load_that_says_nothing_can_be_let_go_of(tmp_path, monkeypatch):
+def test_a_load_without_messages_can_be_cancelled(tmp_path, monkeypatch):
     save_llava_checkpoint(tmp_path / "here")
     model, ended = load(str(tmp_path / "here")), []
 

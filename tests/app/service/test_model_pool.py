@@ -55,7 +55,7 @@ def test_a_folder_named_like_a_catalogue_model_does_not_hide_it(folders):
 
 
 @pytest.mark.parametrize("key", ["two", "/etc", "owner/name", "", 7, ["one"]])
-def test_nothing_else_can_be_had(first, key):
+def test_no_other_model_can_be_loaded(first, key):
     with pytest.raises(ModelLoadError, match="There is no model"):
         ModelPool(first).load(key)
 
@@ -92,7 +92,7 @@ def test_models_stay_in_memory_while_they_fit(first, listed):
     assert pool.load("small").model is small and pool.load("big").model is big
 
 
-def test_where_they_do_not_fit_all_but_the_embedded_ones_go(first, listed, machine):
+def test_where_they_do_not_fit_all_but_the_embedded_ones_are_dropped(first, listed, machine):
     pool = ModelPool(first, catalogue=listed)
     machine(holding(pool, 2))
     small = pool.load("small").model
