@@ -93,3 +93,21 @@ def test_a_wheel_works_in_an_empty_folder(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "288" in done.stdout
     assert not list(empty.iterdir())
+
+
+def test_without_the_extras_all_but_videos_and_quantized_weights_works():
+    code = (
+        "import sys\n"
+        "sys.modules['av'] = sys.modules['bitsandbytes'] = None\n"
+        "import fastv.app.page\n"
+        "from fastv.cli.main import run\n"
+        "from fastv.paths import ASSETS\n"
+        "image, clip = (str(ASSETS / 'examples' / name) for name in ('scene.png', 'clip.mp4'))\n"
+        "question = ['How many animals are there?', '--max-new-tokens', '2', '--repeats', '1']\n"
+        "print(run(['compare', image, *question]), run(['compare', clip, *question, '--video']),\n"
+        "      run(['compare', image, *question, '--dtype', '4bit']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 1 1"
+    assert "fastv-explorer[video]" in done.stderr
+    assert "Traceback" not in done.stderr

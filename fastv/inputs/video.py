@@ -13,13 +13,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import av
-from av.stream import Disposition
 from PIL import Image
 
 from fastv.errors import InvalidInputError
 from fastv.inputs.image import MAX_ASPECT_RATIO, opaque, read_file
 from fastv.validation import whole
+
+try:
+    import av
+    from av.stream import Disposition
+except ImportError:  # the extra "video": everything else works without
+    av = None  # type: ignore[assignment]
 
 FRAMES = 8  # what Video-LLaVA was made for
 MAX_VIDEO_BYTES = 100_000_000
@@ -96,6 +100,8 @@ def open_video(
         For a file that is no video or an incomplete one, and beyond any of the limits.
     """
     frames = whole(frames, "frames", low=1)
+    if av is None:
+        raise InvalidInputError('Videos need the package av: pip install "fastv-explorer[video]".')
     if isinstance(source, (str, Path)):
         source = read_file(Path(source), most_bytes, "video")
     if not isinstance(source, bytes | bytearray):

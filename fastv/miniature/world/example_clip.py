@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from math import cos, pi
 
-import av
 from PIL import Image
 
 from fastv.miniature.world.sprites import sprites
@@ -58,6 +57,8 @@ def _place(
 
 
 def main() -> None:
+    import av  # the extra "video"
+
     with av.open(str(CLIP), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryslow"})
         stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
