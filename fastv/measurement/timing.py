@@ -16,7 +16,7 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from fastv.measurement.memory import cache_bytes
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from fastv.worker import OutOfTime
 
 Result = TypeVar("Result")

@@ -1,7 +1,13 @@
-"""The hooks FastV puts on a model: they tell a new prompt from one that goes on, and cut what layers >= k are given."""
+"""The hooks on a model that is being pruned: they tell a new prompt from one that goes on, and cut what layers >= k get.
+
+What is known of a forward belongs to that forward and its thread. What outlives it is kept where it belongs: a pruned
+cache carries its selection, and a ``generate`` without a cache is known by its place on the call stack.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,227 +16,292 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastv.errors import InvalidInputError, UnsupportedModelError
-from fastv.families.base import Family
+from fastv.errors import InvalidInputError, NestingError, UnsupportedModelError
+from fastv.families.base import Family, base_of
 from fastv.pruning.attention_tap import observing
-from fastv.pruning.caches import cache_in
-from fastv.pruning.generate_call import Asked, asked_of
-from fastv.pruning.index_selection import Cut, Selection
+from fastv.pruning.index_selection import PrunedForward, Selection
 from fastv.pruning.methods.base import ATTENTION, Method
+from fastv.pruning.outer_arguments import OuterArguments
+from fastv.pruning.pruned_cache import note_of, note_on, remove_note
+from fastv.pruning.requirements import check_one_sample_per_row, check_trainable, check_window
 from fastv.pruning.signals import Attention, Signals
-from fastv.pruning.token_selection import Prompt, Trace, choose
+from fastv.pruning.token_selection import PromptTokens, Trace, choose
+from fastv.pruning.transformers_compat import cache_in, generate_call, generate_keys, other_generates, runs_elsewhere
 
-_NOTE = "_fastv_selection"  # what a cache was pruned to travels with it, through copies and into another ``with``
+_ENDED = (
+    "The `with` in which this generation began has ended, and the rest of it would not be pruned. Wait for it, for "
+    "example with thread.join(), before leaving the `with`."
+)
 
 
 @dataclass
-class _Uncached:
-    """Generation without a cache runs the whole sequence for each token; the prompt's first choice must stay."""
+class _Forward:
+    """What is known of one forward."""
 
-    prompt: Tensor  # input_ids (batch, n)
-    pictures: list[Tensor]  # as they were given
-    reached: int  # the sequence's length in the latest forward
-    selection: Selection | None = None
-
-    def grew_by_one(self, input_ids: Tensor, pictures: list[Tensor]) -> bool:
-        """Another picture makes another prompt; the same one is the same tensor, as none is changed in place."""
-        return (
-            input_ids.shape[1] == self.reached + 1
-            and len(input_ids) == len(self.prompt)
-            and [picture.data_ptr() for picture in pictures] == [picture.data_ptr() for picture in self.pictures]
-            and torch.equal(input_ids[:, : self.prompt.shape[1]], self.prompt)
-        )
+    outer: OuterArguments
+    cache: Any = None
+    prompt: PromptTokens | None = None  # until its choice is made
+    read: int = 0  # columns of the forward in which it is made: the prompt, and what was drafted after it
+    pruned: PrunedForward | None = None
+    uncached_call: int | None = None  # the ``generate`` that reads the prompt again for each token
+    counts_positions: bool = False  # the model takes positions from the cache's length
 
 
-def _pictures(kwargs: dict) -> list[Tensor]:
-    return [value for name, value in kwargs.items() if name.startswith("pixel_values") and value is not None]
-
-
-class Hooks:
-    """The hooks of one ``with``, and what they remember from one forward to the next."""
+class PruningHooks:
+    """The hooks of one ``with`` on one model, for any number of threads."""
 
     def __init__(self, method: Method, model: nn.Module, family: Family) -> None:
-        self.method, self.model, self.family, self.decoder = method, model, family, family.decoder(model)
+        self.method, self.model, self.family = method, model, family
+        self.base, self.decoder = base_of(model), family.decoder(model)
         self.trace = Trace()
-        self._prompt: Prompt | None = None  # of the forward going on, until its choice is made
-        self._cut: Cut | None = None  # of the forward going on
-        self._uncached: _Uncached | None = None
-        self._asked = Asked()
-        self._read = 0  # columns of the forward in which the choice is made: the prompt, and what was drafted after it
-        self._counts_positions = False  # in the forward going on, the model takes positions from the cache's length
+        self._thread = threading.local()
+        self._closing = False
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         k, layers = self.method.k, self.decoder.layers
-        base = getattr(self.model, "base_model", self.model)
         with ExitStack() as stack:
-            self._asked = stack.enter_context(asked_of(self.model))
             if ATTENTION in self.method.reads:
                 stack.enter_context(observing(layers[k - 1].self_attn, self._observe))
             handles = [
-                base.register_forward_pre_hook(self._before_model, with_kwargs=True),
-                base.register_forward_hook(self._after_model, always_call=True),
+                self.base.register_forward_pre_hook(self._before_model, with_kwargs=True),
+                self.base.register_forward_hook(self._after_model, always_call=True),
                 self.decoder.register_forward_pre_hook(self._before_decoder, with_kwargs=True),
                 layers[k].register_forward_pre_hook(self._before_layer_k, with_kwargs=True),
             ]
+            if self.model is not self.base:
+                handles.append(self.model.register_forward_pre_hook(self._before_outer, with_kwargs=True))
             handles += [
                 layer.register_forward_pre_hook(self._before_later_layer, with_kwargs=True) for layer in layers[k + 1 :]
             ]
             for handle in handles:
                 stack.callback(handle.remove)
-            yield
+            stack.callback(self._wait_for_forwards)
+            before = other_generates(self.base)
+            try:
+                yield
+            except BaseException:
+                self._closing = True
+                _refuse_later(self.base, other_generates(self.base) - before)
+                raise
+            self._closing = True
+            if running := other_generates(self.base) - before:
+                _refuse_later(self.base, running)
+                raise NestingError(_ENDED)
 
-    # The model's forward begins: a new prompt, or one that goes on?
+    def _wait_for_forwards(self) -> None:
+        """Layers must not lose their hooks amid a forward of another thread."""
+        while runs_elsewhere(self.base):
+            time.sleep(0.001)
 
-    def _before_model(self, _model: nn.Module, args: tuple, kwargs: dict) -> None:
-        self._after_model()
-        self._counts_positions = kwargs.get("position_ids") is None and kwargs.get("attention_mask") is None
+    # A forward begins: a new prompt, or one that goes on?
+
+    def _before_outer(self, _model: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        self._thread.outer, kwargs = OuterArguments.of(kwargs)
+        return args, kwargs
+
+    def _before_model(self, _base: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        outer = vars(self._thread).pop("outer", None) or OuterArguments()
+        self._thread.forward = None
+        if self._closing:  # of another thread, which is outside the ``with`` from now on
+            return
+        forward = self._thread.forward = _Forward(outer, cache_in(kwargs))
+        forward.counts_positions = kwargs.get("position_ids") is None and kwargs.get("attention_mask") is None
         input_ids = kwargs.get("input_ids", args[0] if args else None)
-        cache = cache_in(kwargs)
-        if cache is not None and cache.get_seq_length() > 0:
-            self._go_on(cache, input_ids, kwargs)
+        if forward.cache is not None and forward.cache.get_seq_length() > 0:
+            self._continue_prompt(forward, input_ids, kwargs)
         elif input_ids is None:
             raise InvalidInputError("FastV finds visual tokens by input_ids. Pass input_ids in place of inputs_embeds.")
-        elif cache is None and self._uncached is not None and self._uncached.grew_by_one(input_ids, _pictures(kwargs)):
-            self._uncached.reached += 1
-            if self._uncached.selection is not None:
-                self._set_cut(self._uncached.selection, self._uncached.reached, self._uncached.reached)
         else:
-            self._uncached = _Uncached(input_ids, _pictures(kwargs), input_ids.shape[1]) if cache is None else None
-            getattr(cache, "__dict__", {}).pop(_NOTE, None)
-            self._start(input_ids, kwargs.get("attention_mask"), cache)
+            remove_note(forward.cache)
+            self._start_prompt(forward, input_ids, kwargs)
 
-    def _after_model(self, *_: Any) -> None:
-        self._prompt = self._cut = None
+    def _after_model(self, _base: nn.Module, _args: tuple, output: Any) -> None:
+        forward, self._thread.forward = getattr(self._thread, "forward", None), None
+        if forward is None or output is None:  # None: the forward failed
+            return
+        if forward.prompt is not None:
+            raise UnsupportedModelError(
+                f"Decoder layer {self.method.k} did not run its hooks, so nothing was pruned. Is the model compiled?"
+            )
+        if forward.pruned is not None and forward.pruned.whole and forward.cache is not None:
+            note_on(forward.cache, forward.pruned.chosen, len(self.decoder.layers) - 1)
 
-    def _start(self, input_ids: Tensor, mask: Tensor | None, cache: Any) -> None:
+    def _start_prompt(self, forward: _Forward, input_ids: Tensor, kwargs: dict[str, Any]) -> None:
+        call, read = generate_call(self.base), input_ids.shape[1]
+        own = call.prompt if call is not None else None
+        is_own = own is not None and _begins_with(input_ids, own)
         visual = self.family.visual_mask(self.model, input_ids)
         if not visual.any():
-            nothing = torch.empty(len(input_ids), 0, dtype=torch.long, device=input_ids.device)
-            scores = None if self.method.k == 0 else nothing.float()
-            self._tell(Trace(nothing, scores, nothing, input_ids.shape[1], input_ids.shape[1]))
+            if is_own or own is None:
+                self._tell(Trace.of_text(input_ids, scored=self.method.k > 0))
             return
-        if getattr(cache, "is_compileable", False):
-            raise UnsupportedModelError(
-                "FastV needs a cache whose layers may differ in length, not a StaticCache. Use the default cache."
-            )
-        read = input_ids.shape[1]
-        self._check_window(read)
-        length = read if cache is None or self._asked.length is None else self._asked.length
-        if read < length:
+        if own is not None and not is_own and _begins_with(own, input_ids):
             raise InvalidInputError(
                 "FastV ranks visual tokens by the prompt's last token. Read the prompt whole, without "
                 "prefill_chunk_size: this chunk ends before."
             )
-        # What is beyond the prompt was drafted, by an assistant or by a lookup, and may be taken back.
-        self._prompt = Prompt(
+        if getattr(forward.cache, "is_compileable", False):
+            raise UnsupportedModelError(
+                "FastV needs a cache whose layers may differ in length, not a StaticCache. Use the default cache."
+            )
+        check_window(self.decoder, read)
+        # What is beyond the prompt of generate was drafted, or, without a cache, generated already.
+        length = own.shape[1] if own is not None and is_own else read
+        if forward.cache is None and call is not None and is_own:
+            forward.uncached_call = call.key
+            if read > length and call.key in self._uncached:
+                selection = self._uncached[call.key]
+                if selection is not None:
+                    forward.pruned = self._pruned_forward(selection, read, read)
+                return
+        mask = kwargs.get("attention_mask")
+        prompt = PromptTokens(
             visual[:, :length], mask if mask is None or mask.dim() != 2 else mask[:, :length], self.method.kept_of
         )
-        self._read = read
+        if prompt.drops:
+            check_trainable(self.decoder)
+            check_one_sample_per_row(kwargs, prompt.visual, prompt.real)
+            forward.outer.check(visual)
+        forward.prompt, forward.read = prompt, read
 
-    def _go_on(self, cache: Any, input_ids: Tensor | None, kwargs: dict) -> None:
-        pictures = kwargs.get("mm_encoder_outputs") or _pictures(kwargs)
-        if pictures and (input_ids is None or self.family.visual_mask(self.model, input_ids).any()):
+    def _continue_prompt(self, forward: _Forward, input_ids: Tensor | None, kwargs: dict[str, Any]) -> None:
+        pixels = [value for name, value in kwargs.items() if name.startswith("pixel_values") and value is not None]
+        if (kwargs.get("mm_encoder_outputs") or pixels) and (
+            input_ids is None or self.family.visual_mask(self.model, input_ids).any()
+        ):
             raise InvalidInputError(
-                "FastV ranks visual tokens once, when the whole prompt is read. Give all pictures "
+                "FastV ranks visual tokens once, when the whole prompt is read. Give all images "
                 "and the question in one prompt, with an empty cache, without prefill_chunk_size."
             )
-        selection: Selection | None = getattr(cache, _NOTE, None)
-        if selection is None:
+        note = note_of(forward.cache)
+        if note is None:
             return
         batch, new = (input_ids if input_ids is not None else kwargs["inputs_embeds"]).shape[:2]
-        k = self.method.k
+        k, selection = self.method.k, note.selection
         missing = selection.length - selection.pruned_length
-        seen = cache.get_seq_length() + (missing if k == 0 else 0)
-        fits = selection.k == k and len(selection.index) in (1, batch) and seen >= selection.length
-        if not fits or cache.get_seq_length(k) != seen - missing:
+        seen = forward.cache.get_seq_length() + (missing if k == 0 else 0)
+        fits = selection.k == k and seen >= selection.length and forward.cache.get_seq_length(k) == seen - missing
+        if fits:
+            selection = note.follow(forward.cache)
+        if not fits or len(selection.index) not in (1, batch):
             raise InvalidInputError(
                 f"This cache does not fit: it was pruned at layer {selection.k} for "
                 f"{len(selection.index)} rows. Go on with that k and those rows, or a new cache."
             )
-        if k == 0 and new > 1 and self._length_of(kwargs) not in (None, seen + new):
+        mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        length = self.family.sequence_length(self.model, mask, positions) if k == 0 and new > 1 else None
+        if length not in (None, seen + new):
             raise InvalidInputError(
                 "With k=0 the cache does not tell how much has been read. Pass the new tokens "
                 "alone, and the attention_mask of the whole sequence."
             )
-        self._check_window(seen + new)
-        self._set_cut(selection, seen + new, new)
+        check_window(self.decoder, seen + new)
+        forward.pruned = self._pruned_forward(selection, seen + new, new)
 
-    def _length_of(self, kwargs: dict) -> int | None:
-        """The whole sequence's length by the model's own arguments, where they tell."""
-        mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
-        if mask is not None:
-            return mask.shape[-1]
-        if positions is None:
-            return None
-        if positions.dim() == 3:  # multimodal rotary: of four rows the first counts tokens, else all run deltas ahead
-            deltas = getattr(getattr(self.model, "base_model", self.model), "rope_deltas", None)
-            if len(positions) < 4 and deltas is not None:
-                positions = positions - deltas.repeat_interleave(positions.shape[1] // len(deltas), dim=0)
-            positions = positions[0]
-        return int(positions.max()) + 1
-
-    def _check_window(self, length: int) -> None:
-        config = self.decoder.config
-        window = getattr(config, "sliding_window", None)
-        if window and length >= window and "full_attention" not in (getattr(config, "layer_types", None) or ()):
-            raise InvalidInputError(
-                f"{length} tokens are more than the model's sliding window of {window} holds, and "
-                "FastV cannot prune beyond it. Shorten the prompt or the answer."
-            )
-
-    def _before_decoder(self, _decoder: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        """With k = 0 the cache's layer 0, by which the decoder knows how far it has come, is itself short."""
-        cut = self._cut
-        if self.method.k > 0 or cut is None or cut.whole:
-            return None
-        kwargs = dict(kwargs)
-        if kwargs.get("attention_mask") is not None:
-            kwargs["attention_mask"] = cut.mask(kwargs["attention_mask"])
-        elif cut.chosen.valid is not None:
-            kwargs["attention_mask"] = cut.selection.valid
-        if kwargs.get("position_ids") is None:
-            device = kwargs["inputs_embeds"].device
-            kwargs["position_ids"] = torch.arange(cut.length - cut.new, cut.length, device=device)[None]
-        elif self._counts_positions:  # models with multimodal rotary positions have done so before their decoder begins
-            kwargs["position_ids"] = kwargs["position_ids"] + cut.chosen.length - cut.chosen.pruned_length
-        return args, kwargs
+    @property
+    def _uncached(self) -> dict[int, Selection | None]:
+        """Of each ``generate`` without a cache that this thread is in, what was chosen when it read its prompt."""
+        return vars(self._thread).setdefault("uncached", {})
 
     # Layer k - 1 shows its queries and keys, layer k makes the choice, layers >= k are given what is kept.
 
-    def _observe(self, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> None:
-        if self._prompt is None:
-            return
-        length = self._prompt.visual.shape[1]
-        query, key = query[:, :, :length], key[:, :, :length]
-        mask = mask if mask is None else mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
-        signals = Signals(attention=Attention(query, key, mask, scaling))
-        with torch.no_grad():
-            self._prompt.choice = self.method.select(self._prompt, signals)
-
-    def _before_layer_k(self, _layer: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        if self._prompt is not None:
-            prompt, self._prompt = self._prompt, None
-            selection, trace = choose(prompt, self.method)
-            self._tell(trace)
-            if selection is not None:
-                self._set_cut(selection, self._read, self._read)
-            if self._uncached is not None:
-                self._uncached.selection = selection
-        if self._cut is not None and self._cut.whole:
-            cache = cache_in(kwargs)
-            if cache is not None:
-                setattr(cache, _NOTE, self._cut.chosen)
-            args, kwargs = self._cut.hidden_states(args, kwargs)
-        return self._before_later_layer(_layer, args, kwargs)
-
-    def _before_later_layer(self, _layer: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        if self._cut is None or (self.method.k == 0 and not self._cut.whole):
+    def _before_decoder(
+        self, _decoder: nn.Module, args: tuple, kwargs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]] | None:
+        """With k = 0 the cache's layer 0, by which the decoder knows how far it has come, is itself short."""
+        forward = self._forward
+        pruned = forward.pruned if forward else None
+        if self.method.k > 0 or forward is None or pruned is None or pruned.whole:
             return None
-        return args, self._cut.companions(kwargs)
+        kwargs = dict(kwargs)
+        if kwargs.get("attention_mask") is not None:
+            kwargs["attention_mask"] = pruned.prune_mask(kwargs["attention_mask"])
+        elif pruned.chosen.valid is not None:
+            kwargs["attention_mask"] = pruned.selection.valid
+        if kwargs.get("position_ids") is None:
+            device = kwargs["inputs_embeds"].device
+            kwargs["position_ids"] = torch.arange(pruned.length - pruned.new, pruned.length, device=device)[None]
+        elif forward.counts_positions:  # models with multimodal rotary positions count before their decoder begins
+            kwargs["position_ids"] = kwargs["position_ids"] + pruned.chosen.length - pruned.chosen.pruned_length
+        return args, kwargs
+
+    def _observe(self, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> None:
+        forward = self._forward
+        if forward is None or forward.prompt is None:
+            return
+        length = forward.prompt.visual.shape[1]
+        if mask is not None:
+            mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
+        attention = Attention(query[:, :, :length], key[:, :, :length], mask, scaling)
+        with torch.no_grad():
+            forward.prompt.choice = self.method.select(forward.prompt, Signals(attention=attention))
+
+    def _before_layer_k(
+        self, layer: nn.Module, args: tuple, kwargs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]] | None:
+        forward = self._forward
+        if forward is None:
+            return None
+        if forward.prompt is not None:
+            with torch.no_grad():
+                selection, trace = choose(forward.prompt, self.method)
+            forward.prompt = None
+            self._tell(trace)
+            if forward.uncached_call is not None:
+                running = generate_keys(self.base)
+                for ended in self._uncached.keys() - running:
+                    del self._uncached[ended]
+                self._uncached[forward.uncached_call] = selection
+            if selection is not None:
+                forward.pruned = self._pruned_forward(selection, forward.read, forward.read)
+                forward.cache = cache_in(kwargs)  # the model may have made one
+                if forward.cache is not None:  # at once: should a later layer fail, the cache is known to be unfit
+                    note_on(forward.cache, selection)
+                forward.outer.prune(forward.pruned.selection)
+        if forward.pruned is not None and forward.pruned.whole:
+            args, kwargs = forward.pruned.prune_hidden_states(args, kwargs)
+        return self._before_later_layer(layer, args, kwargs)
+
+    def _before_later_layer(
+        self, _layer: nn.Module, args: tuple, kwargs: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]] | None:
+        pruned = self._forward.pruned if self._forward else None
+        if pruned is None or (self.method.k == 0 and not pruned.whole):
+            return None
+        return args, pruned.prune_kwargs(kwargs)
+
+    @property
+    def _forward(self) -> _Forward | None:
+        return getattr(self._thread, "forward", None)
 
     def _tell(self, trace: Trace) -> None:
         vars(self.trace).update(vars(trace))
 
-    def _set_cut(self, chosen: Selection, length: int, new: int) -> None:
-        self._cut = Cut(chosen, length, new, flat_mask="flash" in self.decoder.config._attn_implementation)
+    def _pruned_forward(self, chosen: Selection, length: int, new: int) -> PrunedForward:
+        return PrunedForward(chosen, length, new, flat_mask="flash" in self.decoder.config._attn_implementation)
+
+
+def _begins_with(ids: Tensor, prompt: Tensor) -> bool:
+    """Whether every row of ``ids`` (batch, n) begins with that of ``prompt`` (batch, m)."""
+    if len(ids) != len(prompt) or ids.shape[1] < prompt.shape[1]:
+        return False
+    return torch.equal(ids[:, : prompt.shape[1]], prompt.to(ids.device))
+
+
+def _refuse_later(base: nn.Module, running: set[tuple[int, int]]) -> None:
+    """Make the next forward of each of these calls of ``generate`` raise, rather than go on without pruning."""
+    if not running:
+        return
+
+    def refuse(*_: Any) -> None:
+        call = generate_call(base)
+        here = (threading.get_ident(), call.key if call else 0)
+        if here in running:
+            running.discard(here)
+            raise InvalidInputError(_ENDED)
+        running.intersection_update(other_generates(base))
+        if not running:
+            handle.remove()
+
+    handle = base.register_forward_pre_hook(refuse)

@@ -59,6 +59,17 @@ class Selection:
     def pruned_length(self) -> int:
         return self.index.shape[1]
 
+    def rows(self, numbers: Tensor) -> Selection:
+        """The same for some of the rows, in another order, or some of them repeated: long (batch,)."""
+        numbers = numbers.to(self.index.device)
+        return Selection(self.index[numbers], None if self.valid is None else self.valid[numbers], self.length, self.k)
+
+    def columns_of(self, positions: Tensor) -> Tensor:
+        """Where positions of the whole sequence, long (m,), stand in the cut one: long (batch, m), -1 for dropped."""
+        index = self.index if self.valid is None else self.index.masked_fill(~self.valid, -1)
+        here = index[:, None] == positions.to(index.device)[:, None]  # boolean (batch, m, pruned_length)
+        return here.int().argmax(dim=2).masked_fill(~here.any(dim=2), -1)
+
     def grown(self, length: int) -> Selection:
         """The same choice when the sequence has grown to ``length``: all later columns are kept."""
         later = torch.arange(self.length, length, device=self.index.device).expand(self.index.shape[0], -1)
@@ -103,7 +114,7 @@ class Selection:
         return mask.masked_fill(torch.diag_embed(fillers)[:, None], opened) if rows else mask
 
 
-class Cut:
+class PrunedForward:
     """One forward's inputs to the layers >= k, cut down to a selection.
 
     chosen: for the sequence as it was when the choice was made. length: what it has grown to, with the ``new`` columns
@@ -120,25 +131,25 @@ class Cut:
     def selection(self) -> Selection:
         return self.chosen.grown(self.length)
 
-    def hidden_states(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def prune_hidden_states(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """A layer's arguments with its hidden states (batch, n, width) cut, positional or not."""
         if args:
             return (self.selection.take(args[0], -2), *args[1:]), kwargs
         return args, kwargs | {"hidden_states": self.selection.take(kwargs["hidden_states"], -2)}
 
-    def companions(self, kwargs: dict) -> dict:
+    def prune_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """A layer's keyword arguments with what goes along with the hidden states cut: mask and positions."""
         mask = kwargs.get("attention_mask")
         if mask is None and self.chosen.valid is None and not self.whole:
             return kwargs
-        cut = {"attention_mask": self._once(mask, self.mask)}
+        cut = {"attention_mask": self._once(mask, self.prune_mask)}
         if self.whole:
             for name, shorten in (("position_ids", self._position_ids), ("position_embeddings", self._embeddings)):
                 if kwargs.get(name) is not None:
                     cut[name] = self._once(kwargs[name], shorten)
         return kwargs | cut
 
-    def mask(self, mask: Tensor | None) -> Tensor | None:
+    def prune_mask(self, mask: Tensor | None) -> Tensor | None:
         """The mask of the cut sequence, given the mask of the whole one (see ``Selection.take_mask``)."""
         if mask is not None:
             return self.selection.take_mask(mask, rows=self.whole)

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from weakref import WeakSet
 
 from torch import nn
 
-from fastv.errors import InvalidBudgetError, NestingError, UnsupportedModelError
+from fastv.errors import NestingError
 from fastv.families.registry import family_of
-from fastv.pruning.hooks import Hooks
+from fastv.pruning.hooks import PruningHooks
 from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.fastv import FastV
+from fastv.pruning.requirements import check_model
 from fastv.pruning.token_selection import Trace
 
 __all__ = ["FastV", "Trace", "pruned"]
 
 _ACTIVE: WeakSet[nn.Module] = WeakSet()  # decoders that are being pruned
+_LOCK = Lock()
 
 
 @contextmanager
@@ -44,27 +47,14 @@ def pruned(model: nn.Module, method: Method) -> Iterator[Trace]:
 
     A run inside raises InvalidInputError for a prompt, and UnsupportedModelError for a cache, that cannot be served.
     """
-    hooks = Hooks(method, model, family_of(model))
-    _check(hooks.decoder, method.k)
-    if hooks.decoder in _ACTIVE:
-        raise NestingError("FastV is already active on this model. Leave the outer `with` first.")
-    _ACTIVE.add(hooks.decoder)
+    hooks = PruningHooks(method, model, family_of(model))
+    check_model(model, hooks.base, hooks.decoder, method.k)
+    with _LOCK:
+        if hooks.decoder in _ACTIVE:
+            raise NestingError("FastV is already active on this model. Leave the outer `with` first.")
+        _ACTIVE.add(hooks.decoder)
     try:
         with hooks.attached():
             yield hooks.trace
     finally:
         _ACTIVE.discard(hooks.decoder)
-
-
-def _check(decoder: nn.Module, k: int) -> None:
-    layers = getattr(decoder, "layers", ())
-    if not layers or not all(hasattr(layer, "self_attn") for layer in layers):
-        raise UnsupportedModelError(f"FastV needs a decoder of attention layers; {type(decoder).__name__} is none.")
-    if k >= len(layers):
-        raise InvalidBudgetError(f"k={k}, but the model's layers are 0 to {len(layers) - 1}: choose one.")
-    if decoder.config._attn_implementation == "flex_attention":
-        raise UnsupportedModelError(
-            "FastV cannot cut the masks of flex_attention. Load the model with attn_implementation='sdpa'."
-        )
-    if len(set(getattr(decoder.config, "layer_types", None) or ())) > 1:
-        raise UnsupportedModelError("FastV needs layers that attend alike; this model mixes kinds of attention.")

@@ -1,4 +1,4 @@
-"""The choice: from a prompt, and what a layer's attention says of it, to the visual tokens that are kept."""
+"""Which visual tokens of a prompt stay: the prompt as a method sees it, the choice, and what is told of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,23 @@ if TYPE_CHECKING:
 
 @dataclass
 class Trace:
-    """What FastV did to the latest prompt. Tensors are on the model's device; lengths are columns, padding included.
+    """What was done to the latest prompt.
 
-    kept: long (batch, n_kept), prompt positions of the visual tokens kept, ascending, -1 at the end of rows that keep
-    fewer; None before the first run. scores: float32 (batch, n_visual), the higher the sooner kept, -inf where
-    visual_positions is -1; None when k = 0. visual_positions: long (batch, n_visual), prompt positions of the visual
-    tokens, ascending, -1 at the end. A prompt without visual tokens runs plain: n_visual = n_kept = 0 and
-    pruned_length = prompt_length. With beam search the rows are beams.
+    Inside ``generate`` that is its own prompt, or another one with visual tokens; prompts of text alone that are read
+    beside it, as guidance does, do not show. Where several threads use a model it is the latest prompt of any of them.
+
+    Attributes
+    ----------
+    kept : Tensor or None
+        long (batch, n_kept): prompt positions of the visual tokens kept, ascending, -1 at the end of rows that keep
+        fewer. None before the first run. With beam search the rows are beams.
+    scores : Tensor or None
+        float32 (batch, n_visual): the higher, the sooner kept; -inf where visual_positions is -1. None where the
+        choice is not by scores, and for ``k = 0``.
+    visual_positions : Tensor or None
+        long (batch, n_visual): prompt positions of the visual tokens, ascending, -1 at the end.
+    prompt_length, pruned_length : int
+        Columns before and after pruning, padding included; equal for a prompt without visual tokens.
     """
 
     kept: Tensor | None = None
@@ -34,19 +44,49 @@ class Trace:
     prompt_length: int = 0
     pruned_length: int = 0
 
+    @classmethod
+    def of_text(cls, input_ids: Tensor, scored: bool) -> Trace:
+        """Of a prompt without visual tokens."""
+        nothing = torch.empty(len(input_ids), 0, dtype=torch.long, device=input_ids.device)
+        length = input_ids.shape[1]
+        return cls(nothing, nothing.float() if scored else None, nothing, length, length)
 
-class Prompt:
+
+class PromptTokens:
     """A prompt being read, for which the choice is still to be made.
 
-    visual: boolean (batch, n). mask: the model's attention_mask or None. kept_of: how many of a row's visual tokens
-    stay. Whatever depends on values and not on shapes
-    is read here, before the layers run, so that nothing waits for the device between them. Raises InvalidInputError
-    for a prompt whose last token is padding or visual.
+    Whatever depends on values and not on shapes is read here, before the layers run, so that nothing waits for the
+    device between them.
+
+    Parameters
+    ----------
+    visual : Tensor
+        boolean (batch, n).
+    mask : Tensor or None
+        The model's attention_mask for these columns.
+    kept_of : callable
+        How many of a row's visual tokens stay.
+
+    Attributes
+    ----------
+    positions : Tensor
+        long (batch, n_visual): where the visual tokens stand, -1 at the end of rows that have fewer.
+    counts, kept_counts : list of int
+        Visual tokens of each row, and how many of them stay.
+    keep : Tensor
+        long (batch,): ``kept_counts`` on the device.
+    real : Tensor or None
+        boolean (batch, n), False = padding; None when there is none.
+
+    Raises
+    ------
+    InvalidInputError
+        For a prompt whose last token is padding or visual.
     """
 
     def __init__(self, visual: Tensor, mask: Tensor | None, kept_of: Callable[[int], int]) -> None:
         self.visual = visual
-        self.real: Tensor | None = None  # boolean (batch, n), False = padding; None when there is none
+        self.real: Tensor | None = None
         self.choice: tuple[Tensor, Tensor | None] | None = None  # what the method's select returned
         self.counts: list[int] = visual.sum(dim=1).tolist()
         self.padding = torch.zeros_like(visual)  # boolean (batch, n), wherever in its row it stands
@@ -57,17 +97,22 @@ class Prompt:
                 raise InvalidInputError("The prompt is padded on the right. Pad it on the left (padding_side='left').")
         if visual[:, -1].any():
             raise InvalidInputError(
-                "The prompt ends with a visual token, and FastV ranks by the text that follows the "
-                "picture. Add some, and read the prompt whole, without prefill_chunk_size."
+                "The prompt ends with a visual token, and tokens are ranked by the text that follows the image. Add "
+                "some, and read the prompt whole, without prefill_chunk_size."
             )
         self.texts: list[int] = (~visual & ~self.padding).sum(dim=1).tolist()
         self.positions = positions_of(visual, max(self.counts))
         self.kept_counts = [kept_of(count) for count in self.counts]
-        self.keep = torch.tensor(self.kept_counts, device=visual.device)  # long (batch,)
+        self.keep = torch.tensor(self.kept_counts, device=visual.device)
+
+    @property
+    def drops(self) -> bool:
+        """Whether any visual token is to be dropped."""
+        return self.kept_counts != self.counts
 
 
-def choose(prompt: Prompt, method: Method) -> tuple[Selection | None, Trace]:
-    """The columns that layers >= k see, and what is told of them. The selection is None when none is to be dropped."""
+def choose(prompt: PromptTokens, method: Method) -> tuple[Selection | None, Trace]:
+    """The columns that layers >= k see, and what is told of them. The selection is None when nothing is dropped."""
     visual, positions, length = prompt.visual, prompt.positions, prompt.visual.shape[1]
     if prompt.choice is None:
         if method.reads:
@@ -75,10 +120,11 @@ def choose(prompt: Prompt, method: Method) -> tuple[Selection | None, Trace]:
                 f"Layer {method.k - 1} does not attend through transformers' AttentionInterface."
             )
         prompt.choice = method.select(prompt, Signals())
-    (chosen, scores), kept_counts = prompt.choice, prompt.kept_counts
+    chosen, scores = prompt.choice
+    kept_counts = prompt.kept_counts
     kept = mark(positions.masked_fill(~chosen, -1), length)
     selection = None
-    if kept_counts != prompt.counts:
+    if prompt.drops:
         dropped = [count - kept_count for count, kept_count in zip(prompt.counts, kept_counts)]
         # Rows are brought to one length: first by leaving out padding, and where that is not enough by filling up.
         shortest = length - max(dropped)

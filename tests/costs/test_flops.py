@@ -12,7 +12,7 @@ from fastv.evidence.published import table1
 from fastv.families.catalogue import REFERENCE_CONFIGS
 from fastv.families.config_reader import read_shape
 from fastv.families.shapes import ModelShape
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from tests.support.flop_counter import counted, counter
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_config, llava_inputs, tiny_llava
 

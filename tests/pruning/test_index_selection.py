@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fastv.pruning.index_selection import Cut, Selection, mark, positions_of
+from fastv.pruning.index_selection import PrunedForward, Selection, mark, positions_of
 
 
 def columns(text: str) -> torch.Tensor:
@@ -90,9 +90,9 @@ def test_fillers_are_hidden_from_all_but_themselves(dtype):
 @pytest.mark.parametrize("new", [6, 2, 1])
 def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
     equal = selected("xx..xx", 4)
-    assert Cut(equal, length=6, new=new, flat_mask=flat).mask(None) is None
+    assert PrunedForward(equal, length=6, new=new, flat_mask=flat).prune_mask(None) is None
     unequal = selected("xxxxxx x...xx", 6, fill=True)
-    mask = Cut(unequal, length=6, new=new, flat_mask=flat).mask(None)
+    mask = PrunedForward(unequal, length=6, new=new, flat_mask=flat).prune_mask(None)
     if flat:
         assert torch.equal(mask, unequal.valid)
     else:
@@ -102,11 +102,11 @@ def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
 
 
 def test_each_object_is_cut_once_and_never_taken_for_another():
-    cut = Cut(selected("xx..xx", 4), length=6, new=6, flat_mask=False)
+    cut = PrunedForward(selected("xx..xx", 4), length=6, new=6, flat_mask=False)
     given = {"position_ids": torch.arange(6)[None], "position_embeddings": (torch.randn(1, 6, 4), torch.randn(1, 6, 4))}
-    first, second = cut.companions(given), cut.companions(given)
+    first, second = cut.prune_kwargs(given), cut.prune_kwargs(given)
     assert all(first[name] is second[name] for name in given)
     assert first["position_ids"].tolist() == [[0, 1, 4, 5]]
     many = torch.arange(50)[:, None].expand(50, 6)
     for row in range(50):  # objects that live for one call only, and so are likely to get each other's ids
-        assert cut.companions({"position_ids": many[row : row + 1]})["position_ids"].tolist() == [[row] * 4]
+        assert cut.prune_kwargs({"position_ids": many[row : row + 1]})["position_ids"].tolist() == [[row] * 4]

@@ -14,7 +14,7 @@ from transformers import (
 
 from fastv import FastV
 from fastv.errors import InvalidBudgetError
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import (
     CACHE,
     CLOSE,

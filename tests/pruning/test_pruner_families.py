@@ -9,7 +9,7 @@ from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 from fastv import FastV
 from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
 from fastv.families.registry import family_of
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import (
     CACHE,
     CLOSE,

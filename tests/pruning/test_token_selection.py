@@ -9,7 +9,7 @@ from fastv.errors import InvalidInputError, UnsupportedModelError
 from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS
 from fastv.pruning.signals import Signals
-from fastv.pruning.token_selection import Prompt, choose
+from fastv.pruning.token_selection import PromptTokens, choose
 
 
 class Shown(METHODS["fastv"]):
@@ -23,11 +23,13 @@ def random(r: float, k: int = 0) -> Method:
     return METHODS["random"](k, r)
 
 
-def prompt(text: str, method: Method, attention: list | None = None) -> Prompt:
+def prompt(text: str, method: Method, attention: list | None = None) -> PromptTokens:
     """Rows of v = visual, t = text, _ = padding."""
     rows = text.split()
     mask = torch.tensor([[character != "_" for character in row] for row in rows])
-    made = Prompt(torch.tensor([[character == "v" for character in row] for row in rows]), mask.long(), method.kept_of)
+    made = PromptTokens(
+        torch.tensor([[character == "v" for character in row] for row in rows]), mask.long(), method.kept_of
+    )
     if attention is not None:
         made.choice = method.select(made, Signals(attention=torch.tensor(attention)))
     return made

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fastv import FastV
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_inputs
 

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import flash_attention_mask, sdpa_mask
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from tests.support.standins import IMAGE_TOKEN, tiny_llava
 
 # Rows of segments for llava_inputs: numbers are text tokens, 0 is a picture of 16 visual tokens.
@@ -79,14 +79,19 @@ def causal_mask(queries: int, keys: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 @contextmanager
-def dropped_by_masking(model, k: int, dropped: torch.Tensor):
-    """dropped: boolean (batch, prompt length). Works for a plain forward and for generate, with or without a cache."""
+def dropped_by_masking(model, k: int, dropped: torch.Tensor, only: int = 0):
+    """dropped: boolean (batch, prompt length). Works for a plain forward and for generate, with or without a cache.
+
+    only: sequences shorter than this are left alone, such as those that guidance reads beside the prompt.
+    """
     decoder = model.base_model.language_model
 
     def hook(layer, args, kwargs):
         hidden, cache, mask = args[0], cache_in(kwargs), kwargs.get("attention_mask")
         past = cache.get_seq_length(layer.self_attn.layer_idx) if cache is not None else 0
         keys = past + hidden.shape[1]
+        if keys < only:
+            return None
         if mask is None:
             mask = causal_mask(hidden.shape[1], keys, hidden.dtype)
         elif mask.dtype == torch.bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import Prompt, Trace
+    from fastv.pruning.token_selection import PromptTokens, Trace
 
 #: Queries and keys of decoder layer ``k - 1``, where its own kernel computes them.
 ATTENTION = "attention"
@@ -130,12 +130,12 @@ class Method:
             return round(count * self.keep_ratio)
         return kept_tokens(count, self.r if self.r is not None else 0.0)
 
-    def score(self, prompt: Prompt, signals: Signals) -> Tensor:
+    def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         """Rank the visual tokens of a prompt.
 
         Parameters
         ----------
-        prompt : Prompt
+        prompt : PromptTokens
             ``positions``: long (batch, n_visual), -1 at the end of rows that have fewer.
         signals : Signals
             Holds what ``reads`` names.
@@ -147,7 +147,7 @@ class Method:
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither score nor select.")
 
-    def select(self, prompt: Prompt, signals: Signals) -> tuple[Tensor, Tensor | None]:
+    def select(self, prompt: PromptTokens, signals: Signals) -> tuple[Tensor, Tensor | None]:
         """Choose the visual tokens that stay, by default those that ``score`` ranks highest.
 
         Returns
@@ -172,7 +172,7 @@ class AttentionMethod(Method):
     cuts: ClassVar[str] = "on entering decoder layer K"
     limits: ClassVar[str] = "K = 0 draws at random: there is no attention before layer 0."
 
-    def score(self, prompt: Prompt, signals: Signals) -> Tensor:
+    def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import random_scores
 
         if signals.attention is None:
@@ -180,7 +180,7 @@ class AttentionMethod(Method):
         attention = self.attention(prompt, signals).to(prompt.positions.device)
         return attention.gather(1, prompt.positions.clamp(min=0))
 
-    def attention(self, prompt: Prompt, signals: Signals) -> Tensor:
+    def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         """How much each position of the prompt is attended to: float32 (batch, n)."""
         raise NotImplementedError(f"{type(self).__name__} does not define attention.")
 

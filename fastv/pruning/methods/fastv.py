@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import Prompt
+    from fastv.pruning.token_selection import PromptTokens
 
 #: What ``rank=`` was called before methods had names.
 RANK_NAMES = {"last_token": "fastv", "mean": "fastv_mean", "random": "random"}
@@ -61,7 +61,7 @@ class FastV(AttentionMethod):
     def __init__(self, k: Any = 2, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> None:
         super().__init__(k, r, seed, **amount)
 
-    def attention(self, prompt: Prompt, signals: Signals) -> Tensor:
+    def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import last_token_attention
 
         assert signals.attention is not None

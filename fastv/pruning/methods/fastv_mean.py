@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import Prompt
+    from fastv.pruning.token_selection import PromptTokens
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FastVMean(AttentionMethod):
     phrase = "by the mean attention of all prompt tokens"
     paper = "arXiv 2403.06764"
 
-    def attention(self, prompt: Prompt, signals: Signals) -> Tensor:
+    def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import mean_attention
 
         assert signals.attention is not None

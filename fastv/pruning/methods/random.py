@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import Prompt
+    from fastv.pruning.token_selection import PromptTokens
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RandomTokens(Method):
     cuts = "on entering decoder layer K"
     limits = "Looks at nothing: neither picture nor question changes the choice."
 
-    def score(self, prompt: Prompt, signals: Signals) -> Tensor:
+    def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import random_scores
 
         return random_scores(prompt.counts, self.seed).to(prompt.positions.device)

@@ -8,7 +8,7 @@ from transformers import DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from fastv import FastV
-from fastv.pruning.caches import cache_in
+from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import CACHE, PROMPTS, model_of
 from tests.support.standins import llava_inputs
 

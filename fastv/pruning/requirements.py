@@ -1,0 +1,101 @@
+"""What pruning needs of a model and of a forward's arguments; whatever it cannot serve is refused in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
+
+_PACKING = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "seq_idx")  # arguments of rows that hold several samples
+
+
+def check_model(model: nn.Module, base: nn.Module, decoder: nn.Module, k: int) -> None:
+    """Raise UnsupportedModelError for a model that cannot be pruned, InvalidBudgetError when it has no layer ``k``."""
+    layers = getattr(decoder, "layers", ())
+    if not layers or not all(hasattr(layer, "self_attn") for layer in layers):
+        raise UnsupportedModelError(f"FastV needs a decoder of attention layers; {type(decoder).__name__} is none.")
+    if k >= len(layers):
+        raise InvalidBudgetError(f"k={k}, but the model's layers are 0 to {len(layers) - 1}: choose one.")
+    if decoder.config._attn_implementation == "flex_attention":
+        raise UnsupportedModelError(
+            "FastV cannot cut the masks of flex_attention. Load the model with attn_implementation='sdpa'."
+        )
+    if len(set(getattr(decoder.config, "layer_types", None) or ())) > 1:
+        raise UnsupportedModelError("FastV needs layers that attend alike; this model mixes kinds of attention.")
+    if any(_is_compiled(module) for module in _modules(model, base, decoder)):
+        raise UnsupportedModelError(
+            "This model is compiled, and a compiled forward may run without the hooks that prune it. Use the model as "
+            "it was before torch.compile."
+        )
+
+
+def _modules(model: nn.Module, base: nn.Module, decoder: nn.Module) -> Iterator[nn.Module]:
+    yield model
+    yield base
+    yield from decoder.modules()
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    forward = vars(module).get("forward")
+    return (
+        hasattr(module, "_orig_mod")  # torch.compile(module)
+        or getattr(module, "_compiled_call_impl", None) is not None  # module.compile()
+        or hasattr(forward, "_torchdynamo_orig_callable")  # module.forward = torch.compile(module.forward)
+    )
+
+
+def check_trainable(decoder: nn.Module) -> None:
+    """Raise UnsupportedModelError where layers would run again, without what this forward knows, in the backward."""
+    recomputed = any(getattr(module, "gradient_checkpointing", False) for module in (decoder, *decoder.layers))
+    if recomputed and decoder.training and torch.is_grad_enabled():
+        raise UnsupportedModelError(
+            "With gradient checkpointing the layers run again in the backward pass, and would not be pruned there. Call "
+            "model.gradient_checkpointing_disable()."
+        )
+
+
+def check_one_sample_per_row(kwargs: Mapping[str, Any], visual: Tensor, real: Tensor | None) -> None:
+    """Raise InvalidInputError for rows that hold several samples: the last one's text would rank every image.
+
+    Parameters
+    ----------
+    kwargs
+        The arguments of the model's forward.
+    visual, real
+        boolean (batch, n): visual tokens, and what is no padding (None: all).
+    """
+    mask, positions, length = kwargs.get("attention_mask"), kwargs.get("position_ids"), visual.shape[1]
+    packed = any(kwargs.get(name) is not None for name in _PACKING)
+    if mask is not None and mask.dim() == 2 and mask.dtype != torch.bool:
+        packed = packed or bool((mask > 1).any())  # numbers of samples
+    if mask is not None and mask.dim() == 4:
+        last = mask[:, 0, length - 1, :length]
+        packed = packed or bool((visual & (~last if last.dtype == torch.bool else last < 0)).any())
+    if positions is not None and positions.shape[-1] >= length:
+        rows = (positions if positions.dim() == 2 else positions[0])[:, :length]  # multimodal ones: text or time first
+        if real is not None:  # padding may count as it likes
+            rows = rows.masked_fill(~real.to(rows.device), torch.iinfo(rows.dtype).min)
+        restarts = rows[:, 1:] < rows.cummax(dim=1).values[:, :-1]
+        if real is not None:
+            restarts = restarts & real[:, 1:].to(rows.device)
+        packed = packed or bool(restarts.any())
+    if packed:
+        raise InvalidInputError(
+            "A row of this batch holds several samples, and FastV would rank the images of all by the last one's text. "
+            "Give each sample a row of its own."
+        )
+
+
+def check_window(decoder: nn.Module, length: int) -> None:
+    """Raise InvalidInputError for a sequence beyond a decoder's sliding window."""
+    config = decoder.config
+    window = getattr(config, "sliding_window", None)
+    if window and length >= window and "full_attention" not in (getattr(config, "layer_types", None) or ()):
+        raise InvalidInputError(
+            f"{length} tokens are more than the model's sliding window of {window} holds, and "
+            "FastV cannot prune beyond it. Shorten the prompt or the answer."
+        )
