@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
+from gradio.blocks import BlocksConfig
 from gradio.context import LocalContext
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.queueing import Queue
@@ -76,6 +78,29 @@ def check_joins(page: gr.Blocks, refusal: Callable[[str | None, str | None], Ref
         return refused if refused is not None else await push(body, request, username)
 
     queue.push = checked_push  # type: ignore[method-assign]  # Gradio has no hook for this
+
+
+_shared_configs: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+_config_for_block = BlocksConfig.config_for_block
+
+
+def share_block_configs(page: gr.Blocks) -> None:
+    """Describes the page's components once, and not for every new session. Call it when the page is built.
+
+    Gradio describes all of them again, in the event loop, for each visitor and each call of a script without a
+    session: most of the time that the server takes for an endpoint that only computes. Components that a session has
+    changed are objects of their own there, and are described as before.
+    """
+    for number, block in page.default_config.blocks.items():
+        _shared_configs[block] = _config_for_block(number, [], block)
+    BlocksConfig.config_for_block = staticmethod(_shared_config)  # type: ignore[method-assign]
+
+
+def _shared_config(_id: int, rendered_ids: list[int], block: Any, renderable: Any = None) -> dict[str, Any]:
+    shared = _shared_configs.get(block) if renderable is None else None
+    if shared is None:
+        return _config_for_block(_id, rendered_ids, block, renderable)
+    return shared | {"props": dict(shared["props"])}  # a session writes its values into the props
 
 
 def public_endpoints(page: gr.Blocks) -> list[str]:

@@ -41,6 +41,7 @@ def page(worker, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     with gr.Blocks() as page:
         gr.Image(Image.new("RGB", (4, 4)), format="png")
+        gr.Textbox("hello", label="a text")
         gr.api(worker.work, api_name="work", **ONE_AT_A_TIME)
         gr.api(worker.work, api_name="other", api_visibility="private")
     page.queue(max_size=9)
@@ -118,3 +119,39 @@ def test_a_file_goes_into_the_cache(page, tmp_path):
         button = gr.DownloadButton("Report")
     path = Path(gradio_adapter.cache_file(button, "a.txt", "text \ud800"))
     assert path.name == "a.txt" and path.read_bytes() == b"text ?" and path.is_relative_to(tmp_path)
+
+
+def test_components_are_described_once_and_sessions_keep_their_own_values(page):
+    from gradio.state_holder import SessionState
+
+    one, other = SessionState(page), SessionState(page)
+    fresh = {number: gradio_adapter._config_for_block(number, [], block) for number, block in page.blocks.items()}
+    gradio_adapter.share_block_configs(page)
+    described = SessionState(page)
+    assert described.config_values == one.config_values == other.config_values == fresh
+    number = next(number for number, config in fresh.items() if "value" in config["props"])
+    described._update_value_in_config(number, "of this session")
+    assert described.config_values[number]["props"]["value"] == "of this session"
+    assert SessionState(page).config_values == fresh
+
+
+def test_a_component_that_a_session_changed_is_described_anew(page):
+    from gradio.state_holder import SessionState
+
+    gradio_adapter.share_block_configs(page)
+    session = SessionState(page)
+    number, box = next((number, block) for number, block in page.blocks.items() if isinstance(block, gr.Textbox))
+    session[number] = gr.Textbox(label="another label")
+    session._update_config(number)
+    assert session.config_values[number]["props"]["label"] == "another label"
+    assert SessionState(page).config_values[number]["props"]["label"] == box.label
+
+
+def test_a_new_session_describes_no_component(page, monkeypatch):
+    from gradio.state_holder import SessionState
+
+    gradio_adapter.share_block_configs(page)
+    described = []
+    monkeypatch.setattr(gr.Textbox, "get_config", lambda self, *_: described.append(self) or {})
+    SessionState(page)
+    assert described == []
