@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from fastv.app.hosting import garbage
 from fastv.app.hosting.settings import Settings
 from fastv.app.page import build, serve
 from fastv.app.platforms import spaces
@@ -34,6 +35,7 @@ def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> Ap
     """Loads the model and serves the page in the background. Raises NotServed."""
     platform = spaces.Platform.of(environment)
     settings = platform.adjusted(settings)
+    garbage.exempt_what_is_there()  # not the models, which may have to go
     try:
         pool = ModelPool(
             load(settings.model or DEFAULT, settings.dtype),
