@@ -31,10 +31,11 @@ def serve_command(arguments: Sequence[str], description: str | None = None) -> i
 
 def serve(settings: Settings, *, as_json: bool = False) -> None:
     """Serves the page until the process is told to stop. Raises FastVError where it cannot start."""
-    from fastv.app.hosting import malloc
+    from fastv.app.hosting import gradio_import, malloc
     from fastv.app.platforms import zerogpu
 
     malloc.limit_arenas(os.environ)
+    gradio_import.skip_type_stubs()
     zerogpu.import_first(os.environ)
     from fastv.app import launch  # imports torch and Gradio, which takes seconds, and --help needs neither
 
