@@ -12,14 +12,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from fastv.errors import InvalidInputError
 from fastv.inputs.image import open_picture
-from fastv.inputs.video import Clip, open_video
 from fastv.paths import PACKAGE
+
+if TYPE_CHECKING:
+    from fastv.inputs.video import Clip
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ def open_image_sandboxed(path: str | Path, **limits: int) -> Image.Image:
 
 def open_video_sandboxed(path: str | Path, **limits: int) -> Clip:
     """``inputs.video.open_video`` in a subprocess; a video may take 40 CPU seconds."""
+    from fastv.inputs.video import Clip  # FFmpeg's libraries: an image needs none, and each has a process of its own
+
     frames, told = _opened("video", path, limits)
     return Clip(frames, tuple(told["seconds"]), told["duration_seconds"])
 
@@ -106,6 +110,8 @@ def _picture(path: str, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...]
 
 
 def _video(path: str, limits: dict[str, int]) -> tuple[tuple[Image.Image, ...], dict[str, Any]]:
+    from fastv.inputs.video import open_video
+
     clip = open_video(path, **limits)
     return clip.frames, {"seconds": clip.seconds, "duration_seconds": clip.duration_seconds}
 
