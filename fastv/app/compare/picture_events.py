@@ -40,7 +40,7 @@ def connect_picture(ui: CompareControls, policy: RunPolicy) -> None:
         if upload is None:
             return updates
         try:
-            policy.open_picture(upload_path(upload))
+            policy.open_image(upload_path(upload))
         except FastVError as error:
             gr.Warning(escape(str(error)))
             updates[ui.picture] = None

@@ -145,7 +145,7 @@ def settings(choices: Choices) -> Settings:
 
 @lru_cache(maxsize=1)
 def presets() -> tuple[Preset, ...]:
-    """The presets that can be read; ``budget_choices`` logs the others."""
+    """The presets that can be read; ``preset_choices`` logs the others."""
     return load_presets()[0]
 
 

@@ -58,7 +58,7 @@ class Request:
 
     Attributes
     ----------
-    picture
+    media
         The path of an uploaded file; the opened image or clip once the run policy has checked it.
     question
         The question for both sides.
@@ -70,7 +70,7 @@ class Request:
         Whether the file is read as a video; some files could be read either way.
     """
 
-    picture: str | Image.Image | Clip
+    media: str | Image.Image | Clip
     question: str
     sides: ChosenSides = ChosenSides()
     max_new_tokens: int = 64

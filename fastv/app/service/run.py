@@ -81,14 +81,14 @@ def start_comparison(
 ) -> Iterator[Progress | Comparison]:
     """Loads both models if necessary and starts the comparison in this process.
 
-    ``request.picture`` is opened already; ``seconds`` and ``unwanted`` are those of
+    ``request.media`` is opened already; ``seconds`` and ``unwanted`` are those of
     :func:`fastv.measurement.compare.compare`.
     """
     sides = request.sides
     loaded, other = pool.load_pair(*sides.models)
     return compare(
         loaded,
-        request.picture,
+        request.media,
         request.question,
         **_pruning_fields(sides.candidate.pruning),
         baseline=Side(other, **_pruning_fields(sides.baseline.pruning)),

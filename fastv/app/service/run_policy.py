@@ -64,12 +64,12 @@ class RunPolicy:
                 f"max_new_tokens is at most {limits.answer_tokens:,} here, not {request.max_new_tokens:,}."
             )
         check_question(request.question, most_characters=limits.question_characters)
-        if not isinstance(request.picture, str):
+        if not isinstance(request.media, str):
             raise InvalidInputError("There is no picture: please choose one.")
-        opened = self.open_video(request.picture) if request.video else self.open_picture(request.picture)
-        return replace(request, picture=opened)
+        opened = self.open_video(request.media) if request.video else self.open_image(request.media)
+        return replace(request, media=opened)
 
-    def open_picture(self, path: str) -> Image.Image:
+    def open_image(self, path: str) -> Image.Image:
         """The image in a file. Raises InvalidInputError for one that exceeds the settings."""
         limits = self.settings
         return open_image_sandboxed(path, most_pixels=limits.picture_pixels, most_bytes=limits.picture_bytes)

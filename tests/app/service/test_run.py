@@ -57,7 +57,7 @@ def test_the_policy_says_where_a_comparison_runs(pool, request_):
     asked = []
 
     def elsewhere(request, given_pool, *, seconds, unwanted):
-        asked.append((request.picture.size, request.sides.models, given_pool, seconds, unwanted()))
+        asked.append((request.media.size, request.sides.models, given_pool, seconds, unwanted()))
         yield Progress("baseline", "as far", "as it came", 0.5)
 
     policy = RunPolicy(Settings(log="none", run_seconds=7), elsewhere)
