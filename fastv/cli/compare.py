@@ -111,8 +111,8 @@ def _text(comparison: Comparison) -> str:
         ["peak memory", *(sized(side.peak_bytes, "bytes") for side in sides)],
         ["KV cache", *(sized(side.kv_cache_bytes, "bytes") for side in sides)],
         ["visual tokens, last layer", *(f"{side.visual_tokens:,}" for side in sides)],
-        ["prefill FLOPs (exact)", *(sized(side.prefill_flops, "FLOPs") for side in sides)],
-        ["total FLOPs (exact)", *(sized(side.total_flops, "FLOPs") for side in sides)],
+        ["prefill FLOPs (exact)", *(_flops(side.prefill_flops) for side in sides)],
+        ["total FLOPs (exact)", *(_flops(side.total_flops) for side in sides)],
     ]
     names = [_name(side) for side in sides]
     answers = "\n".join(f"{name}: {side.answer}" for name, side in zip(names, sides, strict=True))
@@ -129,6 +129,10 @@ def _name(side: RunResult) -> str:
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else sized(value, "seconds")
+
+
+def _flops(value: float | None) -> str:
+    return "not known" if value is None else sized(value, "FLOPs")
 
 
 COMMAND = Command(

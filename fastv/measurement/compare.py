@@ -18,7 +18,6 @@ from PIL import Image
 
 from fastv.costs.flops import cost
 from fastv.errors import FastVError
-from fastv.families.config_reader import read_shape
 from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, check_reads, prompt_of
 from fastv.inputs.video import Clip
@@ -63,8 +62,8 @@ def compare(
     timed until then, which ``Comparison.repeats`` counts, or, before the first is, without a ``Comparison``. unwanted:
     asked after every token whether nobody waits for it any more; it then ends without one.
 
-    Bad arguments raise at once: InvalidInputError, InvalidBudgetError, and UnsupportedModelError for a model whose
-    costs cannot be computed. Closing the iterator stops after the token being made and leaves no thread behind. One
+    Bad arguments raise at once: InvalidInputError and InvalidBudgetError. FLOPs are None for a model whose vision
+    tower or decoder is of a kind that they are not known of. Closing the iterator stops after the token being made and leaves no thread behind. One
     comparison runs on a model at a time; a second one waits. Running out of memory raises FastVError; other errors come
     through as they are.
     """
@@ -75,7 +74,6 @@ def compare(
     if seconds is not None:
         seconds = real(seconds, "seconds", above=0)
     for side in sides.values():
-        read_shape(side.loaded.model.config)  # what cannot be costed is refused before it is answered
         question = check_question(question, side.loaded.processor.tokenizer)
     picture = picture if isinstance(picture, Clip) else open_picture(picture)
     for side in sides.values():
@@ -204,8 +202,9 @@ class _Duel:
         side, prompt, last = self.sides[name], self.prompts[name], passes[-1]
         whole = prompt.visual.nonzero()[:, 0]
         seen = prompt.seen(self.kept.get(name, whole))
-        flops = cost(
-            side.loaded.model.config,
+        shape = side.loaded.shape
+        flops = shape and cost(
+            shape,
             text_tokens=prompt.tokens - prompt.visual_tokens,
             visual_tokens=prompt.visual_tokens,
             answer_tokens=len(last.tokens),
@@ -223,7 +222,7 @@ class _Duel:
             visual_tokens=sum(one.kept_tokens for one in seen),
             prompt_tokens=prompt.tokens,
             answer_tokens=len(last.tokens),
-            prefill_flops=flops.prefill_flops,
-            total_flops=flops.total_flops,
+            prefill_flops=flops and flops.prefill_flops,
+            total_flops=flops and flops.total_flops,
             seen=seen,
         )

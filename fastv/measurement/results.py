@@ -82,7 +82,7 @@ class RunResult:
     Times are medians over the repeats, their spread is in ``timing``. peak_bytes: this side's weights and the most that
     was live beside them. kv_cache_bytes: counted from the cache when the answer is complete. visual_tokens: those that
     the last layers see. prompt_tokens: with the visual ones, before pruning. FLOPs: computed for this prompt and
-    answer, ``exact`` convention, prefill with vision tower, projector and lm_head. seen: the picture, or each frame of
+    answer, ``exact`` convention, prefill with vision tower, projector and lm_head; None where not known. seen: the picture, or each frame of
     the clip, and what FastV kept of it, which is all without it.
     """
 
@@ -94,8 +94,8 @@ class RunResult:
     visual_tokens: int
     prompt_tokens: int
     answer_tokens: int
-    prefill_flops: float
-    total_flops: float
+    prefill_flops: float | None
+    total_flops: float | None
     seen: tuple[Seen, ...]
 
     @property

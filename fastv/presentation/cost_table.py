@@ -86,6 +86,7 @@ def rows_of(comparison: Comparison | None) -> Iterator[Row]:
     """The lines of the table; without a comparison their values are None."""
     layers = _pruned_layers(comparison) if comparison else "from layer K on"
     tokens = _answer_lengths(comparison) if comparison else "to the last token"
+    flops_known = comparison is None or None not in (comparison.baseline.prefill_flops, comparison.fastv.prefill_flops)
     for title, note, noun, units, hint, quantity in (
         (
             "First token",
@@ -110,7 +111,7 @@ def rows_of(comparison: Comparison | None) -> Iterator[Row]:
         ("Visual tokens", layers, "tokens", COUNT, "", lambda run: run.visual_tokens),
         (
             "Prefill FLOPs",
-            "computed, exact",
+            "computed, exact" if flops_known else "not known of this model's parts",
             "FLOPs",
             FLOPS,
             "Floating-point operations to read image and question, computed: 2 per multiply-add, with vision tower, "

@@ -20,7 +20,7 @@ def verdict(comparison: Comparison) -> str:
             ("KV cache", baseline.kv_cache_bytes, candidate.kv_cache_bytes),
             ("prefill FLOPs", baseline.prefill_flops, candidate.prefill_flops),
         )
-        if (words := change(before, after))
+        if before is not None and after is not None and (words := change(before, after))
     ]
     saved = f" {labels[1].label}: {' and '.join(certain)}." if certain else ""
     first_token = next(row.relative for row in rows_of(comparison))

@@ -33,8 +33,8 @@ class CellAnswer:
         Generated, an end token included.
     prefill_seconds, total_seconds : float
         To the first and to the last token; the method's own time is part of them.
-    total_flops : float
-        Computed for this prompt and answer, ``exact`` convention.
+    total_flops : float or None
+        Computed for this prompt and answer, ``exact`` convention; None where they are not known of the model's parts.
     """
 
     config: Cell
@@ -42,7 +42,7 @@ class CellAnswer:
     answer_tokens: int
     prefill_seconds: float
     total_seconds: float
-    total_flops: float
+    total_flops: float | None
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "config": self.config and self.config.to_dict()}
@@ -101,15 +101,15 @@ def answer_question(
     """
     question = check_question(sample.question, loaded.processor.tokenizer)
     prompt = prompt_of(loaded, open_picture(sample.image), question, answer_tokens=answer_tokens)
-    identity, found = sample_id(sample), {}
+    identity, shape, found = sample_id(sample), loaded.shape, {}
     for turn in range(len(cells)):
         index = (first + turn) % len(cells)
         config = cells[index]
         method = config and for_sample(config, identity).build()
         with loaded.lock, method(loaded.model) if method else nullcontext():
             measured = generate(loaded.model, prompt.inputs, max_new_tokens=answer_tokens)
-        flops = cost(
-            loaded.model.config,
+        flops = shape and cost(
+            shape,
             text_tokens=prompt.tokens - prompt.visual_tokens,
             visual_tokens=prompt.visual_tokens,
             answer_tokens=len(measured.tokens),
@@ -123,6 +123,6 @@ def answer_question(
             answer_tokens=len(measured.tokens),
             prefill_seconds=measured.prefill_seconds,
             total_seconds=measured.total_seconds,
-            total_flops=flops.total_flops,
+            total_flops=flops and flops.total_flops,
         )
     return [found[index] for index in range(len(cells))]

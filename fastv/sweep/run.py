@@ -14,7 +14,6 @@ from typing import Any
 
 from fastv.costs.flops import check_budget
 from fastv.errors import FastVError, InvalidInputError
-from fastv.families.config_reader import read_shape
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.machine import Machine
 from fastv.measurement.records import Record, RecordFile
@@ -94,15 +93,13 @@ def sweep(
     ------
     InvalidBudgetError
         For a layer that the model does not have.
-    UnsupportedModelError
-        For a model whose costs cannot be computed.
     InvalidInputError
         Where the file holds something else, or was written with other settings.
     """
     answer_tokens = check_answer_tokens(answer_tokens)
-    shape = read_shape(loaded.model.config)  # a model that cannot be costed is refused before it is run
+    layers = len(loaded.family.decoder(loaded.model).layers)
     for config in configs:
-        check_budget(config.k, config.r, shape.decoder.layers)
+        check_budget(config.k, config.r, layers)
     identities = [sample_id(sample) for sample in samples]
     convert_earlier(path, samples, identities, _header(loaded, answer_tokens))
     with RecordFile.open(path, _header(loaded, answer_tokens)) as file:

@@ -31,8 +31,9 @@ class Row:
         From no pruning, paired by question; None where no answer is known, and for no pruning itself.
     prefill_ratio, total_ratio : Ratio
         Seconds to the first and to the last token as a share of those without pruning, paired by question.
-    flops_ratio : float
-        FLOPs of all answers together, prompt and answer, as a share of those without pruning.
+    flops_ratio : float or None
+        FLOPs of all answers together, prompt and answer, as a share of those without pruning; None where they are not
+        known of the model's parts.
     """
 
     config: Cell
@@ -41,7 +42,7 @@ class Row:
     change: Change | None
     prefill_ratio: Ratio
     total_ratio: Ratio
-    flops_ratio: float
+    flops_ratio: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """In JSON's types, with the config's ``method``, ``k``, ``r`` and ``seed`` at the top; None without pruning."""
@@ -73,7 +74,7 @@ def _row(asked: Sequence[SampleResult], config: Cell) -> Row:
     known = [result for result in asked if result.sample.answers]
     before = [_is_right(result, result.answers[config].unpruned) for result in known]
     after = [_is_right(result, result.answers[config].pruned) for result in known]
-    flops = [sum(side) for side in both("total_flops")]
+    flops = both("total_flops")
     return Row(
         config=config,
         same_answer=Score.of([is_match(pair.pruned.answer, pair.unpruned.answer) for pair in pairs]),
@@ -81,7 +82,7 @@ def _row(asked: Sequence[SampleResult], config: Cell) -> Row:
         change=Change.of(before, after) if known and config else None,
         prefill_ratio=Ratio.of(*both("prefill_seconds")),
         total_ratio=Ratio.of(*both("total_seconds")),
-        flops_ratio=flops[1] / flops[0],
+        flops_ratio=None if None in flops[0] + flops[1] else sum(flops[1]) / sum(flops[0]),
     )
 
 
@@ -102,7 +103,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
             _change(row.change),
             _ratio(row.prefill_ratio),
             _ratio(row.total_ratio),
-            percent(row.flops_ratio),
+            "not known" if row.flops_ratio is None else percent(row.flops_ratio),
         ]
         if row.config is None:  # compared with itself
             cells = ["", cells[1], "", "", "", ""]

@@ -12,7 +12,7 @@ from fastv.costs import configs
 from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.costs.pair_presets import Duel, Pair, load_duels
 from fastv.costs.solver import Preset, Workload, load_presets
-from fastv.errors import InvalidBudgetError
+from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.families.catalogue import known_shape
 from fastv.formatting import budget
 from fastv.loading.load import LoadedModel
@@ -71,12 +71,22 @@ def choices(loaded: LoadedModel, pool: ModelPool | None = None) -> list[PresetCh
     key = loaded.entry.key
     found: list[PresetChoice] = []
     for preset in sorted(presets, key=lambda preset: key not in preset.default_for):
-        if (not preset.models or key in preset.models) and (pruning := _resolved(preset, loaded.model.config)):
+        if (not preset.models or key in preset.models) and (pruning := _followed(preset, loaded)):
             found.append(PresetChoice(preset.name, preset.sentence, pruning))
     found = found or [FALLBACK]
     if pool is not None:
         found += [choice for preset in pair_presets if (choice := _pair_choice(preset, pool)) is not None]
     return found
+
+
+def _followed(preset: Preset, loaded: LoadedModel) -> PruningConfig | None:
+    """K and R for a loaded model; None where it cannot follow."""
+    try:
+        return _resolved(preset, loaded.model.config)
+    except UnsupportedModelError:  # its costs are not known: what needs none of them is left
+        if preset.r is None or preset.k >= layers_of(loaded):
+            return None
+        return PruningConfig(k=preset.k, r=round(preset.r, 3))
 
 
 def _resolved(preset: Preset, config: Any) -> PruningConfig | None:
