@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,7 @@ def _switch(
             yield or_skip({} if step is None else {ui.status: status.status(step.sentence, step.fraction)})
         model = pool.load(key)
     except ModelLoadError as error:
-        gr.Warning(escape(str(error)))
+        status.warn(str(error))
         yield {ui.status: status.problem(f"{error} {stays}"), **failed, ui.stop: gr.Button(interactive=False)}
     else:
         done = {ui.status: status.status(f"{model.entry.name} is loaded."), ui.stop: gr.Button(interactive=False)}

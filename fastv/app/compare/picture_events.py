@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from random import SystemRandom
 from typing import Any
 
@@ -12,7 +11,7 @@ from fastv.app.compare.components import CompareControls
 from fastv.app.hosting.event_options import INSTANT, QUIET
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.run_policy import RunPolicy
-from fastv.app.shared import example_scenes
+from fastv.app.shared import example_scenes, status
 from fastv.app.shared.tab import Updates, Values
 from fastv.errors import FastVError
 
@@ -42,7 +41,7 @@ def connect_picture(ui: CompareControls, policy: RunPolicy) -> None:
         try:
             policy.open_image(upload_path(upload))
         except FastVError as error:
-            gr.Warning(escape(str(error)))
+            status.warn(str(error))
             updates[ui.picture] = None
         return updates
 

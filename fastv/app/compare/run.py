@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -74,7 +73,7 @@ def connect_run(ui: CompareControls, pool: ModelPool, policy: RunPolicy, loads: 
         try:
             for view in steps:
                 if view.problem:
-                    gr.Warning(escape(view.problem))
+                    status.warn(view.problem)
                 yield or_skip(_updates(ui, view, address))
         finally:
             steps.close()  # type: ignore[attr-defined]  # a generator

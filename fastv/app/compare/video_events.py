@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,7 +13,7 @@ from fastv.app.hosting.event_options import INSTANT, QUIET
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
-from fastv.app.shared import example_scenes
+from fastv.app.shared import example_scenes, status
 from fastv.app.shared.deep_link import EXAMPLE_CLIP, OWN_CLIP
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError
@@ -37,7 +36,7 @@ def connect_video(ui: CompareControls, pool: ModelPool, policy: RunPolicy) -> No
         try:
             strip = clip_strip(policy.open_video(upload_path(values[panel.file], "video")))
         except FastVError as error:
-            gr.Warning(escape(str(error)))
+            status.warn(str(error))
             return without_clip(ui)
         return _with_clip(ui, OWN_CLIP, strip, values[ui.question], values[ui.known])
 

@@ -1,8 +1,9 @@
-"""The status line under the Run button, as HTML: the progress of a run, or an error."""
+"""How a run is going: the status line under the Run button, as HTML, and messages that pop up."""
 
 from __future__ import annotations
 
-from markupsafe import Markup
+import gradio as gr
+from markupsafe import Markup, escape
 
 from fastv.presentation.html import render
 
@@ -23,3 +24,8 @@ def status(words: str, fraction: float | None = None) -> Markup:
 def problem(words: str) -> Markup:
     """An error message, plain text."""
     return render("app/shared/status", words=words, fraction=None, problem=True)
+
+
+def warn(words: str) -> None:
+    """Shows a message, plain text, for some seconds; Gradio would take it for HTML."""
+    gr.Warning(str(escape(words)))

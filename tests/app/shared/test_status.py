@@ -12,3 +12,10 @@ def test_a_bar_is_there_only_while_something_runs():
 def test_foreign_text_is_never_markup():
     for html in (status.status(HOSTILE, 0.5), status.problem(HOSTILE)):
         assert not any(tag == "img" for tag, _ in Tags(html).tags) and HOSTILE in words(html)
+
+
+def test_a_message_that_pops_up_is_plain_text_too(monkeypatch):
+    shown = []
+    monkeypatch.setattr(status.gr, "Warning", shown.append)
+    status.warn(HOSTILE)
+    assert not Tags(shown[0]).tags and words(shown[0]) == HOSTILE
