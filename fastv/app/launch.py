@@ -19,10 +19,6 @@ from fastv.families.catalogue import DEFAULT
 from fastv.loading.load import load
 
 
-class NotServed(Exception):
-    """The app cannot start; the message is one sentence."""
-
-
 @dataclass(frozen=True)
 class App:
     """A served app: its Gradio page and the address it is open at."""
@@ -32,24 +28,24 @@ class App:
 
 
 def start(settings: Settings, environment: Mapping[str, str] = os.environ) -> App:
-    """Loads the model and serves the page in the background. Raises NotServed."""
+    """Loads the model and serves the page in the background.
+
+    Raises
+    ------
+    FastVError
+        The model, the log or the address cannot be used.
+    """
     platform = spaces.Platform.of(environment)
     settings = platform.adjusted(settings)
+    policy = RunPolicy(settings, platform.execute)  # before the model: a log that cannot be written is told at once
     garbage.exempt_what_is_there()  # not the models, which may have to go
-    try:
-        pool = ModelPool(
-            load(settings.model or DEFAULT, settings.dtype),
-            settings.dtype,
-            unavailable=platform.unavailable(settings),
-        )
-        platform.prepare(pool)
-        policy = RunPolicy(settings, platform.execute)
-    except FastVError as error:
-        raise NotServed(str(error)) from error
+    first = load(settings.model or DEFAULT, settings.dtype)
+    pool = ModelPool(first, settings.dtype, unavailable=platform.unavailable(settings))
+    platform.prepare(pool)
     page = build(pool, policy)
     try:
         return App(page.blocks, serve(page, host=settings.host, port=settings.port, share=settings.share))
     except OSError as error:
-        raise NotServed(
+        raise FastVError(
             f"The page cannot be served at that address: choose another --host or --port. ({error})"
         ) from error

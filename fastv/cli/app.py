@@ -39,10 +39,7 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
     zerogpu.import_first(os.environ)
     from fastv.app import launch  # imports torch and Gradio, which takes seconds, and --help needs neither
 
-    try:
-        app = launch.start(settings)
-    except launch.NotServed as error:
-        raise FastVError(str(error)) from None
+    app = launch.start(settings)
     signal.signal(signal.SIGTERM, _end)
     print(json.dumps({"address": app.address}) if as_json else f"Open {app.address}", flush=True)
     app.page.block_thread()
