@@ -80,7 +80,7 @@ def test_a_wheel_works_in_an_empty_folder(wheel, tmp_path):
         assert carried
         assert carried <= set(names)
     code = (
-        "import sys, fastv; from fastv.paths import ASSETS; from fastv.costs.solver import load_presets\n"
+        "import sys, fastv; from fastv.paths import ASSETS; from fastv.costs.presets import load_presets\n"
         "from fastv.cli.main import run\n"
         f"assert fastv.__file__.startswith({str(installed)!r}) and str(ASSETS).startswith({str(installed)!r})\n"
         "assert load_presets()[0] and not load_presets()[1]\n"

@@ -62,7 +62,7 @@ def workload_of(arguments: Namespace, shape: ModelShape, model: str) -> Workload
         if value is not None and not (name == "batch") <= value <= 10**7:
             least = int(name == "batch")
             raise InvalidInputError(f"--{name.replace('_', '-')} must be from {least} to 10,000,000, not {value:,}.")
-    tokens, frames = configs.intake(shape, model if model in configs.known() else None)
+    tokens, frames = configs.visual_input(shape, model if model in configs.known() else None)
     images = arguments.images
     asked = arguments.visual_tokens
     return Workload(

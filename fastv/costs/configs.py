@@ -1,4 +1,4 @@
-"""Configs to compute costs of: the paper's models, those that come with the project, or anybody's own. No torch."""
+"""Configs to compute costs of: the paper's models, those that come with the project, or a pasted one. No torch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from fastv.families.catalogue import CATALOGUE, known_shape
 from fastv.families.config_reader import read_shape
 from fastv.families.shapes import ModelShape
 
-LONGEST_CONFIG = 64 * 1024  # characters of a config somebody pastes or sends; real ones have a few thousand
+LONGEST_CONFIG = 64 * 1024  # characters of a config that is pasted or sent; real ones have a few thousand
 PICTURE_TOKENS = 576  # taken where a config is of a decoder alone: what LLaVA-1.5 makes of a picture
-#: Visual tokens of what is asked about, where that is no picture: Video-LLaVA's 8 frames of 256, as in the paper.
-VISUAL_TOKENS = {"video-llava-7b": 2048}
 _MOST_LAYERS = 1_000
 _LARGEST_SIZE = 10**7
 
@@ -33,20 +31,34 @@ def shape_of(key: str) -> ModelShape:
     return known()[key]
 
 
-def small_twin(key: str | None) -> str:
+def smaller_model(key: str | None) -> str:
     """The model that a model is put beside where the paper says "the 7B": its own kind's smaller one."""
     return "mini-7" if key in ("mini-7", "mini-13") and "mini-7" in known() else "llava-1.5-7b"
 
 
-def intake(shape: ModelShape, key: str | None = None) -> tuple[int, int]:
-    """What one picture, or one clip, is to a model: its visual tokens, and how often the vision tower runs for it."""
-    frame = shape.projector.tokens if shape.projector else PICTURE_TOKENS
-    tokens = VISUAL_TOKENS.get(key, frame)
-    return tokens, max(1, round(tokens / frame))
+def visual_input(shape: ModelShape, key: str | None = None) -> tuple[int, int]:
+    """What one picture, or one video where a model is for videos, is to a model.
+
+    Parameters
+    ----------
+    shape
+        The model's sizes.
+    key
+        Its key in the catalogue; None for a model that is not in it.
+
+    Returns
+    -------
+    visual_tokens, pictures
+        Its visual tokens, and how often the vision tower runs for it.
+    """
+    picture = shape.projector.tokens if shape.projector else PICTURE_TOKENS
+    counted = next((entry.paper_visual_tokens for entry in CATALOGUE if entry.key == key), None)
+    tokens = counted or picture
+    return tokens, max(1, round(tokens / picture))
 
 
 def parse(text: str | None) -> ModelShape:
-    """The sizes in a config.json of anybody's. Raises InvalidInputError with what is wrong with it."""
+    """The sizes in the text of a config.json. Raises InvalidInputError with what is wrong with it."""
     if not isinstance(text, str) or not text.strip():
         raise InvalidInputError("There is no config: paste the text of a config.json, or choose the file.")
     if len(text) > LONGEST_CONFIG:

@@ -127,7 +127,7 @@ def cost(
     Raises InvalidBudgetError and UnsupportedModelError.
     """
     shape = read_shape(config)
-    check_budget(k, r, shape.decoder.layers)
+    check_pruning(k, r, shape.decoder.layers)
     one_of(convention, "convention", CONVENTIONS, error=InvalidBudgetError)
     if pictures is None:
         pictures = 1 if visual_tokens and not frames else 0
@@ -177,7 +177,7 @@ def cost(
     )
 
 
-def check_budget(k: int | None, r: float, layers: int) -> None:
+def check_pruning(k: int | None, r: float, layers: int) -> None:
     """Raise InvalidBudgetError unless some layer is number k (or k is None) and r is a fraction."""
     if k is not None:
         whole(k, "K (one of this model's layers)", low=0, high=layers - 1, error=InvalidBudgetError)

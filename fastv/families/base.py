@@ -20,7 +20,9 @@ from fastv.families.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from transformers import PreTrainedConfig, ProcessorMixin
+    from transformers import PreTrainedConfig
+
+Processor = Any  # a transformers ProcessorMixin: each class has attributes of its own, which that does not declare
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class ModelEntry:
         For people: the model's chat format, and what a picture becomes in it.
     visual_tokens
         How many visual tokens a usual prompt has: a picture's, or a video's where the model is for videos.
+    paper_visual_tokens
+        What the FastV paper counts for it, where that differs.
     config
         The sizes in its published config.json, to cost it without a download; None where only its files tell.
     parameters
@@ -56,6 +60,7 @@ class ModelEntry:
     prompt: str = ""
     visual_span: str = ""
     visual_tokens: int = 576
+    paper_visual_tokens: int | None = None
     config: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     parameters: int | None = None
 
@@ -108,7 +113,8 @@ class Family(ABC):
 
     def visual_mask(self, model: nn.Module, input_ids: Tensor) -> Tensor:
         """Boolean (batch, n): True where a visual token stands, of a picture or a video."""
-        first, *others = self.visual_token_ids(model.config)
+        config: Any = model.config
+        first, *others = self.visual_token_ids(config)
         mask = input_ids == first
         for token in others:
             mask = mask | (input_ids == token)
@@ -135,7 +141,7 @@ class Family(ABC):
 
     # Its inputs
 
-    def prompt(self, processor: ProcessorMixin, question: str, kind: str = "image") -> str:
+    def prompt(self, processor: Processor, question: str, kind: str = "image") -> str:
         """The text of one picture, or with kind "video" one video, and one question, in the model's own chat format."""
         turn = {"role": "user", "content": [{"type": kind}, {"type": "text", "text": question}]}
         return processor.apply_chat_template([turn], add_generation_prompt=True)
@@ -147,7 +153,7 @@ class Family(ABC):
         Pictures come first, whatever the order in the prompt.
         """
 
-    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         """The processor of a checkpoint, a folder or a hub id, for a model of this config.
 
         Raises what transformers raises where files are missing or broken: OSError, ValueError, KeyError, TypeError.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastv.families.config_fields import as_dict, reader_for
-from fastv.families.decoders import DECODERS
-from fastv.families.registry import FAMILIES, family_for
+from fastv.families.decoders import DECODERS, DecoderReader
+from fastv.families.registry import FAMILIES
 from fastv.families.shapes import ModelShape
 
 
@@ -31,10 +32,13 @@ def read_shape(config: Any) -> ModelShape:
     model_type = settings.get("model_type") or ("llava" if "text_config" in settings else None)
     if model_type is None and "hidden_size" in settings:
         model_type = "llama"
-    family = family_for(model_type)
-    if family is not None:
-        return family.read_config(settings)
-    decoders = {name: reader for family in FAMILIES for name, reader in family.decoder_types.items()} | DECODERS
-    known = decoders | dict.fromkeys(name for family in FAMILIES for name in family.model_types)
-    reader_for(known, model_type, "model")
-    return ModelShape(decoders[model_type](settings))
+    readers: dict[str, Callable[[Mapping[str, Any]], ModelShape]] = {
+        name: family.read_config for family in FAMILIES for name in family.model_types
+    }
+    decoders = DECODERS | {name: reader for family in FAMILIES for name, reader in family.decoder_types.items()}
+    readers |= {name: _alone(reader) for name, reader in decoders.items()}
+    return reader_for(readers, model_type, "model")(settings)
+
+
+def _alone(reader: DecoderReader) -> Callable[[Mapping[str, Any]], ModelShape]:
+    return lambda settings: ModelShape(reader(settings))

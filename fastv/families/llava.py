@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry
+from fastv.families.base import Family, ModelEntry, Processor
 from fastv.families.config_fields import as_dict, reader_for
 from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
@@ -15,7 +15,7 @@ from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS, class_to
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedConfig, ProcessorMixin
+    from transformers import PreTrainedConfig
 
 _ONE_SIZE = ("clip_vision_model", "siglip_vision_model")  # towers that take pictures of one size alone
 VICUNA_PROMPT = "USER: {picture}\n{question} ASSISTANT:"
@@ -57,13 +57,13 @@ class Llava(Family):
         ),
     )
 
-    def prompt(self, processor: ProcessorMixin, question: str, kind: str = "image") -> str:
+    def prompt(self, processor: Processor, question: str, kind: str = "image") -> str:
         return vicuna_prompt(self, processor, question, kind)
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         return patch_frames(config, inputs.get("pixel_values", ()), leading_tokens(config))
 
-    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         return fit_processor(super().read_processor(source, config), config)
 
     def input_problem(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> str | None:
@@ -74,7 +74,7 @@ class Llava(Family):
         return ModelShape(decoder, vision, read_projector(settings, vision))
 
 
-def vicuna_prompt(family: Family, processor: ProcessorMixin, question: str, kind: str) -> str:
+def vicuna_prompt(family: Family, processor: Processor, question: str, kind: str) -> str:
     """The model's own chat template, or where a checkpoint brings none the format of LLaVA-1.5 and Video-LLaVA."""
     if processor.chat_template:
         return Family.prompt(family, processor, question, kind)
@@ -89,7 +89,7 @@ def leading_tokens(config: PreTrainedConfig) -> int:
     return (class_tokens(config.vision_config.model_type) or 0) if keeps else 0
 
 
-def fit_processor(processor: ProcessorMixin, config: PreTrainedConfig) -> ProcessorMixin:
+def fit_processor(processor: Processor, config: PreTrainedConfig) -> Processor:
     """Makes a processor count a picture's visual tokens as the model does.
 
     Files that older versions of transformers saved, and fine-tunes of those, lack the settings for it, and in some they
@@ -106,7 +106,7 @@ def fit_processor(processor: ProcessorMixin, config: PreTrainedConfig) -> Proces
     return processor
 
 
-def _fit_image_token(processor: ProcessorMixin, token_id: int) -> None:
+def _fit_image_token(processor: Processor, token_id: int) -> None:
     """Makes a processor write the token that stands for a picture in the model, as the tokenizer knows it.
 
     The first checkpoints came with tokenizers that end before it.

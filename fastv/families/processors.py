@@ -23,7 +23,7 @@ from fastv.families.videos import FrameVideoProcessor
 
 
 @lru_cache
-def taking_frame_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+def taking_frame_videos(kind: Any) -> Any:
     """A processor class that also takes a ``FrameVideoProcessor``: the libraries' own video processors, and the base
     class that it would check for, are there with torchvision only.
     """
@@ -40,7 +40,7 @@ def taking_frame_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
 
 def read_with_videos(
     source: str | Path,
-    kind: type[ProcessorMixin],
+    kind: Any,
     videos: type[FrameVideoProcessor],
     adapt_pictures: Callable[[BaseImageProcessor], BaseImageProcessor] = lambda pictures: pictures,
 ) -> ProcessorMixin:
@@ -65,9 +65,9 @@ def read_with_videos(
         "video_processor": videos(pictures, _video_size(source)),
         "tokenizer": AutoTokenizer.from_pretrained(source, trust_remote_code=False),
     }
-    kind = taking_frame_videos(kind)
-    settings, _ = kind.get_processor_dict(source)
-    return kind.from_args_and_dict([parts[name] for name in kind.get_attributes()], settings)
+    taking_videos = taking_frame_videos(kind)
+    settings, _ = taking_videos.get_processor_dict(source)
+    return taking_videos.from_args_and_dict([parts[name] for name in taking_videos.get_attributes()], settings)
 
 
 def with_channels_last(pictures: BaseImageProcessor) -> BaseImageProcessor:

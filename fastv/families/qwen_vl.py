@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, base_of
+from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
@@ -14,7 +14,7 @@ from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, 
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from transformers import PreTrainedConfig, ProcessorMixin
+    from transformers import PreTrainedConfig
 
 _NOMINAL_SIDE = 672  # pixels; a picture for which Qwen-VL has the 576 tokens of LLaVA-1.5
 _PROMPT = (
@@ -149,7 +149,7 @@ class QwenVL(Family):
                 frames += _unfolded(config.vision_config, patches, moments, rows, columns)
         return frames
 
-    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         from transformers import Qwen2_5_VLProcessor, Qwen2VLProcessor
 
         from fastv.families.processors import read_with_videos

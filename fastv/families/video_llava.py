@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry
+from fastv.families.base import Family, ModelEntry, Processor
 from fastv.families.frames import Frame
 from fastv.families.llava import (
     VICUNA_7B,
@@ -25,7 +25,7 @@ from fastv.families.vision_towers import CLIP_LARGE_224, class_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedConfig, ProcessorMixin
+    from transformers import PreTrainedConfig
 
 
 class VideoLlava(Family):
@@ -42,13 +42,14 @@ class VideoLlava(Family):
             revision="4cf9d8cfc76a54f46a4cb43be5368b46b7f0d736",
             prompt=VICUNA_PROMPT,
             visual_tokens=2_056,
+            paper_visual_tokens=2_048,  # 8 frames of 256, without their class tokens
             visual_span="256 tokens for a picture, in place of <image>; 2,056 for the 8 frames of a video, in place of "
             "<video>",
             config={"model_type": "video_llava", "text_config": VICUNA_7B, "vision_config": CLIP_LARGE_224},
         ),
     )
 
-    def prompt(self, processor: ProcessorMixin, question: str, kind: str = "image") -> str:
+    def prompt(self, processor: Processor, question: str, kind: str = "image") -> str:
         return vicuna_prompt(self, processor, question, kind)
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
@@ -62,7 +63,7 @@ class VideoLlava(Family):
             config, videos, class_tokens(config.vision_config.model_type) or 0
         )
 
-    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> ProcessorMixin:
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         from transformers import VideoLlavaProcessor
 
         from fastv.families.processors import read_with_videos, with_channels_last

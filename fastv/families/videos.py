@@ -17,12 +17,18 @@ from transformers.video_utils import make_batched_metadata, make_batched_videos
 class FrameVideoProcessor(VideoProcessorMixin):
     """Video-LLaVA's: every frame scaled and cropped like a picture.
 
-    size: what frames are scaled to where that is not what pictures are scaled to, in the words of ``pictures``.
+    Parameters
+    ----------
+    pictures
+        The model's own processor for pictures.
+    size
+        What frames are scaled to where that is not what pictures are scaled to, in the terms of ``pictures``.
     """
 
     def __init__(self, pictures: BaseImageProcessor, size: dict[str, int] | None = None) -> None:
         super().__init__()
-        self.pictures, self.size = pictures, size
+        self.pictures: Any = pictures  # each class has attributes of its own
+        self.size = size
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, which but for the size are those of pictures."""
@@ -37,12 +43,23 @@ class FrameVideoProcessor(VideoProcessorMixin):
         return_metadata: bool = False,
         **_: Any,
     ) -> BatchFeature:
-        """videos: one or several; each frames (frames, height, width, 3) of 0 to 255, or a list of pictures.
+        """Prepare one or several videos.
 
-        pixel_values_videos: float32 (videos, frames, 3, height, width). size: for this call. video_metadata,
-        return_metadata: as the processor of the family hands them on.
+        Parameters
+        ----------
+        videos
+            Each frames (frames, height, width, 3) of 0 to 255, or a list of pictures.
+        size
+            What frames are scaled to in this call.
+        video_metadata, return_metadata
+            As the processor of the family hands them on.
+
+        Returns
+        -------
+        BatchFeature
+            ``pixel_values_videos``, float32 (videos, frames, 3, height, width).
         """
-        batch = make_batched_videos(videos)
+        batch: Any = make_batched_videos(videos)
         made = BatchFeature(self._prepared([list(video) for video in batch], size or self.size))
         if return_metadata:
             made["video_metadata"] = make_batched_metadata(batch, video_metadata=video_metadata)
@@ -51,26 +68,26 @@ class FrameVideoProcessor(VideoProcessorMixin):
     def _prepared(self, videos: list[list], size: dict[str, int] | None) -> dict[str, torch.Tensor]:
         return {"pixel_values_videos": torch.stack([self._frames(video, size)[0] for video in videos])}
 
-    def _frames(self, frames: list, size: dict[str, int] | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _frames(self, frames: list, size: dict[str, int] | None) -> tuple[torch.Tensor, Any]:
         """What the processor of pictures makes of frames: their values, and where their sizes differ the grids."""
         options = {"size": size} if size else {}
         arrays = [np.asarray(frame) for frame in frames]
         # Said, for it would be guessed: frames 3 pixels high would be read with height and channels mixed up.
         made = self.pictures(images=arrays, input_data_format="channels_last", return_tensors="pt", **options)
-        return made["pixel_values_images" if "pixel_values_images" in made else "pixel_values"], made.get(
-            "image_grid_thw"
-        )
+        pixels = made["pixel_values_images" if "pixel_values_images" in made else "pixel_values"]
+        return pixels, made.get("image_grid_thw")
 
 
 class PairedFrameVideoProcessor(FrameVideoProcessor):
     """Qwen-VL's: every ``temporal_patch_size`` frames become one, the last is repeated to fill up.
 
-    pixel_values_videos: float32 (patches, numbers in a patch), all videos in turn; video_grid_thw: long (videos, 3).
+    Makes ``pixel_values_videos``, float32 (patches, numbers in a patch), all videos in turn, and ``video_grid_thw``,
+    long (videos, 3).
     """
 
     def __init__(self, pictures: BaseImageProcessor, size: dict[str, int] | None = None) -> None:
         super().__init__(pictures, size)
-        self.merge_size, self.temporal_patch_size = pictures.merge_size, pictures.temporal_patch_size
+        self.merge_size, self.temporal_patch_size = self.pictures.merge_size, self.pictures.temporal_patch_size
 
     def _prepared(self, videos: list[list], size: dict[str, int] | None) -> dict[str, torch.Tensor]:
         patches, grids = zip(*(self._paired(video, size) for video in videos))
@@ -80,7 +97,8 @@ class PairedFrameVideoProcessor(FrameVideoProcessor):
         span = self.temporal_patch_size
         frames = frames + frames[-1:] * (-len(frames) % span)
         values, grids = self._frames(frames, size)
-        moments, rows, columns = len(frames) // span, *grids[0, 1:].tolist()
+        moments = len(frames) // span
+        rows, columns = grids[0, 1:].tolist()
         # A picture's patch holds it span times over; a video's holds span frames, of which each brings its own.
         area = self.pictures.patch_size**2
         single = values.view(moments, span, rows * columns, -1, span, area)[:, :, :, :, 0]

@@ -120,7 +120,8 @@ def _command(entry: ModelEntry) -> str:
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """An error and those it came from."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import DryRunError
@@ -45,9 +46,9 @@ def fetch_files(entry: ModelEntry, observer: LoadObserver) -> Path:
     """
     if Path(entry.source).is_dir():
         return Path(entry.source)
-    where = {"repo_id": entry.repository, "revision": entry.revision, **_FILES}
+    where: dict[str, Any] = {"repo_id": entry.repository, "revision": entry.revision, **_FILES}
     try:
-        files = snapshot_download(**where, dry_run=True, tqdm_class=observer.download_bar(0))
+        files: Any = snapshot_download(**where, dry_run=True, tqdm_class=observer.download_bar(0))
     except DryRunError:  # the hub cannot be reached: what is in the cache has to do
         return Path(snapshot_download(**where, local_files_only=True))
     missing = sum(file.file_size for file in files if file.will_download)

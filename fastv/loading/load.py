@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel, ProcessorMixin
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
 
 from fastv.costs.memory import DTYPES as _DTYPES
 from fastv.errors import ModelLoadError, UnsupportedModelError
-from fastv.families.base import Family
+from fastv.families.base import Family, Processor
 from fastv.families.catalogue import ModelEntry, find
 from fastv.families.config_reader import read_shape
 from fastv.families.registry import family_for, family_of, model_types
@@ -66,7 +67,7 @@ class LoadedModel:
 
     entry: ModelEntry
     model: PreTrainedModel
-    processor: ProcessorMixin
+    processor: Processor
     family: Family
     device: torch.device
     dtype: str
@@ -189,7 +190,7 @@ class _Load:
             plan.dtype, plan.placement, MachineMemory.here(), own, family.unquantized, bool(quantized)
         )
         with self.observer.reading_weights():
-            model, found = AutoModelForImageTextToText.from_pretrained(
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 config=config,
                 attn_implementation="sdpa",
@@ -198,6 +199,7 @@ class _Load:
                 trust_remote_code=False,
                 **arguments,
             )
+        model, found = loaded
         if found["missing_keys"]:
             names = sorted(found["missing_keys"])
             raise ModelLoadError(
@@ -222,7 +224,7 @@ class _Load:
             )
         return AutoConfig.from_pretrained(folder, trust_remote_code=False), family
 
-    def _processor(self, folder: Path, config: PreTrainedConfig, family: Family) -> ProcessorMixin:
+    def _processor(self, folder: Path, config: PreTrainedConfig, family: Family) -> Processor:
         advice = (
             f"The processor of {self.entry.name} cannot be loaded: the model folder needs its tokenizer and "
             "processor files too."
@@ -235,7 +237,7 @@ class _Load:
             raise ModelLoadError(advice)
         return processor
 
-    def _check_inputs(self, processor: ProcessorMixin, config: PreTrainedConfig, family: Family) -> None:
+    def _check_inputs(self, processor: Processor, config: PreTrainedConfig, family: Family) -> None:
         """Prepares one small picture and a question: what does not work then never will."""
         problem, text = "has no place for a picture", ""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -125,7 +125,8 @@ def from_pretrained_arguments(
 
 def use_plain_kernels(model: PreTrainedModel) -> None:
     """Keeps 4-bit layers whose sizes the fast kernel for CPUs cannot take off it: it would fail in the first call."""
-    for module in model.modules():
+    layers: Iterable[Any] = model.modules()
+    for module in layers:
         if getattr(module, "support_avx512bf16_for_cpu", False) and (
             module.out_features % _PACKED_ROWS or module.in_features % _PACKED_COLUMNS
         ):
@@ -134,7 +135,7 @@ def use_plain_kernels(model: PreTrainedModel) -> None:
 
 def input_device(model: PreTrainedModel) -> torch.device:
     """Where a model wants its inputs: its embeddings' device, also when they wait elsewhere until they are used."""
-    embeddings = model.get_input_embeddings()
+    embeddings: Any = model.get_input_embeddings()
     device = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
     if device is None:
         return embeddings.weight.device

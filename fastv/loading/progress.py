@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from huggingface_hub.utils import _xet
 from tqdm import tqdm
@@ -75,7 +76,7 @@ class LoadObserver:
         measured = (int(min(done, total)), int(total)) if stage == "downloading" else (0, 0)
         self.report(LoadProgress(stage, fraction, *measured))
 
-    def download_bar(self, total_bytes: int) -> type[tqdm]:
+    def download_bar(self, total_bytes: int) -> Any:
         """A class of progress bars for huggingface_hub, which shows nothing and reports the bytes it counts."""
         observer, furthest, lock = self, [0.0], threading.Lock()
 

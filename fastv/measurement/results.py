@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from fastv.costs.flops import check_budget
+from fastv.costs.flops import check_pruning
 from fastv.inputs.frame_view import Grid, Seen
 from fastv.loading.load import LoadedModel
 from fastv.measurement.machine import Machine
@@ -50,7 +50,7 @@ class Side:
 
     def __post_init__(self) -> None:
         if self.budget is not None:
-            check_budget(self.k, self.r, len(self.loaded.family.decoder(self.loaded.model).layers))
+            check_pruning(self.k, self.r, len(self.loaded.family.decoder(self.loaded.model).layers))
 
     @property
     def budget(self) -> Method | None:

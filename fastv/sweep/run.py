@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fastv.costs.flops import check_budget
+from fastv.costs.flops import check_pruning
 from fastv.errors import FastVError, InvalidInputError
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.machine import Machine
@@ -99,7 +99,7 @@ def sweep(
     answer_tokens = check_answer_tokens(answer_tokens)
     layers = len(loaded.family.decoder(loaded.model).layers)
     for config in configs:
-        check_budget(config.k, config.r, layers)
+        check_pruning(config.k, config.r, layers)
     identities = [sample_id(sample) for sample in samples]
     convert_earlier(path, samples, identities, _header(loaded, answer_tokens))
     with RecordFile.open(path, _header(loaded, answer_tokens)) as file:

@@ -29,27 +29,27 @@ def test_the_miniatures_are_known_where_they_are_there(tmp_path, monkeypatch):
     try:
         assert set(configs.known()) == {*REFERENCE_CONFIGS, "mini-7", "mini-13"}
         assert configs.shape_of("mini-13").decoder.layers == 10
-        assert (configs.small_twin("mini-13"), configs.small_twin("llava-1.5-13b")) == ("mini-7", "llava-1.5-7b")
+        assert (configs.smaller_model("mini-13"), configs.smaller_model("llava-1.5-13b")) == ("mini-7", "llava-1.5-7b")
     finally:
         configs.known.cache_clear()
 
 
 def test_every_model_has_its_visual_tokens():
     for key, shape in configs.known().items():
-        tokens, runs = configs.intake(shape, key)
+        tokens, runs = configs.visual_input(shape, key)
         frame = shape.projector.tokens if shape.projector else configs.PICTURE_TOKENS
-        assert tokens == configs.VISUAL_TOKENS.get(key, frame) and runs == round(tokens / frame) >= 1
-    assert configs.intake(ModelShape(configs.shape_of("llava-1.5-7b").decoder)) == (576, 1)
+        assert tokens == (2048 if key == "video-llava-7b" else frame) and runs == round(tokens / frame) >= 1
+    assert configs.visual_input(ModelShape(configs.shape_of("llava-1.5-7b").decoder)) == (576, 1)
 
 
 def test_a_clip_is_eight_frames_of_a_model_that_reads_small_pictures():
     vision = BIG["vision_config"] | {"image_size": 224}
     shape = read_shape({"model_type": "llava", "vision_config": vision})
-    assert configs.intake(shape, "video-llava-7b") == (2048, 8) and configs.intake(shape) == (256, 1)
+    assert configs.visual_input(shape, "video-llava-7b") == (2048, 8) and configs.visual_input(shape) == (256, 1)
 
 
 def test_small_twins_are_there():
-    assert all(configs.small_twin(key) in configs.known() for key in (*configs.known(), None, "own"))
+    assert all(configs.smaller_model(key) in configs.known() for key in (*configs.known(), None, "own"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from fastv.costs.flops import kept_tokens
-from fastv.costs.solver import NotReachable, Solution, Target, Workload, load_presets, solve, solve_all
+from fastv.costs.presets import load_presets
+from fastv.costs.solver import NotReachable, Solution, Target, Workload, solve, solve_all
 from fastv.errors import InvalidBudgetError
 from fastv.families.catalogue import REFERENCE_CONFIGS
 from fastv.families.config_reader import read_shape

@@ -10,7 +10,7 @@ import gradio as gr
 from fastv.app.api.endpoint import as_endpoint
 from fastv.app.explore.state import workload_for
 from fastv.costs import configs
-from fastv.costs.flops import check_budget
+from fastv.costs.flops import check_pruning
 from fastv.costs.solver import BASES, QUANTITIES, NotReachable, Solution, Target, Workload, solve_all
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.evidence.latency_solver import TimeSolution, Unknown, solve_time
@@ -112,7 +112,7 @@ def _check(ratio: float, ks: list | None, shape: ModelShape) -> None:
 def _in_time(model: str | None, like: str, ratio: float, shape: ModelShape, ks: list | None) -> dict:
     """Rows for a time to first token; the target is None where that of ``like`` was not measured."""
     for k in ks or ():
-        check_budget(k, 0.0, shape.decoder.layers)
+        check_pruning(k, 0.0, shape.decoder.layers)
     ks = list(range(shape.decoder.layers)) if ks is None else ks
     reference = measured(like)
     if reference is None:

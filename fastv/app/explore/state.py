@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fastv.costs import configs
-from fastv.costs.solver import Preset, Workload, load_presets
+from fastv.costs.presets import Preset, load_presets
+from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.families.catalogue import CATALOGUE
 from fastv.families.shapes import ModelShape
@@ -56,7 +57,7 @@ class Settings:
     @property
     def small(self) -> str:
         """The key of the smaller model that it is compared with."""
-        return configs.small_twin(self.model)
+        return configs.smaller_model(self.model)
 
     @property
     def small_shape(self) -> ModelShape:
@@ -84,7 +85,7 @@ def shape_of(model: str, own: str | None) -> ModelShape:
 
 def workload_for(shape: ModelShape, like: Workload, model: str | None, pictures: int) -> Workload:
     """``like`` with this many images, as a model counts their visual tokens and frames."""
-    tokens, frames = configs.intake(shape, model)
+    tokens, frames = configs.visual_input(shape, model)
     return Workload(like.text_tokens, pictures * tokens, like.answer_tokens, pictures * frames, like.dtype, like.batch)
 
 

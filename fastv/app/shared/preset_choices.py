@@ -10,8 +10,8 @@ from typing import Any
 from fastv.app.service.model_pool import ModelPool
 from fastv.costs import configs
 from fastv.costs.memory import DTYPES, parameter_bytes
-from fastv.costs.pair_presets import Duel, Pair, load_duels
-from fastv.costs.solver import Preset, Workload, load_presets
+from fastv.costs.presets import Pair, PairPreset, Preset, load_pair_presets, load_presets
+from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.families.catalogue import known_shape
 from fastv.formatting import budget
@@ -65,7 +65,7 @@ def choices(loaded: LoadedModel, pool: ModelPool | None = None) -> list[PresetCh
         Where there is one, presets of two of its models come last.
     """
     presets, problems = load_presets()
-    pair_presets, more_problems = load_duels(presets)
+    pair_presets, more_problems = load_pair_presets(presets)
     for problem in (*problems, *more_problems):
         logger.warning("preset %s is left out: %s", problem.file, problem.reason)
     key = loaded.entry.key
@@ -101,7 +101,7 @@ def _resolved(preset: Preset, config: Any) -> PruningConfig | None:
     return PruningConfig(k=k, r=round(r, 3))
 
 
-def _pair_choice(preset: Duel, pool: ModelPool) -> PresetChoice | None:
+def _pair_choice(preset: PairPreset, pool: ModelPool) -> PresetChoice | None:
     pair = preset.pair(lambda pair: _is_available(pair, pool))
     if pair is None or (pruning := _resolved(pair.preset, known_shape(pool.entries[pair.model]))) is None:
         return None

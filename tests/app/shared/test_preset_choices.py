@@ -10,7 +10,8 @@ from fastv.app.shared import preset_choices
 from fastv.app.shared.preset_choices import PresetChoice
 from fastv.costs import configs
 from fastv.costs.flops import kept_tokens
-from fastv.costs.solver import Preset, PresetProblem, Workload
+from fastv.costs.presets import Preset, PresetProblem
+from fastv.costs.solver import Workload
 from fastv.families.catalogue import REFERENCE_CONFIGS, find, known_shape
 from fastv.pruning.config import PruningConfig
 from tests.support.miniatures import mini_13
@@ -138,6 +139,8 @@ def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
 
 
 def test_a_broken_duel_is_named_in_the_log(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(preset_choices, "load_duels", lambda presets: ((), (PresetProblem("worse.json", "no pairs"),)))
+    monkeypatch.setattr(
+        preset_choices, "load_pair_presets", lambda presets: ((), (PresetProblem("worse.json", "no pairs"),))
+    )
     offered = preset_choices.choices(loaded("any", llava_config()), pool_of(tmp_path, *TWINS))
     assert "worse.json" in caplog.text and all(choice.pair is None for choice in offered)

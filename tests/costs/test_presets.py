@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from fastv.costs.pair_presets import load_duels
-from fastv.costs.solver import load_presets
+from fastv.costs.presets import load_pair_presets, load_presets
 
 PRESETS = load_presets()[0]
 PAIR = {"model": "llava-1.5-13b", "preset": "7B-equivalent (total)"}
@@ -15,7 +14,7 @@ GOOD = {"name": "mine", "sentence": "Big against small.", "source": "me", "pairs
 
 
 def test_the_papers_duel_is_the_large_model_at_the_small_ones_total_cost():
-    (duel,), problems = load_duels(PRESETS)
+    (duel,), problems = load_pair_presets(PRESETS)
     assert problems == () and duel.name == "The paper's duel" and duel.sentence and duel.source
     assert [(pair.model, pair.beside, pair.gpu) for pair in duel.pairs] == [
         ("llava-1.5-13b", "llava-1.5-7b", True),
@@ -25,7 +24,7 @@ def test_the_papers_duel_is_the_large_model_at_the_small_ones_total_cost():
 
 
 def test_the_first_pair_that_can_be_had_is_taken():
-    (duel,), _ = load_duels(PRESETS)
+    (duel,), _ = load_pair_presets(PRESETS)
     large, small = duel.pairs
     assert duel.pair(lambda pair: True) == large and duel.pair(lambda pair: not pair.gpu) == small
     assert duel.pair(lambda pair: False) is None
@@ -50,5 +49,5 @@ def test_the_first_pair_that_can_be_had_is_taken():
 def test_a_broken_duel_is_named_and_skipped(tmp_path, data, reason):
     (tmp_path / "1.json").write_text(json.dumps(GOOD))
     (tmp_path / "2.json").write_text(json.dumps(data))
-    (duel,), (problem,) = load_duels(PRESETS, tmp_path)
+    (duel,), (problem,) = load_pair_presets(PRESETS, tmp_path)
     assert duel.name == "mine" and problem.file == "2.json" and reason in problem.reason
