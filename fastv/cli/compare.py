@@ -73,7 +73,8 @@ def _run(arguments: Namespace) -> Output:
 def _compared(arguments: Namespace, progress: Progress) -> Comparison:
     from fastv.inputs.video import open_video
     from fastv.loading.load import load
-    from fastv.measurement.compare import Comparison, Side, compare
+    from fastv.measurement.compare import Comparison, RunSettings, Side, compare
+    from fastv.pruning.config import PruningConfig
 
     def loaded(model: str) -> LoadedModel:
         return load(model, dtype=arguments.dtype, report=lambda at: progress.show(f"{model}: {at.sentence}"))
@@ -82,18 +83,16 @@ def _compared(arguments: Namespace, progress: Progress) -> Comparison:
     name = arguments.baseline_model
     other = candidate if name in (None, arguments.model) else loaded(name)
     method, seed = arguments.method, arguments.seed
+
+    def side(of: LoadedModel, k: int | None, r: float, method: str) -> Side:
+        return Side(of, None if k is None else PruningConfig(method, k, r, seed))
+
     steps = compare(
-        candidate,
+        side(candidate, arguments.k, arguments.r, method),
         open_video(arguments.image) if arguments.video else arguments.image,
         arguments.question,
-        k=arguments.k,
-        r=arguments.r,
-        method=method,
-        seed=seed,
-        baseline=Side(other, arguments.baseline_k, arguments.baseline_r, arguments.baseline_method or method, seed),
-        max_new_tokens=arguments.max_new_tokens,
-        repeats=arguments.repeats,
-        warmup=arguments.warmup,
+        baseline=side(other, arguments.baseline_k, arguments.baseline_r, arguments.baseline_method or method),
+        settings=RunSettings(arguments.max_new_tokens, arguments.repeats, arguments.warmup),
     )
     for step in steps:
         if isinstance(step, Comparison):

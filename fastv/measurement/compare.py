@@ -1,9 +1,9 @@
-"""One picture or clip and one question, answered on two sides: both texts as they grow, then what each answer cost.
+"""One picture or clip and one question, answered on two sides: both texts as they grow, then the cost of each answer.
 
 The protocol: a first pass of each side streams its text and has its memory followed, untimed; then the sides take
 turns, in alternating order (A B B A), for the remaining warm-up rounds and for the timed ones, in which nothing else
-happens. FastV's own ranking is part of its passes. Sides of one model get the very same tensors; another model gets what its own processor
-makes of the same picture or clip and question.
+happens. The method's own work is part of its passes. Sides of one model get the very same tensors; another model gets
+what its own processor makes of the same picture or clip and question.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -21,7 +22,7 @@ from fastv.errors import FastVError
 from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, check_reads, prompt_of
 from fastv.inputs.video import Clip
-from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
+from fastv.loading.load import free_memory, is_out_of_memory
 from fastv.measurement.machine import Machine
 from fastv.measurement.memory import peak_memory
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
@@ -30,56 +31,96 @@ from fastv.measurement.timing import Pass, Timing, generate, interleaved, now
 from fastv.validation import real, whole
 from fastv.worker import OutOfTime, Stopped, never, reports_of
 
-__all__ = ["Comparison", "Progress", "RunResult", "Side", "compare"]
+__all__ = ["Comparison", "Progress", "RunResult", "RunSettings", "Side", "compare"]
 
 MAX_ANSWER_TOKENS, MAX_ROUNDS = 1_024, 50
 
 
+@dataclass(frozen=True)
+class RunSettings:
+    """How a comparison is run.
+
+    Parameters
+    ----------
+    max_new_tokens : int
+        The longest answer, in tokens.
+    repeats : int
+        Timed passes of each side.
+    warmup : int
+        Untimed passes before them, at least 1: the first is the one that streams.
+    time_limit_seconds : float or None
+        From when the models are free. When it is over the comparison ends at the next token: with the rounds that were
+        timed until then, or without a result where there is none.
+
+    Raises
+    ------
+    InvalidInputError
+        For values out of range.
+    """
+
+    max_new_tokens: int = 64
+    repeats: int = 3
+    warmup: int = 1
+    time_limit_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        whole(self.max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS)
+        whole(self.repeats, "repeats", low=1, high=MAX_ROUNDS)
+        whole(self.warmup, "warmup", low=1, high=MAX_ROUNDS)
+        if self.time_limit_seconds is not None:
+            real(self.time_limit_seconds, "time_limit_seconds", above=0)
+
+
 def compare(
-    loaded: LoadedModel,
+    candidate: Side,
     picture: Any,
     question: str,
     *,
-    k: int | None = 2,
-    r: float = 0.5,
-    method: str = "fastv",
-    seed: int = 0,
     baseline: Side | None = None,
-    max_new_tokens: int = 64,
-    repeats: int = 3,
-    warmup: int = 1,
-    seconds: float | None = None,
+    settings: RunSettings | None = None,
     unwanted: Callable[[], bool] = never,
 ) -> Iterator[Progress | Comparison]:
-    """Answers a question about a picture, or a clip, on both sides; yields ``Progress`` all along and a ``Comparison``
-    at the end.
+    """Answer a question about a picture or a clip on both sides.
 
-    loaded, k, r, method, seed: the candidate, "fastv" in what is yielded; see ``Side``. baseline: what it is compared
-    with, by default the same model without FastV. picture: what ``inputs.open_picture`` takes, or, for models that
-    read videos, what ``clips.open_video`` returns. max_new_tokens: the longest answer. repeats: timed passes of each
-    side. warmup: untimed ones before, of which the first is the one that streams, so at least 1. seconds: how long it
-    may take from when the models are free. When they are over it ends at the next token: with the rounds that were
-    timed until then, which ``Comparison.repeats`` counts, or, before the first is, without a ``Comparison``. unwanted:
-    asked after every token whether nobody waits for it any more; it then ends without one.
+    Parameters
+    ----------
+    candidate
+        The side called "fastv" in what is yielded.
+    picture
+        What ``inputs.image.open_picture`` takes, or, for models that read videos, what ``inputs.video.open_video``
+        returns.
+    question
+        The question.
+    baseline
+        The side it is compared with; by default the candidate's model without pruning.
+    settings
+        Lengths and rounds.
+    unwanted
+        Asked after every token whether the result is no longer wanted; the comparison then ends without one.
 
-    Bad arguments raise at once: InvalidInputError and InvalidBudgetError. FLOPs are None for a model whose vision
-    tower or decoder is of a kind that they are not known of. Closing the iterator stops after the token being made and leaves no thread behind. One
-    comparison runs on a model at a time; a second one waits. Running out of memory raises FastVError; other errors come
-    through as they are.
+    Yields
+    ------
+    Progress or Comparison
+        ``Progress`` all along, and one ``Comparison`` at the end. Closing the iterator stops after the token that is being
+        made and leaves no thread behind. One comparison runs on a model at a time; a second one waits.
+
+    Raises
+    ------
+    InvalidInputError
+        At once, for a picture or question that cannot be used.
+    FastVError
+        Where memory ran out. Other errors come through as they are.
     """
-    sides = dict(zip(SIDES, (baseline or Side(loaded), Side(loaded, k, r, method, seed))))
-    max_new_tokens = whole(max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS)
-    repeats = whole(repeats, "repeats", low=1, high=MAX_ROUNDS)
-    warmup = whole(warmup, "warmup", low=1, high=MAX_ROUNDS)
-    if seconds is not None:
-        seconds = real(seconds, "seconds", above=0)
+    settings = settings or RunSettings()
+    sides = dict(zip(SIDES, (baseline or Side(candidate.loaded), candidate)))
     for side in sides.values():
         question = check_question(question, side.loaded.processor.tokenizer)
     picture = picture if isinstance(picture, Clip) else open_picture(picture)
     for side in sides.values():
         check_reads(side.loaded, picture)
-    duel = _Duel(sides, max_new_tokens, repeats, warmup, seconds)
-    return reports_of(partial(duel.run, picture, question), unwanted)
+    run = _ComparisonRun(sides, settings)
+    reports: Iterator[Progress | Comparison | None] = reports_of(partial(run.run, picture, question), unwanted)
+    return cast("Iterator[Progress | Comparison]", reports)  # None is yielded only where ``silence`` is set
 
 
 Report = Callable[[Progress | Comparison], None]
@@ -88,9 +129,9 @@ OnToken = Callable[[tuple[int, ...]], None]
 
 @contextmanager
 def _held(locks: Iterable[threading.Lock], stopped: Callable[[], bool]) -> Iterator[None]:
-    """Holds the locks, one that is named twice once; gives up waiting when stopped.
+    """Hold the locks, each once; stop waiting when stopped.
 
-    They are taken in an order of their own, so that two comparisons of the same models never wait for each other.
+    They are taken in a fixed order, so that two comparisons of the same models never wait for each other.
     """
     with ExitStack() as held:
         for lock in sorted(set(locks), key=id):
@@ -101,16 +142,13 @@ def _held(locks: Iterable[threading.Lock], stopped: Callable[[], bool]) -> Itera
         yield
 
 
-class _Duel:
-    """One comparison in the thread that runs it: FastV is entered, and the models called, in this thread alone."""
+class _ComparisonRun:
+    """One comparison in the thread that runs it: models are pruned and called in this thread alone."""
 
-    def __init__(
-        self, sides: Mapping[str, Side], max_new_tokens: int, repeats: int, warmup: int, seconds: float | None
-    ):
-        self.sides, self.seconds = sides, seconds
-        self.max_new_tokens, self.repeats, self.warmup = max_new_tokens, repeats, warmup
+    def __init__(self, sides: Mapping[str, Side], settings: RunSettings):
+        self.sides, self.settings = sides, settings
         self.texts = dict.fromkeys(sides, "")
-        self.kept: dict[str, Any] = {}  # prompt positions, for the sides with FastV
+        self.kept: dict[str, Any] = {}  # prompt positions, for the sides that are pruned
         self.passes_done = 0
 
     def run(self, picture: Image.Image | Clip, question: str, report: Report, stopped: Callable[[], bool]) -> None:
@@ -136,22 +174,25 @@ class _Duel:
         device = self.sides["fastv"].loaded.device
         self.begun = now(device)
         made = {
-            key: prompt_of(loaded, picture, question, answer_tokens=self.max_new_tokens)
+            key: prompt_of(loaded, picture, question, answer_tokens=self.settings.max_new_tokens)
             for key, loaded in models.items()
         }
         self.prompts = {name: made[id(side.loaded.model)] for name, side in self.sides.items()}
         peaks = {name: self._first_pass(name) for name in self.sides}
         with watch_load() as others:
             passes = interleaved(
-                [partial(self._pass, name) for name in self.sides], repeats=self.repeats, warmup=self.warmup - 1
+                [partial(self._pass, name) for name in self.sides],
+                repeats=self.settings.repeats,
+                warmup=self.settings.warmup - 1,
             )
         results = {name: self._result(name, timed, peaks[name]) for name, timed in zip(self.sides, passes)}
         return Comparison(
-            **results,
+            baseline=results["baseline"],
+            fastv=results["fastv"],
             question=question,
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=self.settings.max_new_tokens,
             repeats=len(passes[0]),
-            warmup=self.warmup,
+            warmup=self.settings.warmup,
             machine=Machine.here(device, others),
         )
 
@@ -161,7 +202,7 @@ class _Duel:
 
         def on_token(tokens: tuple[int, ...]) -> None:
             self.texts[name] = answer_text(loaded, tokens)
-            self._tell(name, part=len(tokens) / self.max_new_tokens)
+            self._tell(name, part=len(tokens) / self.settings.max_new_tokens)
 
         self._tell(name)
         with peak_memory(loaded.model) as memory:
@@ -173,11 +214,12 @@ class _Duel:
         if on_token is None:
             self._tell("measuring")
         side = self.sides[name]
-        with side.budget(side.loaded.model) if side.budget else nullcontext() as trace:
+        method = side.pruning.build() if side.pruning else None
+        with method(side.loaded.model) if method else nullcontext() as trace:
             answer = generate(
                 side.loaded.model,
                 self.prompts[name].inputs,
-                max_new_tokens=self.max_new_tokens,
+                max_new_tokens=self.settings.max_new_tokens,
                 on_token=on_token,
                 stopped=lambda: self.stopped() or self._is_late(),
             )
@@ -185,17 +227,18 @@ class _Duel:
             raise Stopped
         if self._is_late():
             raise OutOfTime
-        if trace is not None:
+        if trace is not None and trace.kept is not None:
             self.kept[name] = trace.kept[0]
         self.passes_done += 1
         return answer
 
     def _is_late(self) -> bool:
-        return self.seconds is not None and now(self.sides["fastv"].loaded.device) - self.begun > self.seconds
+        limit = self.settings.time_limit_seconds
+        return limit is not None and now(self.sides["fastv"].loaded.device) - self.begun > limit
 
     def _tell(self, stage: str, part: float = 0.0) -> None:
         """Reports how far it is; part: how much of the present pass is done."""
-        fraction = (self.passes_done + part) / (len(self.sides) * (self.warmup + self.repeats))
+        fraction = (self.passes_done + part) / (len(self.sides) * (self.settings.warmup + self.settings.repeats))
         self.report(Progress(stage, self.texts["baseline"], self.texts["fastv"], fraction))
 
     def _result(self, name: str, passes: list[Pass], peak_bytes: int) -> RunResult:
@@ -208,8 +251,8 @@ class _Duel:
             text_tokens=prompt.tokens - prompt.visual_tokens,
             visual_tokens=prompt.visual_tokens,
             answer_tokens=len(last.tokens),
-            k=side.k,
-            r=side.r if side.budget else 0.0,
+            k=side.pruning.k if side.pruning else None,
+            r=side.pruning.r if side.pruning else 0.0,
             frames=prompt.frames,
             convention="exact",
         )

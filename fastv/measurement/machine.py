@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from torch import device as Device  # the class has a field of the name torch
 
 from fastv.measurement.system_load import OtherLoad, available_cores
 
@@ -40,7 +41,7 @@ class Machine:
     others_busy_cores: float | None = None
 
     @classmethod
-    def here(cls, device: torch.device, others: OtherLoad | None = None) -> Machine:
+    def here(cls, device: Device, others: OtherLoad | None = None) -> Machine:
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
         return cls(
             name,

@@ -39,7 +39,7 @@ def seconds_inside(*modules: ModuleType) -> Iterator[list[float]]:
     profile = cProfile.Profile()
     with profile:
         yield seconds
-    calls = pstats.Stats(profile).stats.items()
+    calls = pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]  # left out of the stubs
     # Of each function its time with all it calls, less the calls from within: those are in their callers' time already.
     seconds.append(
         sum(

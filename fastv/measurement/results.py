@@ -1,10 +1,11 @@
-"""What a comparison is between, and what comes of it: the two sides, how far it is, and both results."""
+"""The two sides of a comparison, its progress and its results."""
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from fastv.costs.flops import check_pruning
 from fastv.inputs.frame_view import Grid, Seen
@@ -12,17 +13,27 @@ from fastv.loading.load import LoadedModel
 from fastv.measurement.machine import Machine
 from fastv.measurement.timing import Timing
 from fastv.pruning.config import PruningConfig
-from fastv.pruning.methods.base import Method
 
 SIDES = ("baseline", "fastv")
 
 
+def layer_count(loaded: LoadedModel) -> int:
+    """How many layers the model's decoder has."""
+    return len(cast("Sized", loaded.family.decoder(loaded.model).layers))
+
+
 @dataclass(frozen=True)
 class Setup:
-    """What a side is, in plain values.
+    """A side in plain values.
 
-    model: the catalogue key, folder or hub id; name: the same for people. dtype, device: how and where its weights are
-    held. k, r, method, seed: as in ``PruningConfig``; all None without it.
+    Attributes
+    ----------
+    model, name : str
+        The catalogue key, folder or hub id, and the name for people.
+    dtype, device : str
+        How and where the weights are held.
+    k, r, method, seed
+        As in ``PruningConfig``; all None without pruning.
     """
 
     model: str
@@ -37,36 +48,47 @@ class Setup:
 
 @dataclass(frozen=True)
 class Side:
-    """A model and how it is run: pruned by method at k, r, seed, or, where ``k`` is None, without it.
+    """A model and how it is run.
 
-    Raises InvalidBudgetError for values out of range, and for a layer the model does not have.
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    pruning : PruningConfig or None
+        How it is pruned; None for no pruning.
+
+    Raises
+    ------
+    InvalidBudgetError
+        For a layer that the model does not have.
     """
 
     loaded: LoadedModel
-    k: int | None = None
-    r: float = 0.0
-    method: str = "fastv"
-    seed: int = 0
+    pruning: PruningConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.budget is not None:
-            check_pruning(self.k, self.r, len(self.loaded.family.decoder(self.loaded.model).layers))
-
-    @property
-    def budget(self) -> Method | None:
-        return None if self.k is None else PruningConfig(self.method, self.k, self.r, self.seed).build()
+        if self.pruning is not None:
+            check_pruning(self.pruning.k, self.pruning.r, layer_count(self.loaded))
 
     @property
     def setup(self) -> Setup:
         loaded, entry = self.loaded, self.loaded.entry
-        pruning = () if (budget := self.budget) is None else (budget.k, budget.r, budget.name, budget.seed)
-        return Setup(entry.key, entry.name, loaded.dtype, str(loaded.device), *pruning)
+        pruning = self.pruning.to_dict() if self.pruning else {}
+        return Setup(entry.key, entry.name, loaded.dtype, str(loaded.device), **pruning)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a comparison is: ``stage`` is "waiting", "baseline", "fastv" or "measuring"; ``fraction`` goes from 0
-    to 1.
+    """How far a comparison is.
+
+    Attributes
+    ----------
+    stage : str
+        "waiting", "baseline", "fastv" or "measuring".
+    baseline_text, fastv_text : str
+        The answers so far.
+    fraction : float
+        From 0 to 1.
     """
 
     stage: str
@@ -79,11 +101,26 @@ class Progress:
 class RunResult:
     """One side's answer and its cost.
 
-    Times are medians over the repeats, their spread is in ``timing``. peak_bytes: this side's weights and the most that
-    was live beside them. kv_cache_bytes: counted from the cache when the answer is complete. visual_tokens: those that
-    the last layers see. prompt_tokens: with the visual ones, before pruning. FLOPs: computed for this prompt and
-    answer, ``exact`` convention, prefill with vision tower, projector and lm_head; None where not known. seen: the picture, or each frame of
-    the clip, and what FastV kept of it, which is all without it.
+    Attributes
+    ----------
+    setup : Setup
+    answer : str
+    timing : Timing
+        All timed passes; ``prefill_seconds`` and the like are their medians.
+    peak_bytes : int
+        Weights and the most that was live beside them, in a pass of its own.
+    kv_cache_bytes : int
+        Counted from the cache when the answer is complete.
+    visual_tokens : int
+        Those that the last layers see.
+    prompt_tokens : int
+        Before pruning, visual ones included.
+    answer_tokens : int
+    prefill_flops, total_flops : float or None
+        Computed for this prompt and answer, ``exact`` convention: with vision tower, projector and lm_head. None for a
+        model whose vision tower or decoder is of a kind whose FLOPs are not known.
+    seen : tuple of Seen
+        The picture, or each frame of the clip, and what was kept of it; all of it without pruning.
     """
 
     setup: Setup
@@ -114,25 +151,25 @@ class RunResult:
 
     @property
     def prefill_seconds(self) -> float:
-        """To the first token."""
+        """To the first token, median."""
         return self.timing.prefill_seconds.median
 
     @property
     def decode_seconds_per_token(self) -> float | None:
-        """Per token after the first; None when the answer is a single token."""
+        """Per token after the first, median; None when the answer is a single token."""
         steps = self.timing.decode_seconds_per_token
-        return steps and steps.median
+        return steps.median if steps else None
 
     @property
     def total_seconds(self) -> float:
-        """To the last token."""
+        """To the last token, median."""
         return self.timing.total_seconds.median
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but the pictures, in JSON's types; the setup's fields among the others.
+        """All but the pictures, in JSON's types, with the setup's fields at the top.
 
-        kept is as the property; a clip also has ``frames``: their ``seconds``, ``tokens`` and ``kept_tokens``, which
-        count tokens that have no place in the grid too.
+        ``kept`` is as the property. A clip also has ``frames``: their ``seconds``, ``tokens`` and ``kept_tokens``, tokens
+        without a place in the grid included.
         """
         plain = {name: value for name, value in vars(self).items() if name not in ("setup", "seen")}
         grids = [[list(row) for row in one.kept] for one in self.seen]
@@ -151,8 +188,19 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both sides, and how they were measured. machine: where ``fastv``, the candidate, ran; date: when it was done, ISO 8601
-    in UTC.
+    """Both sides, and how they were measured.
+
+    Attributes
+    ----------
+    baseline, fastv : RunResult
+        The side compared with, and the candidate.
+    question : str
+    max_new_tokens, repeats, warmup : int
+        As in ``RunSettings``; ``repeats`` counts the rounds that were timed.
+    machine : Machine
+        Where the candidate ran.
+    date : str
+        When it was done, ISO 8601 in UTC.
     """
 
     baseline: RunResult
@@ -165,7 +213,7 @@ class Comparison:
     date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but the pictures, in JSON's types; what the candidate is, and kept, also stands at the top."""
+        """All but the pictures, in JSON's types; the candidate's setup and what it kept also stand at the top."""
         candidate = self.fastv.to_dict()
         top = {name: candidate[name] for name in ("model", "dtype", "device", "k", "r", "method", "seed", "kept")}
         return {

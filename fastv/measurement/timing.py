@@ -166,7 +166,7 @@ class _Steps(StoppingCriteria):
         self.prompt_length, self.device, self.on_token, self.stopped = prompt_length, device, on_token, stopped
         self.times: list[float] = []
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         self.times.append(now(self.device))
         if self.on_token:
             self.on_token(tuple(input_ids[0, self.prompt_length :].tolist()))

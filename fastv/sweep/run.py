@@ -17,6 +17,7 @@ from fastv.errors import FastVError, InvalidInputError
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.machine import Machine
 from fastv.measurement.records import Record, RecordFile
+from fastv.measurement.results import layer_count
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.cells import Cell, CellAnswer, answer_question, sample_id
 from fastv.sweep.datasets.base import Sample
@@ -97,7 +98,7 @@ def sweep(
         Where the file holds something else, or was written with other settings.
     """
     answer_tokens = check_answer_tokens(answer_tokens)
-    layers = len(loaded.family.decoder(loaded.model).layers)
+    layers = layer_count(loaded)
     for config in configs:
         check_pruning(config.k, config.r, layers)
     identities = [sample_id(sample) for sample in samples]

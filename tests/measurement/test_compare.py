@@ -18,8 +18,9 @@ from fastv.costs.memory import kv_cache_bytes
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.families.config_reader import read_shape
 from fastv.measurement import compare as compare_room
-from fastv.measurement.compare import Comparison, Progress, compare
+from fastv.measurement.compare import Comparison, Progress
 from fastv.pruning.pruner import FastV
+from tests.support.compare_sides import compare
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 from tests.support.standins import VISUAL_TOKENS
 
@@ -284,10 +285,10 @@ def test_an_error_in_the_model_arrives_once_and_leaves_it_usable(loaded, picture
                 ("repeats", 0),
                 ("repeats", 2.5),
                 ("warmup", 0),
-                ("seconds", "5"),
-                ("seconds", -1),
-                ("seconds", True),
-                ("seconds", float("nan")),
+                ("time_limit_seconds", "5"),
+                ("time_limit_seconds", -1),
+                ("time_limit_seconds", True),
+                ("time_limit_seconds", float("nan")),
             )
         ),
         *(({name: value}, InvalidBudgetError) for name, value in (("k", 4), ("k", -1), ("r", 1.5), ("method", "best"))),

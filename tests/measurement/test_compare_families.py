@@ -8,8 +8,9 @@ from PIL import Image
 
 from fastv.families.config_reader import read_shape
 from fastv.loading.load import load
-from fastv.measurement.compare import Comparison, compare
+from fastv.measurement.compare import Comparison
 from fastv.presentation.overlay import dimmed
+from tests.support.compare_sides import compare
 from tests.support.family_standins.qwen_vl import MOST_PIXELS
 from tests.support.standins import save_checkpoint
 

@@ -12,8 +12,8 @@ import torch
 
 from fastv.costs.flops import cost
 from fastv.errors import InvalidBudgetError, InvalidInputError
-from fastv.measurement.compare import Side, compare
 from fastv.pruning.pruner import FastV
+from tests.support.compare_sides import compare, side_of
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 
 
@@ -35,7 +35,7 @@ def picture():
 
 def test_each_side_is_its_own_model_at_its_own_budget(loaded, larger, picture):
     *_, result = compare(
-        larger, picture, QUESTION, k=3, r=0.5, baseline=Side(loaded, 1, 0.25), max_new_tokens=4, repeats=1
+        larger, picture, QUESTION, k=3, r=0.5, baseline=side_of(loaded, 1, 0.25), max_new_tokens=4, repeats=1
     )
     for side, model, k, r in ((result.baseline, loaded, 1, 0.25), (result.fastv, larger, 3, 0.5)):
         inputs = inputs_of(model, picture)
@@ -63,8 +63,8 @@ def facts(run) -> dict:
 
 
 def test_sides_swapped_give_results_swapped(loaded, larger, picture):
-    *_, one = compare(larger, picture, QUESTION, k=2, r=0.5, baseline=Side(loaded), **QUICK)
-    *_, other = compare(loaded, picture, QUESTION, k=None, baseline=Side(larger, 2, 0.5), **QUICK)
+    *_, one = compare(larger, picture, QUESTION, k=2, r=0.5, baseline=side_of(loaded), **QUICK)
+    *_, other = compare(loaded, picture, QUESTION, k=None, baseline=side_of(larger, 2, 0.5), **QUICK)
     assert facts(one.fastv) == facts(other.baseline) and facts(one.baseline) == facts(other.fastv)
     assert one.fastv.answer != one.baseline.answer
 
@@ -73,18 +73,18 @@ def test_sides_swapped_give_results_swapped(loaded, larger, picture):
 def test_the_same_on_both_sides_gives_the_same(loaded, picture, budget):
     k, *rest = budget or (None,)
     settings = dict(zip(("r", "method", "seed"), rest))
-    *_, result = compare(loaded, picture, QUESTION, k=k, baseline=Side(loaded, *budget), **settings, **QUICK)
+    *_, result = compare(loaded, picture, QUESTION, k=k, baseline=side_of(loaded, *budget), **settings, **QUICK)
     assert facts(result.baseline) == facts(result.fastv)
 
 
 def test_the_same_model_without_fastv_is_what_is_compared_with_unless_said(loaded, picture):
-    *_, said = compare(loaded, picture, QUESTION, k=2, r=0.5, baseline=Side(loaded), **QUICK)
+    *_, said = compare(loaded, picture, QUESTION, k=2, r=0.5, baseline=side_of(loaded), **QUICK)
     *_, unsaid = compare(loaded, picture, QUESTION, k=2, r=0.5, **QUICK)
     assert facts(said.baseline) == facts(unsaid.baseline) and facts(said.fastv) == facts(unsaid.fastv)
 
 
 def test_each_side_says_in_json_what_it_was_and_the_candidate_at_the_top(loaded, larger, picture):
-    *_, made = compare(larger, picture, QUESTION, k=2, r=0.5, baseline=Side(loaded), **QUICK)
+    *_, made = compare(larger, picture, QUESTION, k=2, r=0.5, baseline=side_of(loaded), **QUICK)
     result = json.loads(json.dumps(made.to_dict(), allow_nan=False))
     none = dict.fromkeys(("k", "r", "method", "seed"))
     assert {"model": loaded.entry.key, "dtype": "float32", **none}.items() <= result["baseline"].items()
@@ -97,7 +97,7 @@ def test_each_side_says_in_json_what_it_was_and_the_candidate_at_the_top(loaded,
 @pytest.mark.parametrize("side", [(4, 0.5), (2, 1.5), (2, 0.5, "best")])
 def test_a_side_the_model_cannot_be_is_refused(loaded, side):
     with pytest.raises(InvalidBudgetError):
-        Side(loaded, *side)
+        side_of(loaded, *side)
 
 
 def test_what_is_special_to_either_model_is_refused(loaded, larger, picture):
@@ -105,18 +105,18 @@ def test_what_is_special_to_either_model_is_refused(loaded, larger, picture):
     tokenizer.add_special_tokens({"additional_special_tokens": ["<own>"]})
     for candidate, other in ((loaded, larger), (larger, loaded)):
         with pytest.raises(InvalidInputError, match="<own>"):
-            compare(candidate, picture, "what is <own> ?", baseline=Side(other))
+            compare(candidate, picture, "what is <own> ?", baseline=side_of(other))
 
 
 def test_both_models_are_held_while_the_sides_run(loaded, larger, picture):
     for held in (loaded, larger):
         with held.lock:
-            waiting = compare(larger, picture, QUESTION, baseline=Side(loaded), **QUICK)
+            waiting = compare(larger, picture, QUESTION, baseline=side_of(loaded), **QUICK)
             assert next(waiting).stage == "waiting"
             time.sleep(0.1)
             waiting.close()
         assert not loaded.lock.locked() and not larger.lock.locked()
-    running = compare(larger, picture, QUESTION, baseline=Side(loaded), max_new_tokens=30)
+    running = compare(larger, picture, QUESTION, baseline=side_of(loaded), max_new_tokens=30)
     next(item for item in running if item.stage == "baseline")
     assert loaded.lock.locked() and larger.lock.locked()
     running.close()
@@ -143,7 +143,7 @@ def test_the_models_are_taken_in_the_same_order_whichever_side_they_are(loaded, 
     taken = []
     one, other = (replace(model, lock=Noted(taken)) for model in (loaded, larger))
     for candidate, baseline in ((one, other), (other, one), (one, one)):
-        list(compare(candidate, picture, QUESTION, baseline=Side(baseline), max_new_tokens=1, repeats=1))
+        list(compare(candidate, picture, QUESTION, baseline=side_of(baseline), max_new_tokens=1, repeats=1))
     assert taken[:2] == taken[2:4] and set(taken[:2]) == {one.lock, other.lock} and taken[4:] == [one.lock]
 
 
@@ -153,7 +153,7 @@ def test_two_duels_the_other_way_round_do_not_wait_for_each_other(loaded, larger
     def run(candidate, other):
         for _ in range(3):
             finished.append(
-                list(compare(candidate, picture, QUESTION, baseline=Side(other), max_new_tokens=1, repeats=1))[-1]
+                list(compare(candidate, picture, QUESTION, baseline=side_of(other), max_new_tokens=1, repeats=1))[-1]
             )
 
     threads = [threading.Thread(target=run, args=sides, daemon=True) for sides in ((loaded, larger), (larger, loaded))]

@@ -11,9 +11,10 @@ from fastv import FastV
 from fastv.errors import InvalidInputError
 from fastv.inputs.prompt import prompt_of
 from fastv.loading.load import load
-from fastv.measurement.compare import Comparison, Side, compare
+from fastv.measurement.compare import Comparison
 from fastv.presentation import comparison_html, report
 from fastv.presentation.side_labels import USUAL
+from tests.support.compare_sides import compare, side_of
 from tests.support.comparisons import Tags, words
 from tests.support.standins import save_checkpoint
 from tests.support.video_files import noise_clip
@@ -114,10 +115,10 @@ def test_a_model_made_for_pictures_says_so_at_once(side, models):
     pictures, videos = models["llava"], models["video_llava"]
     first, second = (pictures, videos) if side == "candidate" else (videos, pictures)
     with pytest.raises(InvalidInputError, match="reads pictures only; Video-LLaVA and Qwen-VL read videos"):
-        compare(first, noise_clip(), QUESTION, baseline=Side(second))
+        compare(first, noise_clip(), QUESTION, baseline=side_of(second))
 
 
 def test_two_models_that_read_videos_are_compared(models):
-    result = compared(models["qwen2_vl"], noise_clip(), baseline=Side(models["video_llava"]))
+    result = compared(models["qwen2_vl"], noise_clip(), baseline=side_of(models["video_llava"]))
     assert (len(result.baseline.seen), len(result.fastv.seen)) == (8, 4)
     assert report.as_html(result).count("<img") == 8

@@ -11,8 +11,8 @@ from PIL import Image
 from fastv.families.catalogue import ModelEntry, find
 from fastv.inputs.video import open_video
 from fastv.loading.load import load
-from fastv.measurement.compare import Side, compare
 from fastv.presentation.script_export import Asked, script, script_of_both
+from tests.support.compare_sides import compare, side_of
 from tests.support.standins import save_checkpoint, save_llava_checkpoint
 from tests.support.video_files import video
 
@@ -62,7 +62,7 @@ def test_the_lines_of_both_sides_print_both_answers(baseline, tmp_path, monkeypa
         method="fastv_mean",
         max_new_tokens=5,
         repeats=1,
-        baseline=Side(small, *baseline, method="fastv_mean"),
+        baseline=side_of(small, *baseline, method="fastv_mean"),
     )
     sides = Asked("It's small", small.entry, *baseline), Asked("Large with FastV", large.entry, 2, 0.5)
     lines = script_of_both(sides, question, dtype="float32", method="fastv_mean", max_new_tokens=5)

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from fastv.errors import InvalidBudgetError, InvalidInputError
-from fastv.measurement.compare import Comparison, compare
+from fastv.measurement.compare import Comparison
 from fastv.measurement.records import read
 from fastv.miniature.world.scenes import scene
 from fastv.pruning.config import PruningConfig
 from fastv.sweep import run
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import sweep
+from tests.support.compare_sides import compare
 
 
 def texts(results):

@@ -14,8 +14,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSides, Request
 from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
-from fastv.measurement.compare import Comparison, Progress, Side, compare
-from fastv.pruning.config import PruningConfig
+from fastv.measurement.compare import Comparison, Progress, RunSettings, Side, compare
 from fastv.worker import never
 
 _LONGEST_LOG_FIELD = 2_000  # characters: scripts can send anything
@@ -87,21 +86,13 @@ def start_comparison(
     sides = request.sides
     loaded, other = pool.load_pair(*sides.models)
     return compare(
-        loaded,
+        Side(loaded, sides.candidate.pruning),
         request.media,
         request.question,
-        **_pruning_fields(sides.candidate.pruning),
-        baseline=Side(other, **_pruning_fields(sides.baseline.pruning)),
-        max_new_tokens=request.max_new_tokens,
-        repeats=request.repeats,
-        warmup=request.warmup,
-        seconds=seconds,
+        baseline=Side(other, sides.baseline.pruning),
+        settings=RunSettings(request.max_new_tokens, request.repeats, request.warmup, time_limit_seconds=seconds),
         unwanted=unwanted,
     )
-
-
-def _pruning_fields(pruning: PruningConfig | None) -> dict[str, Any]:
-    return {"k": None} if pruning is None else pruning.to_dict()
 
 
 class _RunRecord:
