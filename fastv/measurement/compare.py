@@ -17,12 +17,12 @@ from typing import Any, cast
 
 from PIL import Image
 
-from fastv.costs.flops import cost
 from fastv.errors import FastVError
 from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, check_reads, prompt_of
 from fastv.inputs.video import Clip
 from fastv.loading.load import free_memory, is_out_of_memory
+from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.machine import Machine
 from fastv.measurement.memory import peak_memory
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
@@ -245,17 +245,7 @@ class _ComparisonRun:
         side, prompt, last = self.sides[name], self.prompts[name], passes[-1]
         whole = prompt.visual.nonzero()[:, 0]
         seen = prompt.seen(self.kept.get(name, whole))
-        shape = side.loaded.shape
-        flops = shape and cost(
-            shape,
-            text_tokens=prompt.tokens - prompt.visual_tokens,
-            visual_tokens=prompt.visual_tokens,
-            answer_tokens=len(last.tokens),
-            k=side.pruning.k if side.pruning else None,
-            r=side.pruning.r if side.pruning else 0.0,
-            frames=prompt.frames,
-            convention="exact",
-        )
+        flops = answer_cost(side.loaded, prompt, len(last.tokens), side.pruning)
         return RunResult(
             setup=side.setup,
             answer=answer_text(side.loaded, last.tokens),
@@ -265,7 +255,7 @@ class _ComparisonRun:
             visual_tokens=sum(one.kept_tokens for one in seen),
             prompt_tokens=prompt.tokens,
             answer_tokens=len(last.tokens),
-            prefill_flops=flops and flops.prefill_flops,
-            total_flops=flops and flops.total_flops,
+            prefill_flops=flops.prefill_flops if flops else None,
+            total_flops=flops.total_flops if flops else None,
             seen=seen,
         )

@@ -9,10 +9,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastv.costs.flops import cost
 from fastv.inputs.image import check_question, open_picture
 from fastv.inputs.prompt import answer_text, prompt_of
 from fastv.loading.load import LoadedModel
+from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.datasets.base import Sample
@@ -101,28 +101,20 @@ def answer_question(
     """
     question = check_question(sample.question, loaded.processor.tokenizer)
     prompt = prompt_of(loaded, open_picture(sample.image), question, answer_tokens=answer_tokens)
-    identity, shape, found = sample_id(sample), loaded.shape, {}
+    identity, found = sample_id(sample), {}
     for turn in range(len(cells)):
         index = (first + turn) % len(cells)
         config = cells[index]
         method = config and for_sample(config, identity).build()
         with loaded.lock, method(loaded.model) if method else nullcontext():
             measured = generate(loaded.model, prompt.inputs, max_new_tokens=answer_tokens)
-        flops = shape and cost(
-            shape,
-            text_tokens=prompt.tokens - prompt.visual_tokens,
-            visual_tokens=prompt.visual_tokens,
-            answer_tokens=len(measured.tokens),
-            k=config.k if config else None,
-            r=config.r if config else 0.0,
-            convention="exact",
-        )
+        flops = answer_cost(loaded, prompt, len(measured.tokens), config)
         found[index] = CellAnswer(
             config=config,
             answer=answer_text(loaded, measured.tokens),
             answer_tokens=len(measured.tokens),
             prefill_seconds=measured.prefill_seconds,
             total_seconds=measured.total_seconds,
-            total_flops=flops and flops.total_flops,
+            total_flops=flops.total_flops if flops else None,
         )
     return [found[index] for index in range(len(cells))]

@@ -48,8 +48,8 @@ def test_seeds_differ_by_question_and_stay_seeds():
 
 
 def test_the_order_of_the_cells_rotates_and_the_answers_do_not(mini, samples, configs, monkeypatch):
-    order, plain = [], cells.cost
-    monkeypatch.setattr(cells, "cost", lambda *a, **settings: order.append(settings["r"]) or plain(*a, **settings))
+    order, plain = [], cells.answer_cost
+    monkeypatch.setattr(cells, "answer_cost", lambda *a: order.append(a[3].r if a[3] else 0.0) or plain(*a))
     everything = [None, *configs]
     rates = [0.0, 0.0, 0.75, 1.0]
     for first in range(4):

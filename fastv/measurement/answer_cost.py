@@ -1,0 +1,27 @@
+"""What one answer to one prompt costs, computed."""
+
+from __future__ import annotations
+
+from fastv.costs.flops import Cost, cost
+from fastv.inputs.prompt import Prompt
+from fastv.loading.load import LoadedModel
+from fastv.pruning.config import PruningConfig
+
+
+def answer_cost(loaded: LoadedModel, prompt: Prompt, answer_tokens: int, pruning: PruningConfig | None) -> Cost | None:
+    """The cost of a prompt and its answer, ``exact`` convention.
+
+    None for a model whose vision tower or decoder is of a kind whose FLOPs are not known.
+    """
+    if loaded.shape is None:
+        return None
+    return cost(
+        loaded.shape,
+        text_tokens=prompt.tokens - prompt.visual_tokens,
+        visual_tokens=prompt.visual_tokens,
+        answer_tokens=answer_tokens,
+        k=pruning.k if pruning else None,
+        r=pruning.r if pruning else 0.0,
+        frames=prompt.frames,
+        convention="exact",
+    )
