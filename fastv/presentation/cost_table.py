@@ -15,7 +15,6 @@ from fastv.presentation.side_labels import USUAL, SideLabel, side_labels
 from fastv.stats import Ratio
 
 _NOTHING = "–"
-_ALMOST_SAME = 0.005  # ratios nearer to 1 than this read 1.00×
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,8 @@ class Relative:
             return True
         if self.interval is None:
             return False
-        low, high = self.interval
-        # A rounded median may lie a hair outside an interval of no width.
-        return not low <= 1 <= high and low - _ALMOST_SAME <= self.value <= high + _ALMOST_SAME
+        low, high = (round(end, 2) for end in self.interval)  # as it is shown
+        return not low <= 1 <= high and low <= round(self.value, 2) <= high
 
 
 @dataclass(frozen=True)
@@ -177,23 +175,32 @@ def _cell(value: float | Spread | None, unit: Unit) -> tuple[str, str]:
     return number(value.median / unit.size), f"{low}–{high}"
 
 
-def _ratio_cell(row: Row) -> dict[str, str | bool]:
-    """What is shown as the ratio: undecided ones without a number, their interval in the tooltip."""
+@dataclass(frozen=True)
+class _RatioCell:
+    """What is shown as the ratio. ``interval`` is its 95% CI; of an undecided one it goes into the tooltip."""
+
+    text: str
+    noun: str = ""
+    note: str = ""
+    interval: str = ""
+    undecided: bool = False
+
+
+def _ratio_cell(row: Row) -> _RatioCell:
+    """Undecided ratios are shown without a number."""
     relative = row.relative
     if relative is None:
-        return {"text": _NOTHING, "noun": "", "note": "", "tooltip": "", "undecided": False}
+        return _RatioCell(_NOTHING)
     if not relative.rounds:
         if relative.value == 1:
-            return {"text": "the same", "noun": row.noun, "note": "", "tooltip": "", "undecided": False}
-        note = change(*(value or 0.0 for value in row.values))
-        text = times(relative.value)
-        return {"text": text, "noun": f"the {row.noun}", "note": note, "tooltip": "", "undecided": False}
-    interval = "" if relative.interval is None else f"95% CI {relative.interval[0]:.2f}–{relative.interval[1]:.2f}×"
+            return _RatioCell("the same", row.noun)
+        return _RatioCell(times(relative.value), f"the {row.noun}", change(*(value or 0.0 for value in row.values)))
+    if relative.interval is None:
+        return _RatioCell("?", note="one run only", undecided=True)
+    interval = f"{relative.interval[0]:.2f}–{relative.interval[1]:.2f}×"
     if relative.is_decided:
-        text = times(relative.value)
-        return {"text": text, "noun": f"the {row.noun}", "note": interval, "tooltip": "", "undecided": False}
-    note = "no significant difference" if interval else "not comparable: one run"
-    return {"text": "≈" if interval else "?", "noun": "", "note": note, "tooltip": interval, "undecided": True}
+        return _RatioCell(times(relative.value), f"the {row.noun}", interval=interval)
+    return _RatioCell("≈", note="no significant difference", interval=interval, undecided=True)
 
 
 def how_measured(comparison: Comparison) -> str:

@@ -15,10 +15,10 @@ def verdict(comparison: Comparison) -> str:
     labels = side_labels(baseline.setup, candidate.setup)
     answers = "Same answer" if is_match(baseline.answer, candidate.answer) else "Different answers"
     certain = [
-        f"{words} {noun}"
-        for noun, before, after in (
-            ("KV cache", baseline.kv_cache_bytes, candidate.kv_cache_bytes),
-            ("prefill FLOPs", baseline.prefill_flops, candidate.prefill_flops),
+        f"{words.replace('less', fewer)} {noun}"
+        for noun, fewer, before, after in (
+            ("KV cache", "less", baseline.kv_cache_bytes, candidate.kv_cache_bytes),
+            ("prefill FLOPs", "fewer", baseline.prefill_flops, candidate.prefill_flops),
         )
         if before is not None and after is not None and (words := change(before, after))
     ]

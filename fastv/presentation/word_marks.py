@@ -66,13 +66,16 @@ def _pieces(parts: list[str], shared: Counter[str], said: Counter[str]) -> list[
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
-    """The same with neighbors of one kind in one piece."""
+    """The same with neighbors of one kind in one piece, and the space between two marked words marked too."""
     joined: list[Piece] = []
-    for piece in pieces:
-        if joined and joined[-1].marked == piece.marked:
-            joined[-1] = Piece(joined[-1].text + piece.text, piece.marked)
+    for index, piece in enumerate(pieces):
+        marked = piece.marked
+        if not piece.text.strip() and 0 < index < len(pieces) - 1:
+            marked = pieces[index - 1].marked and pieces[index + 1].marked
+        if joined and joined[-1].marked == marked:
+            joined[-1] = Piece(joined[-1].text + piece.text, marked)
         elif piece.text:
-            joined.append(piece)
+            joined.append(Piece(piece.text, marked))
     return joined
 
 

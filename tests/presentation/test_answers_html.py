@@ -40,6 +40,7 @@ def test_answers_say_what_they_answer():
         ("a dog and a dog", "a dog", ["dog"]),
         ("Yes.", "yes", []),
         ("It is a man. He rides a horse.", "He rides a horse. It is a man.", []),
+        ("two boats", "a dog", ["two boats", "dog"]),
         ("a b c d", "a x c y", ["b", "d", "x", "y"]),
     ],
 )

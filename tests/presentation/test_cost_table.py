@@ -75,6 +75,7 @@ def test_no_number_stands_for_a_ratio_that_noise_could_explain():
         (0.5, (0.4, 0.6), 3, True),
         (1.5, (1.4, 1.6), 3, True),
         (0.9, (0.8, 1.1), 3, False),
+        (0.9, (0.8, 0.996), 3, False),  # which reads 0.80–1.00
         (0.7, (0.4, 0.6), 3, False),  # medians that say something else than the rounds do
         (1.2, (0.4, 0.6), 3, False),
         (0.5, None, 1, False),

@@ -47,4 +47,6 @@ def _row(name: str, before: float, after: float, unit: float, piece: int | None)
 
 
 def _in_unit(value: float) -> str:
-    return "<0.001" if 0 < value < 0.0005 else number(value)
+    if not value:
+        return "0"
+    return "<0.001" if value < 0.0005 else number(value)
