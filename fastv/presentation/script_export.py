@@ -1,12 +1,13 @@
-"""The lines of Python that repeat, in a script of one's own, what was chosen on the page."""
+"""A Python script that repeats what was chosen on the page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastv.families.catalogue import CATALOGUE, ModelEntry
+from fastv.pruning.config import PruningConfig
 
 _LINES = """\
 from fastv import {names}
@@ -30,8 +31,7 @@ print(loaded.processor.tokenizer.decode(answer, skip_special_tokens=True).strip(
 _LINES_OF_BOTH = """\
 from contextlib import nullcontext
 
-from fastv import {names}
-{import_line}
+{import_pruning}{import_line}
 from fastv.loading.load import load
 
 {clip}sides = {{
@@ -67,61 +67,77 @@ _VIDEO = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A side to write down: its title, its model, and K and R, where K is None without FastV."""
+class ScriptSide:
+    """One side of a comparison, to be written down.
 
-    title: str
+    Parameters
+    ----------
+    label : str
+        Printed before its answer; sides have different ones.
+    entry : ModelEntry
+        Its model.
+    config : PruningConfig or None
+        None without pruning.
+    """
+
+    label: str
     entry: ModelEntry
-    k: int | None = None
-    r: float = 0.0
+    config: PruningConfig | None = None
 
 
 def script(
     entry: ModelEntry,
     question: str,
+    config: PruningConfig,
     *,
     dtype: str,
-    k: int,
-    r: float,
-    method: str = "fastv",
-    seed: int = 0,
     max_new_tokens: int = 64,
     video: bool = False,
 ) -> str:
-    """A script that prints the answer with FastV about ``picture.png``, or ``video.mp4``, run in the project's folder.
+    """A script that prints the answer of a pruned model about ``picture.png``, or ``video.mp4``.
 
-    dtype: as in ``load``. k, r, method, seed: as in ``PruningConfig``. max_new_tokens: the longest answer.
+    Parameters
+    ----------
+    entry : ModelEntry
+        The model.
+    question : str
+        Any text.
+    config : PruningConfig
+        How the model is pruned.
+    dtype : str
+        As in ``load``.
+    max_new_tokens : int
+        The longest answer.
+    video : bool
+        Whether the question is about a video.
     """
     return _LINES.format(
-        model=_literal(_name(entry)),
+        model=_literal(_source(entry)),
         dtype=_literal(dtype),
         question=_literal(question.strip()),
-        names=_names([method]),
-        pruning=_pruning(k, r, method, seed),
+        names=_imported([config]),
+        pruning=_call(config),
         max_new_tokens=max_new_tokens,
         **(_VIDEO if video else _PICTURE),
     )
 
 
 def script_of_both(
-    sides: Iterable[Asked],
+    sides: Sequence[ScriptSide],
     question: str,
     *,
     dtype: str,
-    method: str = "fastv",
-    seed: int = 0,
     max_new_tokens: int = 64,
     video: bool = False,
 ) -> str:
-    """The same for two sides, whose titles differ: it prints both answers, and needs memory for one model at a time."""
+    """The same for both sides of a comparison, which run one after the other; see ``script``."""
     lines = [
-        f"    {_literal(side.title)}: ({_literal(_name(side.entry))}, "
-        + ("None" if side.k is None else _pruning(side.k, side.r, method, seed))
-        + "),"
+        f"    {_literal(side.label)}: ({_literal(_source(side.entry))}, "
+        f"{'None' if side.config is None else _call(side.config)}),"
         for side in sides
     ]
     return _LINES_OF_BOTH.format(
-        names=_names([method]),
+        import_pruning=_import_line(side.config for side in sides),
         sides="\n".join(lines),
         dtype=_literal(dtype),
         question=_literal(question.strip()),
@@ -130,19 +146,25 @@ def script_of_both(
     )
 
 
-def _names(methods: Iterable[str]) -> str:
+def _imported(configs: Iterable[PruningConfig]) -> str:
     """What is imported from ``fastv``."""
-    return ", ".join(sorted({"FastV" if method == "fastv" else "METHODS" for method in methods}))
+    return ", ".join(sorted({"FastV" if config.method == "fastv" else "METHODS" for config in configs}))
 
 
-def _pruning(k: int, r: float, method: str, seed: int) -> str:
-    """The method with its arguments, without those that are its defaults anyway."""
-    made = "FastV" if method == "fastv" else f"METHODS[{_literal(method)}]"
-    return f"{made}(k={k}, r={r!r}{f', seed={seed}' if seed else ''})"
+def _import_line(configs: Iterable[PruningConfig | None]) -> str:
+    """The import of methods with its line break, empty where no side is pruned."""
+    pruned = [config for config in configs if config is not None]
+    return f"from fastv import {_imported(pruned)}\n" if pruned else ""
 
 
-def _name(entry: ModelEntry) -> str:
-    """What ``load`` takes; a folder of this machine is nobody's business and becomes a place to fill in."""
+def _call(config: PruningConfig) -> str:
+    """The method with its arguments, without the default seed."""
+    method = "FastV" if config.method == "fastv" else f"METHODS[{_literal(config.method)}]"
+    return f"{method}(k={config.k}, r={config.r!r}{f', seed={config.seed}' if config.seed else ''})"
+
+
+def _source(entry: ModelEntry) -> str:
+    """What ``load`` takes. A local folder becomes a placeholder: its path is private and useless elsewhere."""
     if entry in CATALOGUE:
         return entry.key
     folder = Path(entry.source)
@@ -150,6 +172,6 @@ def _name(entry: ModelEntry) -> str:
 
 
 def _literal(text: str) -> str:
-    """Python's own literal for any text, in double quotes where that is as good."""
+    """A Python literal of any text, in double quotes where possible."""
     plain = repr(text)
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain

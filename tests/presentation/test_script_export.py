@@ -11,8 +11,10 @@ from PIL import Image
 from fastv.families.catalogue import ModelEntry, find
 from fastv.inputs.video import open_video
 from fastv.loading.load import load
-from fastv.presentation.script_export import Asked, script, script_of_both
-from tests.support.compare_sides import compare, side_of
+from fastv.measurement.results import Side
+from fastv.presentation.script_export import ScriptSide, script, script_of_both
+from fastv.pruning.config import PruningConfig
+from tests.support.compare_sides import compare
 from tests.support.standins import save_checkpoint, save_llava_checkpoint
 from tests.support.video_files import video
 
@@ -37,14 +39,14 @@ def test_the_lines_print_the_answer_of_the_comparison(settings, tmp_path, monkey
     loaded = load(str(tmp_path / "path" / "to" / "standin"))
     question = "how many red in the picture ?"
     *_, finished = compare(loaded, "picture.png", question, max_new_tokens=5, repeats=1, **settings)
-    lines = script(loaded.entry, question, dtype=loaded.dtype, max_new_tokens=5, **settings)
+    lines = script(loaded.entry, question, PruningConfig(**settings), dtype=loaded.dtype, max_new_tokens=5)
     assert str(tmp_path) not in lines
     exec(compile(lines, "shown", "exec"), {})
     assert capsys.readouterr().out.strip() == finished.fastv.answer != ""
 
 
-@pytest.mark.parametrize("baseline", [(None, 0.0), (1, 0.25)])
-def test_the_lines_of_both_sides_print_both_answers(baseline, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("config", [None, PruningConfig("fastv_mean", 1, 0.25), PruningConfig("random", 1, 0.25)])
+def test_the_lines_of_both_sides_print_both_answers(config, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "path" / "to"
     for name, shape in (("small", {"seed": 3}), ("large", {"seed": 4, "layers": 6})):
         save_llava_checkpoint(folder / name, **shape)
@@ -62,10 +64,13 @@ def test_the_lines_of_both_sides_print_both_answers(baseline, tmp_path, monkeypa
         method="fastv_mean",
         max_new_tokens=5,
         repeats=1,
-        baseline=side_of(small, *baseline, method="fastv_mean"),
+        baseline=Side(small, config),
     )
-    sides = Asked("It's small", small.entry, *baseline), Asked("Large with FastV", large.entry, 2, 0.5)
-    lines = script_of_both(sides, question, dtype="float32", method="fastv_mean", max_new_tokens=5)
+    sides = (
+        ScriptSide("It's small", small.entry, config),
+        ScriptSide("Large with FastV", large.entry, PruningConfig("fastv_mean")),
+    )
+    lines = script_of_both(sides, question, dtype="float32", max_new_tokens=5)
     assert str(tmp_path) not in lines
     exec(compile(lines, "shown", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [
@@ -83,14 +88,14 @@ def test_the_lines_about_a_video_print_the_answers_of_the_comparison(key, tmp_pa
     *_, finished = compare(loaded, open_video("video.mp4"), question, max_new_tokens=5, repeats=1)
     exec(
         compile(
-            script(loaded.entry, question, dtype=loaded.dtype, k=2, r=0.5, max_new_tokens=5, video=True),
+            script(loaded.entry, question, PruningConfig(), dtype=loaded.dtype, max_new_tokens=5, video=True),
             "shown",
             "exec",
         ),
         {},
     )
     assert capsys.readouterr().out.strip() == finished.fastv.answer != ""
-    sides = Asked("as it is", loaded.entry), Asked("with FastV", loaded.entry, 2, 0.5)
+    sides = ScriptSide("as it is", loaded.entry), ScriptSide("with FastV", loaded.entry, PruningConfig())
     exec(compile(script_of_both(sides, question, dtype="float32", max_new_tokens=5, video=True), "shown", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [
         f"as it is: {finished.baseline.answer}",
@@ -102,16 +107,16 @@ def test_the_lines_about_a_video_print_the_answers_of_the_comparison(key, tmp_pa
 @pytest.mark.parametrize("both", [False, True])
 def test_any_question_survives_as_text(question, both):
     if both:
-        lines = script_of_both([Asked(question, find("mini-7"))], question, dtype="float32")
+        lines = script_of_both([ScriptSide(question, find("mini-7"))], question, dtype="float32")
     else:
-        lines = script(find("mini-7"), question, dtype="float32", k=2, r=0.5)
+        lines = script(find("mini-7"), question, PruningConfig(), dtype="float32")
     lines.encode()
     assert question.strip() in [node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)]
 
 
 def test_models_are_called_what_load_calls_them():
     def loads(entry):
-        return script(entry, "what ?", dtype="4bit", k=2, r=0.5).split("load(")[1].split(")")[0]
+        return script(entry, "what ?", PruningConfig(), dtype="4bit").split("load(")[1].split(")")[0]
 
     assert loads(find("llava-1.5-13b")) == '"llava-1.5-13b", dtype="4bit"'
     assert loads(find("someone/a-llava")) == '"someone/a-llava", dtype="4bit"'
@@ -119,8 +124,8 @@ def test_models_are_called_what_load_calls_them():
 
 
 def test_what_is_not_said_is_the_default():
-    lines = script(find("mini-7"), "what ?", dtype="float32", k=2, r=0.5)
+    lines = script(find("mini-7"), "what ?", PruningConfig(), dtype="float32")
     assert "FastV(k=2, r=0.5)(" in lines and "max_new_tokens=64" in lines
     assert 'METHODS["random"](k=3, r=0.9, seed=4)(' in script(
-        find("mini-7"), "what ?", dtype="float32", k=3, r=0.9, method="random", seed=4
+        find("mini-7"), "what ?", PruningConfig("random", 3, 0.9, 4), dtype="float32"
     )

@@ -10,13 +10,12 @@ import gradio as gr
 
 from fastv.app.hosting.gradio_adapter import cache_file
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.service.request import ChosenSide, ChosenSides
+from fastv.app.service.request import ChosenSides
 from fastv.app.shared.tab import Updates
 from fastv.measurement.results import Comparison, Setup
 from fastv.presentation import report
-from fastv.presentation.script_export import Asked, script, script_of_both
+from fastv.presentation.script_export import ScriptSide, script, script_of_both
 from fastv.presentation.side_labels import side_labels
-from fastv.pruning.config import PruningConfig
 
 _FORMATS = {"html": "Report", "csv": "CSV", "json": "JSON"}
 _ANY_QUESTION = "What is in the picture?"
@@ -58,22 +57,14 @@ def script_of(pool: ModelPool, sides: ChosenSides, question: str, max_new_tokens
     """The Python script of the chosen sides. Raises FastVError for a model that is not in the pool."""
     question = question or _ANY_QUESTION
     baseline, candidate = (pool.setup(side.model, side.pruning) for side in (sides.baseline, sides.candidate))
-    pruning = sides.candidate.pruning or sides.baseline.pruning or PruningConfig()
-    settings: dict[str, Any] = {
-        "dtype": candidate.dtype,
-        "method": pruning.method,
-        "max_new_tokens": max_new_tokens,
-        "video": video,
-    }
+    settings: dict[str, Any] = {"dtype": candidate.dtype, "max_new_tokens": max_new_tokens, "video": video}
     if sides.has_plain_baseline and sides.candidate.pruning is not None:
-        return script(pool.entry(candidate.model), question, k=pruning.k, r=pruning.r, **settings)
-    both = zip(side_labels(baseline, candidate), (sides.baseline, sides.candidate), strict=True)
-    return script_of_both([_asked(pool, title.label, side) for title, side in both], question, **settings)
-
-
-def _asked(pool: ModelPool, title: str, side: ChosenSide) -> Asked:
-    entry = pool.entry(side.model)
-    return Asked(title, entry) if side.pruning is None else Asked(title, entry, side.pruning.k, side.pruning.r)
+        return script(pool.entry(candidate.model), question, sides.candidate.pruning, **settings)
+    both = [
+        ScriptSide(label.label, pool.entry(side.model), side.pruning)
+        for label, side in zip(side_labels(baseline, candidate), (sides.baseline, sides.candidate), strict=True)
+    ]
+    return script_of_both(both, question, **settings)
 
 
 def file_updates(ui: ExportControls, comparison: Comparison | None, expected: str | None, link: str | None) -> Updates:

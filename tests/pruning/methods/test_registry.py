@@ -130,14 +130,7 @@ def test_a_method_that_is_added_is_offered_everywhere(made_up, monkeypatch, caps
     assert "first_tokens" in next(one.fn.__doc__ for one in page.fns.values() if one.api_name == "compare")
     setup = replace(PRUNED, method="first_tokens")
     assert "by their place in the prompt" in report.as_html(comparison(pruned(), pruned(setup=setup)))
-    lines = script_export.script(
-        find("mini-7"),
-        "what ?",
-        dtype="float32",
-        k=2,
-        r=0.5,
-        method="first_tokens",
-    )
+    lines = script_export.script(find("mini-7"), "what ?", PruningConfig("first_tokens"), dtype="float32")
     assert 'METHODS["first_tokens"](k=2, r=0.5)' in lines
     monkeypatch.setattr(sys, "argv", ["command", "--help"])
     with pytest.raises(SystemExit):
