@@ -124,6 +124,7 @@ def test_a_model_that_is_not_there_and_a_port_that_is_taken_are_said_in_a_senten
     assert "choose another --host or --port" in words
 
 
+@pytest.mark.slow
 def test_the_command_prints_its_address(app):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

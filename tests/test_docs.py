@@ -202,6 +202,7 @@ def test_every_app_command_is_understood(line):
     assert parse_command_line(shlex.split(arguments), {}).model in (None, *[entry.key for entry in CATALOGUE])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python -m fastv.")])
 def test_every_module_command_has_its_options(line):
     _, _, module, *arguments = shlex.split(line)

@@ -68,6 +68,7 @@ def wheel(tmp_path_factory):
     return folder / done.stdout.split()[-1]
 
 
+@pytest.mark.slow
 def test_a_wheel_works_in_an_empty_folder(wheel, tmp_path):
     installed, empty = tmp_path / "site", tmp_path / "empty"
     empty.mkdir()
@@ -95,6 +96,7 @@ def test_a_wheel_works_in_an_empty_folder(wheel, tmp_path):
     assert not list(empty.iterdir())
 
 
+@pytest.mark.slow
 def test_without_the_extras_all_but_videos_and_quantized_weights_works():
     code = (
         "import sys\n"

@@ -68,6 +68,7 @@ def commands(start: str) -> list[list[str]]:
     return [line.removeprefix(start).split() for line in lines if line.startswith(start)]
 
 
+@pytest.mark.slow
 def test_the_download_beforehand_is_all_that_a_machine_without_network_needs(served, environment):
     (line,) = commands(".venv/bin/hf ")
     script = "import sys; from huggingface_hub.cli.hf import main; sys.argv[0] = 'hf'; main()"
@@ -85,6 +86,7 @@ def test_the_download_beforehand_is_all_that_a_machine_without_network_needs(ser
     assert done.stdout.strip() == ENTRY.revision and served.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", commands("python "), ids=" ".join)
 def test_the_page_opens_with_the_model_it_is_told_and_answers(environment, line):
     with socket.socket() as free:
