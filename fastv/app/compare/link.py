@@ -61,7 +61,7 @@ def _picture_field(scene: int | None, clip: str | None) -> dict[str, Any]:
 
 def connect_link(ui: CompareControls, pool: ModelPool) -> BuiltTab:
     """Keeps the link and the script up to date, and loads the models of a link that was followed."""
-    told = {ui.max_new_tokens, *inputs(ui)}
+    told = [ui.max_new_tokens, *inputs(ui)]
 
     def tell(values: Values) -> Updates:
         return or_skip(link_updates(ui, pool, values))
@@ -73,7 +73,7 @@ def connect_link(ui: CompareControls, pool: ModelPool) -> BuiltTab:
         # The picture too: the change of a scene's number alone can get lost while another request is under way.
         [component.change for component in (*told, ui.picture, ui.video.frames)],
         tell,
-        told,
+        set(told),
         [ui.export.query, ui.export.script],
         **TYPED,
     )
