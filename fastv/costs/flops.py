@@ -8,7 +8,7 @@ Two conventions, and every figure belongs to one of them:
 - ``exact``: two FLOPs per multiply-add of every matrix product that runs: the gated FFN's three matrices, grouped keys
   and values, vision tower, projector, and lm_head for the last position alone, as ``generate`` computes it. Attention
   counts the whole n x n square, as torch's FlopCounterMode does; kernels that skip its masked half do less. Norms,
-  rotary embedding, softmax and FastV's own ranking (one row of attention) are left out.
+  rotary embedding and softmax are left out, and so is the ranking of visual tokens: see ``ranking_flops``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,28 @@ CONVENTIONS = ("paper", "exact")
 class Cost:
     """What one prompt and its answer cost. FLOPs are in ``convention``; bytes are real sizes whatever the convention.
 
-    ``layer_flops`` holds the prefill of each decoder layer; their sum is ``decoder_prefill_flops``, which is also
-    ``attention_flops`` (q, k, v, o and the two n x n products) plus ``ffn_flops``. ``prefill_flops`` adds vision tower,
-    projector and lm_head, which are 0 in ``paper``. An answer of t tokens takes t - 1 decode steps, since prefill
-    yields the first; ``decode_flops_per_token`` is their mean (the first step's, where there is none to average).
-    ``kv_cache_bytes`` is the cache when the answer is complete.
+    Attributes
+    ----------
+    vision_tower_flops, projector_flops, lm_head_flops
+        Of the prompt; 0 in ``paper``. lm_head runs for the last position alone.
+    layer_flops
+        Prefill of each decoder layer.
+    attention_flops, ffn_flops
+        Prefill of all decoder layers by part: q, k, v, o and the two n x n products, and the FFN.
+    decoder_prefill_flops
+        Their sum, which is also that of ``layer_flops``.
+    prefill_flops
+        The same with vision tower, projector and lm_head.
+    decode_flops_per_token
+        Mean over the decode steps; the first step's where there is none to average.
+    decode_flops
+        All decode steps: an answer of t tokens takes t - 1, since prefill yields the first.
+    total_flops
+        Prefill and decode.
+    kv_cache_bytes
+        Of the cache when the answer is complete.
+    parameter_bytes
+        Of the weights.
     """
 
     convention: str
@@ -81,11 +98,7 @@ def prefill_flops(
     r: float = 0.5,
     convention: str = "paper",
 ) -> float:
-    """FLOPs of all decoder layers while the prompt is read.
-
-    config: see ``fastv.families.config_reader.read_shape``. k, r: drop the fraction r of the visual tokens on entering layer k, counted
-    from 0; ``k=None`` or ``r=0`` means no pruning. Raises InvalidBudgetError and UnsupportedModelError.
-    """
+    """FLOPs of all decoder layers while the prompt is read; parameters as ``cost``."""
     return cost(
         config, text_tokens=text_tokens, visual_tokens=visual_tokens, answer_tokens=1, k=k, r=r, convention=convention
     ).decoder_prefill_flops
@@ -99,7 +112,7 @@ def per_layer_average(
     r: float = 0.5,
     convention: str = "paper",
 ) -> float:
-    """FLOPs of one decoder layer on average: the paper's Table 1, there in billions. Arguments as ``prefill_flops``."""
+    """FLOPs of one decoder layer on average: the paper's Table 1, there in billions. Parameters as ``cost``."""
     return cost(
         config, text_tokens=text_tokens, visual_tokens=visual_tokens, answer_tokens=1, k=k, r=r, convention=convention
     ).layer_average_flops
@@ -120,11 +133,36 @@ def cost(
 ) -> Cost:
     """FLOPs and bytes of one prompt and its answer, for one sequence.
 
-    visual_tokens: of the whole prompt, all ``pictures`` and all ``frames`` of videos together, which are taken to be
-    alike where their tokens depend on their size. pictures: by default one if there are visual tokens and no frames,
-    else none. dtype, for the bytes: one of ``memory.DTYPES``.
-    Other arguments as ``prefill_flops``. A config of a decoder alone has no vision tower and no projector to count.
-    Raises InvalidBudgetError and UnsupportedModelError.
+    Parameters
+    ----------
+    config
+        What ``fastv.families.config_reader.read_shape`` takes. A config of a decoder alone has no vision tower and no
+        projector to count.
+    text_tokens
+        Text tokens of the prompt.
+    visual_tokens
+        Visual tokens of the whole prompt, all ``pictures`` and all ``frames`` of videos together, which are taken to
+        be alike where their tokens depend on their size.
+    answer_tokens
+        Tokens of the answer, the first included.
+    k, r
+        Drop the fraction r of the visual tokens on entering decoder layer k, counted from 0; ``k=None`` or ``r=0``
+        means no pruning.
+    pictures
+        By default one if there are visual tokens and no frames, else none.
+    frames
+        Frames of all videos.
+    convention
+        "paper" or "exact", see the module.
+    dtype
+        How weights and cache are held, one of ``memory.DTYPES``.
+
+    Raises
+    ------
+    InvalidBudgetError
+        For values out of range.
+    UnsupportedModelError
+        For a config of a model whose layers are not known.
     """
     shape = read_shape(config)
     check_pruning(k, r, shape.decoder.layers)
@@ -175,6 +213,24 @@ def cost(
         kv_cache_bytes=kv_cache_bytes(decoder, (full + steps,) * early + (kept + steps,) * late, dtype),
         parameter_bytes=parameter_bytes(shape, dtype),
     )
+
+
+def ranking_flops(config: Any, prompt_tokens: int, queries: int) -> float:
+    """FLOPs (``exact``) of ranking visual tokens by attention, which no ``Cost`` counts.
+
+    The attention of some queries of layer k - 1 is computed once more: their products with the keys of the prompt.
+
+    Parameters
+    ----------
+    config
+        As for ``cost``.
+    prompt_tokens
+        Text and visual tokens of the prompt.
+    queries
+        1 for a ranking by the prompt's last token, ``prompt_tokens`` for one by all of them, 0 for a random choice.
+    """
+    decoder = read_shape(config).decoder
+    return 2.0 * queries * prompt_tokens * decoder.heads * decoder.head_dim
 
 
 def check_pruning(k: int | None, r: float, layers: int) -> None:

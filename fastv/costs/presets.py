@@ -90,7 +90,7 @@ def load_presets(folder: str | Path = PRESETS) -> tuple[tuple[Preset, ...], tupl
 def read_files(
     folder: str | Path, parse: Callable[[Any], Named]
 ) -> tuple[tuple[Named, ...], tuple[PresetProblem, ...]]:
-    """What ``parse`` makes of the JSON files of a folder, each ``name`` once, and the files it raises an error for."""
+    """The parsed JSON files of a folder, each ``name`` once, and the files that ``parse`` raises an error for."""
     if not Path(folder).is_dir():
         return (), (PresetProblem(Path(folder).name, "there is no such folder"),)
     found: dict[str, Named] = {}
@@ -149,7 +149,17 @@ def _preset(data: Any) -> Preset:
 
 @dataclass(frozen=True)
 class Pair:
-    """``model`` at ``preset``, beside the model whose cost that preset is made to meet. gpu: whether it wants one."""
+    """A model at a preset, beside the model whose cost that preset is made to meet.
+
+    Parameters
+    ----------
+    model
+        A key of the catalogue.
+    preset
+        One that has a target.
+    gpu
+        Whether it needs a GPU.
+    """
 
     model: str
     preset: Preset
@@ -168,16 +178,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairPreset:
-    """A comparison with a name; ``pairs`` are tried in their order until one can be had."""
+    """A comparison with a name; ``pairs`` are tried in their order until one is available."""
 
     name: str
     sentence: str
     source: str
     pairs: tuple[Pair, ...]
 
-    def pair(self, can_be_had: Callable[[Pair], bool]) -> Pair | None:
-        """The first of its pairs that can be had."""
-        return next(filter(can_be_had, self.pairs), None)
+    def pair(self, is_available: Callable[[Pair], bool]) -> Pair | None:
+        """The first of its pairs that is available."""
+        return next(filter(is_available, self.pairs), None)
 
 
 def load_pair_presets(

@@ -24,9 +24,14 @@ FILE = ASSETS / "devices.json"
 
 @dataclass(frozen=True)
 class Device:
-    """What a vendor states. ``peak_flops``: FLOP/s by number type (float32, float16, bfloat16, int8), dense.
+    """What a vendor states of a device.
 
-    ``urls``: pages that state these figures; none where they are arithmetic alone.
+    Parameters
+    ----------
+    peak_flops
+        FLOP/s by number type (float32, float16, bfloat16, int8), dense.
+    urls
+        Pages that state these figures; none where they are arithmetic alone.
     """
 
     key: str
@@ -38,7 +43,7 @@ class Device:
     urls: tuple[str, ...] = ()
 
     def peak(self, dtype: str) -> float:
-        """FLOP/s for weights held in ``dtype``, one of ``footprint.DTYPES``; 4-bit ones are computed with in 16."""
+        """FLOP/s for weights held in ``dtype``, one of ``memory.DTYPES``; 4-bit ones are computed with in 16."""
         kind = {"8bit": "int8", "4bit": "float16"}.get(dtype, dtype)
         return self.peak_flops.get(kind, self.peak_flops["float32"])
 
@@ -63,7 +68,7 @@ def devices() -> dict[str, Device]:
 
 
 def estimate(config: Any, workload: Workload, device: Device, k: int | None, r: float) -> Estimate:
-    """What prompt and answer of ``workload`` take on a device at the least. Raises InvalidBudgetError."""
+    """The least time that prompt and answer of ``workload`` take on a device. Raises InvalidBudgetError."""
     shape = read_shape(config)
     figures = workload.cost(shape, k, r, "exact")
     peak, bandwidth = device.peak(workload.dtype), device.bandwidth_bytes_per_second

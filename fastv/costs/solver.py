@@ -27,9 +27,18 @@ _ROUNDING = 1e-9  # relative; far below one token, far above what floats lose
 
 @dataclass(frozen=True)
 class Workload:
-    """A prompt and its answer, in tokens; ``visual_tokens`` are those of all ``pictures`` together (None: one, if any).
+    """A prompt and its answer.
 
-    ``batch`` such prompts are read and answered at the same time.
+    Parameters
+    ----------
+    text_tokens, visual_tokens, answer_tokens
+        Their lengths in tokens; visual ones are those of all ``pictures`` together.
+    pictures
+        None means one, if there are visual tokens.
+    dtype
+        How weights and cache are held, one of ``memory.DTYPES``.
+    batch
+        So many such prompts are read and answered at the same time.
     """
 
     text_tokens: int = 36
@@ -88,8 +97,12 @@ class Target:
 class Solution:
     """The least pruning at layer ``k`` that stays within a target.
 
-    ``r`` leaves exactly ``kept`` visual tokens and then costs ``amount``; one more would exceed the target.
-    ``continuous_r`` is where the cost would meet the target if parts of a token could be kept (0 without pruning).
+    Parameters
+    ----------
+    r, kept, amount
+        ``r`` leaves exactly ``kept`` visual tokens and then costs ``amount``; one more would exceed the target.
+    continuous_r
+        Where the cost would meet the target if parts of a token could be kept (0 without pruning).
     """
 
     k: int

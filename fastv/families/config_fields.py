@@ -1,4 +1,4 @@
-"""Reads sizes out of a config: a transformers config object, that config as a dict, or a checkpoint's ``config.json``."""
+"""Reads sizes out of a config: a transformers config object, that as a dict, or a checkpoint's ``config.json``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def size(settings: Mapping[str, Any], name: str, default: int | None = None) -> 
 
 
 def reader_for(readers: Mapping[str, Reader], model_type: Any, part: str) -> Reader:
-    """The reader of a ``model_type``. Raises UnsupportedModelError, naming the ``part`` of a model and the known types."""
+    """The reader of a ``model_type``.
+
+    Raises UnsupportedModelError, which names the ``part`` of a model and the known types.
+    """
     if model_type not in readers:
         named = "no model_type" if model_type is None else f"model_type {model_type!r}"
         known = ", ".join(sorted(readers))

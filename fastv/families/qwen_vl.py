@@ -139,7 +139,7 @@ class QwenVL(Family):
         return super().sequence_length(model, attention_mask, position_ids)
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
-        """Patches of all pictures are the rows of one matrix, block by block. Of each pair of frames the first shows."""
+        """Patches of all pictures are the rows of one matrix, block by block. Of two frames the first is shown."""
         frames = []
         for pixels, grids in (("pixel_values", "image_grid_thw"), ("pixel_values_videos", "video_grid_thw")):
             start = 0

@@ -152,7 +152,7 @@ class DynamicVisionShape(VisionShape):
         return patches + self.layers * layer + norm  # the last norm stands before the projector
 
     def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
-        """Pictures are taken to be of one size, and windows to be full: at a picture's edge real ones may be smaller."""
+        """Pictures are taken to be of one size, and windows to be full: at a picture's edge they may be smaller."""
         pictures += ceil(frames / self.patch_frames)
         if not pictures:
             return 0.0

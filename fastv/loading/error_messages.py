@@ -32,12 +32,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def load_error_message(error: Exception, entry: ModelEntry, dtype: str) -> str:
-    """What a person is told when loading a model in ``dtype`` raised this error of some library."""
+    """What is wrong, and what to do, when loading a model in ``dtype`` raised this error of a library."""
     chain = list(_chain(error))
-    if any(is_out_of_memory(one) for one in chain):
+    if any(is_out_of_memory(link) for link in chain):
         return f"{entry.name} in {dtype} does not fit in memory: choose {smaller(dtype)}."
-    detail = first_line(error).replace(entry.source, entry.name)  # a folder's path is nobody's business on the page
-    codes = {getattr(one, "errno", None) for one in chain}
+    detail = first_line(error).replace(entry.source, entry.name)  # a folder's path is private
+    codes = {getattr(link, "errno", None) for link in chain}
     if codes & {errno.ENOSPC, errno.EDQUOT}:
         return (
             f"The disk became full while {entry.name} was fetched: make room, or set HF_HOME to a folder on a "
@@ -48,7 +48,7 @@ def load_error_message(error: Exception, entry: ModelEntry, dtype: str) -> str:
             f"The files of {entry.name} cannot be read, or their folder cannot be written to: check its "
             f"permissions, or set HF_HOME to another one. ({detail})"
         )
-    if any(type(one).__name__ == "SafetensorError" for one in chain):
+    if any(type(link).__name__ == "SafetensorError" for link in chain):
         return f"The weights of {entry.name} are damaged or incomplete: {_again(entry)}. ({detail})"
     if Path(entry.source).is_dir():
         if isinstance(error, OSError):
@@ -88,7 +88,7 @@ def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
         )
     if isinstance(error, RemoteEntryNotFoundError):
         return f"{entry.repository} holds no model that can be loaded here: it has no config.json. Choose another one."
-    if any(isinstance(one, OfflineModeIsEnabled) for one in _chain(error)) or (
+    if any(isinstance(link, OfflineModeIsEnabled) for link in _chain(error)) or (
         isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE
     ):
         return (

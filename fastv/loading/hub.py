@@ -20,7 +20,10 @@ _FILES = {"allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model", "*.j
 
 
 def fetch_config(entry: ModelEntry) -> Path:
-    """A folder that has the model's config.json, and not yet more. Raises what huggingface_hub raises."""
+    """The folder of the model's config.json, which is fetched where it is missing; other files may not be there yet.
+
+    Raises ModelLoadError for folders without it, and what huggingface_hub raises.
+    """
     folder = Path(entry.source)
     if entry.embedded and not folder.is_dir():
         raise ModelLoadError(
@@ -42,7 +45,7 @@ def fetch_config(entry: ModelEntry) -> Path:
 def fetch_files(entry: ModelEntry, observer: LoadObserver) -> Path:
     """The folder with all files that loading reads, fetched where they are missing.
 
-    Raises ModelLoadError when the disk has no room for them, Stopped, and what huggingface_hub raises.
+    Raises ModelLoadError when they do not fit on the disk, Stopped, and what huggingface_hub raises.
     """
     if Path(entry.source).is_dir():
         return Path(entry.source)

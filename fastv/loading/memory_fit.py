@@ -155,7 +155,7 @@ def _too_large(entry: ModelEntry, dtype: str, needed: int, memory: MachineMemory
 
 
 def required_bytes(entry: ModelEntry, dtype: str, shape: ModelShape | None = None) -> int | None:
-    """Bytes of a model's weights in ``dtype`` and of the KV cache of a usual prompt; None where its sizes are not known.
+    """Bytes of a model's weights and of the KV cache of a usual prompt; None where its sizes are not known.
 
     Parameters
     ----------

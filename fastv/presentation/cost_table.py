@@ -113,7 +113,7 @@ def rows_of(comparison: Comparison | None) -> Iterator[Row]:
             "FLOPs",
             FLOPS,
             "Floating-point operations to read image and question, computed: 2 per multiply-add, with vision tower, "
-            "projector and lm_head.",
+            "projector and lm_head, without the method's own ranking.",
             lambda run: run.prefill_flops,
         ),
     ):

@@ -48,7 +48,7 @@ def test_a_clip_is_eight_frames_of_a_model_that_reads_small_pictures():
     assert configs.visual_input(shape, "video-llava-7b") == (2048, 8) and configs.visual_input(shape) == (256, 1)
 
 
-def test_small_twins_are_there():
+def test_smaller_models_are_there():
     assert all(configs.smaller_model(key) in configs.known() for key in (*configs.known(), None, "own"))
 
 
@@ -81,7 +81,7 @@ def test_anything_else_gets_a_sentence(text, piece):
     assert len(str(refusal.value)) < 500
 
 
-@pytest.mark.parametrize("key", ["nobody", "", None, ["llava-1.5-7b"], 3])
+@pytest.mark.parametrize("key", ["unknown", "", None, ["llava-1.5-7b"], 3])
 def test_unknown_models_are_refused(key):
     with pytest.raises(InvalidInputError, match="no config"):
         configs.shape_of(key)

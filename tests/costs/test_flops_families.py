@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fastv import FastV
-from fastv.costs.flops import cost
+from fastv.costs.flops import cost, ranking_flops
 from fastv.evidence.published import video
 from fastv.families.catalogue import REFERENCE_CONFIGS
 from fastv.families.config_reader import read_shape
+from fastv.pruning.methods.registry import METHODS
 from tests.support.flop_counter import counted
 from tests.support.masked_reference import visual_of
 from tests.support.standins import IMAGE_TOKEN, PICTURE, STANDINS, VIDEO, VIDEO_TOKEN, WIDE
@@ -62,6 +63,18 @@ def test_exact_is_what_torch_counts_with_fastv(key, k, r):
     expected = computed(key, model.config, inputs, row, k, r)
     assert flops["Global"] == pytest.approx(expected.prefill_flops, rel=0.01)
     assert expected.prefill_flops < 0.99 * computed(key, model.config, inputs, row).prefill_flops
+
+
+@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("method, queries", [("fastv", 1), ("fastv_mean", None), ("random", 0)])
+def test_a_ranking_is_what_torch_counts_beyond_the_cost(key, method, queries):
+    model, row = STANDINS[key].model(width=64), ROWS["wide"]
+    inputs = STANDINS[key].inputs([row])
+    length = inputs["input_ids"].shape[1]
+    with METHODS[method](k=2, r=0.5)(model):
+        flops = counted(model, inputs)
+    ranking = ranking_flops(model.config, length, length if queries is None else queries)
+    assert flops["Global"] - computed(key, model.config, inputs, row, 2, 0.5).prefill_flops == ranking
 
 
 def test_a_videos_cost_is_its_frames():

@@ -19,8 +19,8 @@ from tests.support.hub_layouts import change_config
     "source, told",
     [
         (
-            "somebody/nothing",
-            "There is no model somebody/nothing on the hub, or it is private: check the name, or log in",
+            "owner/nothing",
+            "There is no model owner/nothing on the hub, or it is private: check the name, or log in",
         ),
         (f"{NAME}@v9", f"{NAME} has no revision “v9”: choose one that"),
     ],
@@ -47,7 +47,7 @@ def test_a_hub_that_is_busy(hub, failure, status):
 
 
 def test_no_network(hub, failure, monkeypatch, tmp_path):
-    fakehub.use("http://127.0.0.1:9", tmp_path / "cache", monkeypatch)  # nobody listens there
+    fakehub.use("http://127.0.0.1:9", tmp_path / "cache", monkeypatch)  # a port without a server
     told = failure(NAME)
     assert f"{NAME} is not whole on this machine and could not be fetched: check the network" in told
     assert f"“hf download {NAME}”" in told

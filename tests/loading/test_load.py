@@ -217,7 +217,7 @@ def test_spreading_needs_accelerate(monkeypatch):
 
 
 def test_what_is_not_known_beforehand_is_tried():
-    unknown = find("somebody/something")
+    unknown = find("owner/something")
     assert plan_load(unknown, "float16", TWO).placement == Placement((0,))
     assert plan_load(unknown, "float16", MachineMemory(GB, GB)).placement == Placement()
 

@@ -223,7 +223,7 @@ def evicted(held, memory: MachineMemory, dtype: str = "float16", **more) -> tupl
     return plan_load(SEVEN, dtype, memory, held=held, **more).evict
 
 
-def test_what_fits_beside_the_others_evicts_nobody():
+def test_what_fits_beside_the_others_evicts_none():
     assert evicted(HELD, machine(64, free_ram=40)) == ()
 
 

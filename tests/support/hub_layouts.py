@@ -76,7 +76,7 @@ def _old_config(config, dtype: torch.dtype) -> dict:
 
 
 def _write_processor(processor, folder: Path, kind: str) -> None:
-    """preprocessor_config.json, chat_template.json, the tokenizer's files, and, but for Qwen-VL, processor_config.json."""
+    """preprocessor_config.json, chat_template.json, the tokenizer's files, and for some processor_config.json."""
     processor.tokenizer.save_pretrained(folder)
     pictures = json.loads(processor.image_processor.to_json_string())
     if STANDINS[kind].flat_text:

@@ -116,7 +116,7 @@ def llava_inputs(
 
 
 def save_llava_checkpoint(folder, **shape) -> None:
-    """Writes ``tiny_llava(**shape)`` as a checkpoint in the layout of the llava-hf ones, with processor and chat template."""
+    """Writes ``tiny_llava(**shape)`` as a checkpoint in the layout of the llava-hf ones, with its processor."""
     model = tiny_llava(**shape)
     model.save_pretrained(folder)
     llava_processor(model.config.vision_config.image_size).save_pretrained(folder)
