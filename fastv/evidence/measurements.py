@@ -123,14 +123,29 @@ def duels() -> dict[str, Measured]:
 @lru_cache(maxsize=2)
 def _all_of(folder: Path) -> dict[str, Measured]:
     found = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted([*folder.glob("*.json"), *folder.glob("*.jsonl")]):
         try:
-            record = parsed(json.loads(path.read_text(encoding="utf-8")))
+            record = parsed(read_document(path))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path.name}: {error!r}") from error
         if any(point.k is None for point in record.points):  # else the sweep has hardly begun
             found[record.model] = record
     return found
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A record file as one document: its header, and its records as ``points``.
+
+    The file is JSON Lines, header first (an incomplete last line is left out), or, of earlier versions, one JSON object.
+    Raises ValueError for anything else.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        header, *points = (json.loads(line) for line in text.split("\n")[:-1])
+        return {**header, "points": points}
+    return {"points": [], **whole}
 
 
 def parsed(data: Mapping[str, Any]) -> Measured:

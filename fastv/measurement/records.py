@@ -66,10 +66,10 @@ class RecordFile:
         OSError
             Where it cannot be read or written.
         """
-        wanted = _plain(header) | {HASH: settings_hash(header, free=free)}
+        wanted = with_hash(header, free=free)
         if path.exists() and _is_earlier_version(data := path.read_bytes()):
             found, records, _ = _parsed(path, data)
-            _check_same(path, found, wanted, free)
+            check_same(path, found, wanted, free=free)
             write(path, found, records)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
@@ -79,7 +79,7 @@ class RecordFile:
                 found, records, end = wanted, [], 0
             else:
                 found, records, end = _parsed(path, data)
-                _check_same(path, found, wanted, free)
+                check_same(path, found, wanted, free=free)
             os.ftruncate(descriptor, end)
             os.lseek(descriptor, 0, os.SEEK_END)
             opened = cls(path, found, records, descriptor)
@@ -141,6 +141,11 @@ def settings_hash(header: Mapping[str, Any], *, free: Collection[str] = ()) -> s
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def with_hash(header: Mapping[str, Any], *, free: Collection[str] = ()) -> Record:
+    """A header as it is written: with its hash, and in JSON's types."""
+    return _plain(header) | {HASH: settings_hash(header, free=free)}
+
+
 def _line(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(record, ensure_ascii=False) + "\n").encode()
 
@@ -183,7 +188,9 @@ def _is_earlier_version(data: bytes) -> bool:
         return False
 
 
-def _check_same(path: Path, found: Record, wanted: Record, free: Collection[str]) -> None:
+def check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], *, free: Collection[str] = ()) -> None:
+    """Raise InvalidInputError, naming the field, unless a file's header has the wanted settings but for the free ones."""
+    wanted = _plain(wanted)
     for name in wanted:
         if name not in (HASH, *free) and found.get(name) != wanted[name]:
             raise InvalidInputError(

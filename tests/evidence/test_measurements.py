@@ -56,9 +56,24 @@ def test_every_file_of_the_folder_is_read(tmp_path, monkeypatch):
         measurements._all_of.cache_clear()
 
 
+def test_files_are_json_lines_or_one_object_and_may_end_within_a_line(tmp_path):
+    whole = record("mini-7")
+    header, points = {name: value for name, value in whole.items() if name != "points"}, whole["points"]
+    lines = [json.dumps(line) for line in (header, *points)]
+    (tmp_path / "old.json").write_text(json.dumps(whole, indent=1))
+    assert measurements.read_document(tmp_path / "old.json") == whole
+    for count in range(1, len(lines) + 1):
+        for cut in ("", lines[-1][:9]):
+            (tmp_path / "new.jsonl").write_text("".join(f"{line}\n" for line in lines[:count]) + cut)
+            assert measurements.read_document(tmp_path / "new.jsonl") == {**header, "points": points[: count - 1]}
+    (tmp_path / "new.jsonl").write_text("no JSON\n")
+    with pytest.raises(ValueError):
+        measurements.read_document(tmp_path / "new.jsonl")
+
+
 @pytest.mark.parametrize("name", ["mini-7", "mini-13"])
 def test_what_is_committed_was_measured_on_the_weights_that_are_shipped(name):
-    found, path = measurements.measured(name), measurements.FOLDER / f"{name}.json"
+    found, path = measurements.measured(name), measurements.FOLDER / f"{name}.jsonl"
     assert found.model == name and found.weights == fingerprint(Path(find(name).source))
     assert f"evaluation {name} --grid" in found.command and path.stat().st_size < 200_000
     assert len(found.pruned) >= 52 and len(found.tasks) >= 1000

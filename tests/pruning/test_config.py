@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fastv.errors import InvalidBudgetError
+from fastv.evidence.measurements import read_document
 from fastv.paths import ASSETS
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
@@ -34,11 +35,7 @@ def test_old_records_are_read(old, new):
 
 
 def test_every_recorded_point_is_read():
-    points = [
-        point
-        for path in (ASSETS / "measured").rglob("*.json")
-        for point in json.loads(path.read_text(encoding="utf-8"))["points"]
-    ]
+    points = [point for path in (ASSETS / "measured").rglob("*.json*") for point in read_document(path)["points"]]
     assert len(points) > 100
     for point in points:
         config = PruningConfig.from_dict(point)

@@ -6,7 +6,7 @@
     python -m fastv.miniature.evaluation mini-13 --duel mini-7
 
 With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and method is measured, answers, FLOPs and time to the first
-token, into assets/measured/<model>.json. With --duel only the budgets are at which the model costs what the smaller one
+token, into assets/measured/<model>.jsonl. With --duel only the budgets are at which the model costs what the smaller one
 costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it answers
 without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only the times
 are taken anew, for which the machine should be doing nothing else.
@@ -112,7 +112,7 @@ def _duel(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     exam = Exam(loaded, benchmark(DUEL_SCENES, 1, first=SCENES))
     points = [None, *parity(loaded.model.config, configs.shape_of(arguments.duel), exam)]
     command = f"python -m fastv.miniature.evaluation {name} --duel {arguments.duel} --repeats {arguments.repeats}"
-    _measure(exam, points, arguments.json or FOLDER / "duels" / f"{name}.json", command, arguments)
+    _measure(exam, points, arguments.json or FOLDER / "duels" / f"{name}.jsonl", command, arguments)
 
 
 def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
@@ -127,7 +127,7 @@ def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     if arguments.like:
         points += parity(loaded.model.config, configs.shape_of(arguments.like), exam)
         command += f" --like {arguments.like}"
-    _measure(exam, points, arguments.json or FOLDER / f"{name}.json", command, arguments)
+    _measure(exam, points, arguments.json or FOLDER / f"{name}.jsonl", command, arguments)
 
 
 def _measure(

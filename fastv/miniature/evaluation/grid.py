@@ -1,13 +1,11 @@
 """A miniature over a grid of (K, R, method): which questions it answers right, what that costs, how long it takes.
 
-The record is written after each point, so that a sweep that was ended goes on where it was. ``fastv.evidence.measurements`` reads
-it.
+Each point is written when it is measured, so that an interrupted run goes on where it was. ``fastv.evidence.measurements``
+reads the file.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +17,9 @@ from fastv.costs.solver import Solution, Target, Workload, solve_all
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import fingerprint, packed
 from fastv.inputs.prompt import prompt_of
+from fastv.measurement import records
 from fastv.measurement.machine import Machine
+from fastv.measurement.records import RecordFile
 from fastv.measurement.timing import Pass, generate, interleaved
 from fastv.miniature.evaluation.batched_generation import Answer, Exam
 from fastv.miniature.evaluation.scoring import is_right
@@ -27,6 +27,7 @@ from fastv.miniature.world.question_templates import TASKS
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS, with_method
 
+_FREE = ("command",)  # fields of a header that may differ
 KS, RS = (0, 1, 2, 3, 4), (0.25, 0.5, 0.75, 0.9)
 
 
@@ -60,46 +61,66 @@ def sweep(
     repeats: int = 5,
     tell: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
-    """Measures the points that ``path`` does not hold yet; returns all it then holds. tell: called after each point.
+    """Measure the points that a record file does not hold yet.
 
-    Raises InvalidInputError where the file is of other weights, questions, versions or another machine: its points
-    would not belong together with new ones.
+    Parameters
+    ----------
+    exam
+        The model and the questions.
+    points
+        Pruning configs; None for no pruning.
+    path
+        The record file, see ``fastv.measurement.records``.
+    command
+        What makes the file again, for its header.
+    repeats
+        Timed runs of each point.
+    tell
+        Called after each new point with all that the file holds.
+
+    Returns
+    -------
+    dict
+        The file's header, and its records as ``points``.
+
+    Raises
+    ------
+    InvalidInputError
+        Where the file is of other weights, questions, versions or another machine: its points would not belong together
+        with new ones.
     """
-    record = {**_header(exam, command, repeats), "points": []}
-    if path.exists():
-        record["points"] = _resumed(path, record)
-    done = {(point["k"], point["r"], point["method"]) for point in record["points"]}
-    for budget in points:
-        if _key(budget) not in done:
-            record["points"].append(_measured(exam, budget, repeats))
-            write(record, path)
-            tell(record)
-    return record
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with RecordFile.open(path, _header(exam, command, repeats), free=_FREE) as file:
+        done = {(point["k"], point["r"], point["method"]) for point in map(with_method, file.records)}
+        for budget in points:
+            if _key(budget) not in done:
+                file.add(_measured(exam, budget, repeats))
+                tell(_document(file.header, file.records))
+        return _document(file.header, file.records)
 
 
 def retime(
     exam: Exam, path: Path, *, repeats: int = 5, tell: Callable[[dict[str, Any]], None] = lambda record: None
 ) -> dict[str, Any]:
-    """Takes the times of all points of a sweep anew, where the machine was busy; answers stay. Raises as ``sweep``."""
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    record = {**_header(exam, before.get("command", ""), repeats), "points": []}
-    for point in _resumed(path, {**record, "machine": before.get("machine"), "repeats": before.get("repeats")}):
+    """Take the times of all points of a record file anew, where the machine was busy; answers stay. See ``sweep``."""
+    if not path.exists():
+        raise InvalidInputError(f"{path} does not exist: measure the grid first.")
+    before, points = records.read(path)
+    header = records.with_hash(_header(exam, before.get("command", ""), repeats), free=_FREE)
+    records.check_same(path, before, header, free=(*_FREE, "machine", "repeats"))
+    fresh: list[dict[str, Any]] = []
+    for point in map(with_method, points):
         budget = PruningConfig.from_dict(point)
         seconds, unpruned = _first_token(exam, budget, repeats)
-        record["points"].append({**point, "seconds": seconds, "unpruned_seconds": unpruned})
-        tell(record)
-    write(record, path)
-    return record
+        fresh.append({**point, "seconds": seconds, "unpruned_seconds": unpruned})
+        tell(_document(header, fresh))
+    records.write(path, header, fresh)
+    return _document(header, fresh)
 
 
-def write(record: dict[str, Any], path: Path) -> None:
-    """A line for each point; the file is either the old one or the new one, whatever happens."""
-    head = json.dumps({name: value for name, value in record.items() if name != "points"}, indent=1)
-    lines = ",\n".join("  " + json.dumps(point) for point in record["points"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(f'{head[:-2]},\n "points": [\n{lines}\n ]\n}}\n', encoding="utf-8")
-    os.replace(fresh, path)
+def _document(header: dict[str, Any], points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """As ``fastv.evidence.measurements.parsed`` takes it."""
+    return {**header, "points": [with_method(point) for point in points]}
 
 
 def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
@@ -118,20 +139,6 @@ def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
         "text_tokens": round(fmean(exam.prompt_lengths) - exam.visual_tokens, 3),
         "repeats": repeats,
     }
-
-
-def _resumed(path: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        points = before.pop("points")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInputError(f"{path} holds no sweep: remove it, or write to another file.") from error
-    other = [name for name in record if name not in ("points", "command") and before.get(name) != record[name]]
-    if other:
-        raise InvalidInputError(
-            f"{path} is of another sweep, as its {other[0]} tells: remove it, or write to another file."
-        )
-    return [with_method(point) for point in points]
 
 
 def _key(budget: PruningConfig | None) -> tuple[int | None, float, str | None]:

@@ -1,6 +1,7 @@
 import json
 import sys
 
+from fastv.evidence.measurements import read_document
 from fastv.miniature.evaluation import cli, grid
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.scoring import is_right, merged, scores
@@ -65,14 +66,14 @@ def test_many_scenes_are_answered_some_at_a_time(monkeypatch, tmp_path, capsys):
 def test_the_grid_command_goes_on_where_it_was_ended(monkeypatch, tmp_path, capsys):
     points = grid.grid((2,), (0.5,))
     monkeypatch.setattr(cli, "grid", lambda: points[:2])
-    options = ("mini-7", "--grid", "--scenes", 4, "--repeats", 1, "--json", tmp_path / "mini-7.json")
+    options = ("mini-7", "--grid", "--scenes", 4, "--repeats", 1, "--json", tmp_path / "mini-7.jsonl")
     run(monkeypatch, *options)
     assert capsys.readouterr().out.count("first-token time") == 1
     monkeypatch.setattr(cli, "grid", lambda: points)
     run(monkeypatch, *options)
     out = capsys.readouterr().out
     assert out.count("first-token time") == 2 and "K=2 R=50% random" in out and "Right per task" in out
-    record = json.loads((tmp_path / "mini-7.json").read_text())
+    record = read_document(tmp_path / "mini-7.jsonl")
     assert len(record["points"]) == 4 and record["command"].endswith("--grid --scenes 4 --questions 1 --repeats 1")
 
 
@@ -82,8 +83,8 @@ def test_the_duel_asks_about_other_scenes_than_the_grid_does(monkeypatch, tmp_pa
     monkeypatch.setattr(
         cli, "benchmark", lambda *given, **named: asked.extend(found := benchmark(*given, **named)) or found
     )
-    run(monkeypatch, "mini-7", "--duel", "mini-7", "--repeats", 1, "--json", tmp_path / "mini-7.json")
-    record = json.loads((tmp_path / "mini-7.json").read_text())
+    run(monkeypatch, "mini-7", "--duel", "mini-7", "--repeats", 1, "--json", tmp_path / "mini-7.jsonl")
+    record = read_document(tmp_path / "mini-7.jsonl")
     assert [point["k"] for point in record["points"]] == [None] and len(record["tasks"]) == 4
     assert [item.scene.seed for item in asked] == list(range(1000, 1004)) and record["command"].endswith(
         "--duel mini-7 --repeats 1"

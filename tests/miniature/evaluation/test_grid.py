@@ -8,7 +8,7 @@ import pytest
 
 from fastv.costs.flops import cost
 from fastv.errors import InvalidInputError
-from fastv.evidence.measurements import parsed
+from fastv.evidence.measurements import parsed, read_document
 from fastv.families.shapes import DecoderShape, ModelShape
 from fastv.loading.load import load
 from fastv.miniature.evaluation import grid as sweep_room
@@ -29,7 +29,7 @@ def exam():
 
 @pytest.fixture(scope="module")
 def swept(exam, tmp_path_factory):
-    path = tmp_path_factory.mktemp("sweep") / "mini-7.json"
+    path = tmp_path_factory.mktemp("sweep") / "mini-7.jsonl"
     sweep(exam, POINTS, path, command="this test", repeats=2)
     return path
 
@@ -42,7 +42,7 @@ def test_the_whole_grid_has_every_point_once():
 
 
 def test_marks_are_those_of_the_answers(exam, swept):
-    found = parsed(json.loads(swept.read_text()))
+    found = parsed(read_document(swept))
     assert [(point.k, point.r, point.method) for point in found.points] == [
         (None, 0.0, None),
         (0, 0.9, "random"),
@@ -56,7 +56,7 @@ def test_marks_are_those_of_the_answers(exam, swept):
 
 
 def test_flops_are_those_of_each_prompt_and_its_answer(exam, swept):
-    point, said = parsed(json.loads(swept.read_text())).points[2], exam.answers(POINTS[2])
+    point, said = parsed(read_document(swept)).points[2], exam.answers(POINTS[2])
     for convention, prefill, total in (
         ("exact", point.prefill_flops, point.total_flops),
         ("paper", point.paper_prefill_flops, point.paper_total_flops),
@@ -78,21 +78,21 @@ def test_flops_are_those_of_each_prompt_and_its_answer(exam, swept):
 
 
 def test_times_are_of_both_sides_in_the_same_run(swept):
-    data = json.loads(swept.read_text())
+    data = read_document(swept)
     assert all(len(point["seconds"]) == len(point["unpruned_seconds"]) == 2 for point in data["points"])
     unpruned, pruned, _ = parsed(data).points
     assert unpruned.time_ratio == 1 and pruned.first_token_seconds == median(data["points"][1]["seconds"]) > 0
 
 
 def test_an_ended_sweep_goes_on_without_doing_anything_twice(exam, swept, tmp_path):
-    path, whole = tmp_path / "mini-7.json", json.loads(swept.read_text())
+    path, whole = tmp_path / "mini-7.jsonl", read_document(swept)
     begun = {**whole, "points": whole["points"][:2]}
     path.write_text(json.dumps(begun))
     told = []
     found = sweep(
         exam, POINTS, path, command="this test", repeats=2, tell=lambda record: told.append(len(record["points"]))
     )
-    assert told == [3] and found == json.loads(path.read_text())
+    assert told == [3] and found == read_document(path)
     assert found["points"][:2] == whole["points"][:2] and found["points"][2]["right"] == whole["points"][2]["right"]
 
 
@@ -106,36 +106,36 @@ def test_the_pruned_runs_are_the_ones_with_fastv(exam, monkeypatch):
 
 
 def test_times_can_be_taken_anew(exam, swept, tmp_path):
-    path, whole = tmp_path / "mini-7.json", json.loads(swept.read_text())
+    path, whole = tmp_path / "mini-7.jsonl", read_document(swept)
     whole["points"] = whole["points"][1:]
     path.write_text(json.dumps({**whole, "machine": {"device": "a busy one"}}))
     found = retime(exam, path, repeats=1)
-    assert found == json.loads(path.read_text()) and found["machine"] == whole["machine"] and found["repeats"] == 1
+    assert found == read_document(path) and found["machine"] == whole["machine"] and found["repeats"] == 1
     for before, after in zip(whole["points"], found["points"], strict=True):
         assert len(after["seconds"]) == 1 and {**before, "seconds": 0, "unpruned_seconds": 0} == {
             **after,
             "seconds": 0,
             "unpruned_seconds": 0,
         }
-    with pytest.raises(InvalidInputError, match="no sweep"):
+    with pytest.raises(InvalidInputError, match="does not exist"):
         retime(exam, tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("field, value", [("weights", "0"), ("tasks", "00"), ("repeats", 9), ("machine", {})])
 def test_a_file_of_another_sweep_is_left_alone(exam, swept, tmp_path, field, value):
-    path = tmp_path / "mini-7.json"
-    path.write_text(json.dumps({**json.loads(swept.read_text()), field: value}))
+    path = tmp_path / "mini-7.jsonl"
+    path.write_text(json.dumps({**read_document(swept), field: value}))
     before = path.read_text()
-    with pytest.raises(InvalidInputError, match=f"as its {field} tells"):
+    with pytest.raises(InvalidInputError, match=rf"\({field} differs\)"):
         sweep(exam, POINTS, path, command="this test", repeats=2)
     assert path.read_text() == before
 
 
-@pytest.mark.parametrize("text", ["[1]", "{}", "", "3"])
+@pytest.mark.parametrize("text", ["[1]", "{}", "3", "[1]\n"])
 def test_a_file_that_is_no_sweep_is_left_alone(exam, tmp_path, text):
-    path = tmp_path / "mini-7.json"
+    path = tmp_path / "mini-7.jsonl"
     path.write_text(text)
-    with pytest.raises(InvalidInputError, match="holds no sweep"):
+    with pytest.raises(InvalidInputError, match="holds no records"):
         sweep(exam, POINTS, path, command="this test", repeats=2)
     assert path.read_text() == text
 
