@@ -19,7 +19,7 @@ from fastv.app.link_preview import LinkPreview
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared.tab import BuiltTab, Tab, TabContext
-from fastv.app.shared.theme import STYLE, colour_variables, theme
+from fastv.app.shared.theme import STYLE, color_variables, theme
 from fastv.app.tabs import TABS
 from fastv.presentation.html import render
 from fastv.presentation.palette import method_styles
@@ -111,7 +111,7 @@ def serve(page: Page, *, host: str | None = None, port: int | None = None, share
         prevent_thread_lock=True,
         quiet=True,
         theme=theme(),
-        css=colour_variables() + method_styles(),
+        css=color_variables() + method_styles(),
         css_paths=[STYLE, *page.styles],
         ssr_mode=False,
         run_history=False,

@@ -1,8 +1,7 @@
-"""Cost against quality: which points nothing else beats, and the points to put on such a chart: the literature's, and
-those measured here.
+"""Cost against quality: published and measured points, and the Pareto frontier among them.
 
-A point is worth having when no other is both cheaper and better. Costs of different axes must not be mixed, so a set of
-series always belongs to one of ``AXES``, and its scores to one benchmark.
+A point is on the frontier when no other is at least as good and at most as costly. Costs of different axes are not
+comparable, so a set of series always belongs to one of ``AXES`` and one of ``BENCHMARKS``.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class Series:
 
 
 def efficient(points: Iterable[Point]) -> tuple[Point, ...]:
-    """The points that no other beats or equals at no more cost and no less quality, cheapest first."""
+    """The Pareto frontier, cheapest first; of equal points one."""
     best: list[Point] = []
     for point in sorted(points, key=lambda point: (point.cost, -point.quality)):
         if not best or point.quality > best[-1].quality:
@@ -77,7 +76,7 @@ def efficient(points: Iterable[Point]) -> tuple[Point, ...]:
 
 
 def available(axis: str, benchmark: str) -> str | None:
-    """None where there are points with this cost and this score; else a sentence saying which have."""
+    """None where there are points with this cost and score; else a sentence that says why not."""
     if axis not in AXES or benchmark not in BENCHMARKS:
         raise InvalidInputError(f"There are no points of {benchmark!r} over {axis!r}.")
     if benchmark == SCENES:
@@ -113,7 +112,7 @@ def axis_title(axis: str, benchmark: str) -> str:
 
 
 def series(axis: str, benchmark: str) -> tuple[Series, ...]:
-    """The series with this cost and this score; none where ``available`` says why."""
+    """The series with this cost and score; none where ``available`` says why."""
     if available(axis, benchmark) is not None:
         return ()
     if benchmark == SCENES:
@@ -165,7 +164,7 @@ def _why_none_measured(axis: str) -> str | None:
 
 
 def _places() -> list[str]:
-    """Where the times were taken, each place once."""
+    """The distinct places where times were taken."""
     found = (
         f"{one.machine['device']}, {one.machine['threads']} threads, {one.dtype}" for one in all_measured().values()
     )

@@ -1,4 +1,4 @@
-"""The picture as the model saw it, or a frame of a clip, with the patches FastV dropped darkened."""
+"""The image as the model saw it, or a frame of a clip, with dropped patches darkened."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ _STRENGTH = 0.78  # how much of a dropped patch is shade
 
 
 def dimmed(seen: Image.Image, kept: Grid, shown_side: int = SHOWN_SIDE) -> Image.Image:
-    """seen: the picture under the patch grid. kept: rows x columns, True where the patch stays clear -> RGB.
+    """Darken the patches that were dropped.
 
-    shown_side: pixels that the shorter side has at least.
+    Parameters
+    ----------
+    seen : PIL.Image.Image
+        The image under the patch grid, after the processor's scaling and cropping.
+    kept : rows x columns of bool
+        True where the patch stays as it is.
+    shown_side : int
+        Pixels that the shorter side of the result has at least.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB, enlarged by a whole factor.
     """
     factor = -(-shown_side // min(seen.size))
     shown = seen.convert("RGB").resize((seen.width * factor, seen.height * factor), Image.Resampling.BICUBIC)
@@ -27,14 +39,14 @@ def dimmed(seen: Image.Image, kept: Grid, shown_side: int = SHOWN_SIDE) -> Image
 
 
 def count(kept: Grid) -> tuple[int, int]:
-    """How many patches are kept, and how many there are."""
+    """(kept, all) patches."""
     return sum(map(sum, kept)), sum(map(len, kept))
 
 
 def description(kept: Grid) -> str:
-    """What the dimmed picture shows, for those who do not see it."""
+    """Alternative text of the darkened image."""
     some, all_ = count(kept)
-    words = f"The picture as the model saw it: {some} of its {all_} patches are kept"
+    words = f"The image as the model saw it: {some} of its {all_} patches are kept"
     if not some or not _is_grid(kept):
         return words + "."
     thirds = np.array_split(np.asarray(kept, bool), 3)
@@ -46,5 +58,5 @@ def description(kept: Grid) -> str:
 
 
 def _is_grid(kept: Grid) -> bool:
-    """One row alone means that the tokens form no grid that could be laid over the picture."""
+    """A single row means that the tokens form no grid over the image."""
     return len(kept) > 1

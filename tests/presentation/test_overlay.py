@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,7 +30,8 @@ def test_small_pictures_are_enlarged_as_a_whole(size):
 def test_tokens_that_form_no_grid_are_not_drawn_as_one():
     picture = Image.new("RGB", (400, 400), "red")
     assert np.array_equal(dimmed(picture, ((True, False, True),)), picture)
-    assert description(((True, False, True),)) == "The picture as the model saw it: 2 of its 3 patches are kept."
+    said = description(((True, False, True),))
+    assert re.findall(r"\d+", said) == ["2", "3"] and "third" not in said
 
 
 def test_the_description_counts_and_says_where():

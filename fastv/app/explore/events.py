@@ -9,14 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.explore import cost_map_html, link, pareto_html, state
-from fastv.app.explore.device_html import device_pane
-from fastv.app.explore.equivalence_html import equivalence_pane
-from fastv.app.explore.flops_html import flops_pane
-from fastv.app.explore.layout import PANES, SCORE, Explorer, k_slider, layout, r_slider
+from fastv.app.explore import cost_map_html, link
+from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
+from fastv.app.explore.panes import panes
 from fastv.app.explore.state import OWN, Choices, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
-from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.shared import status
 from fastv.app.shared.copy_link import connect_copy
@@ -25,7 +22,6 @@ from fastv.costs import configs
 from fastv.errors import FastVError, InvalidInputError
 from fastv.evidence import pareto
 from fastv.evidence.measurements import all_measured
-from fastv.presentation.html import render
 from fastv.validation import whole
 
 logger = logging.getLogger(__name__)
@@ -44,55 +40,6 @@ def build(context: TabContext) -> BuiltTab:
         _connect_opening(explorer, shared, context.container)
     _connect_link(explorer)
     return BuiltTab(explorer.query, tuple(link.outputs(explorer)), lambda query: link.followed(explorer, query, panes))
-
-
-def panes(choices: Choices) -> dict[str, Any]:
-    """All panes as HTML, by their names in PANES, for the controls' values.
-
-    Where values cannot be used, ``problem`` says why and the other panes stay as they are. Without a usable config of
-    one's own there are no numbers to show.
-    """
-    try:
-        if choices.model == OWN and (problem := _config_problem(choices.own_text)) is not None:
-            return _without_numbers(choices, problem)
-        chosen = state.settings(choices)
-        return {
-            "problem": "",
-            "map": cost_map_html.map_pane(chosen, choices.benchmark),
-            "equivalence": equivalence_pane(chosen),
-            "flops": flops_pane(chosen),
-            "estimate": device_pane(chosen, choices.device),
-            "frontier": pareto_html.frontier_pane(chosen, choices.axis, choices.benchmark),
-        }
-    except FastVError as error:
-        problem = str(error)
-    except Exception:
-        logger.exception("the explorer failed")
-        problem = INTERNAL_ERROR
-    return {"problem": status.problem(problem)} | {name: gr.skip() for name in PANES if name != "problem"}
-
-
-def _config_problem(text: str | None) -> str | None:
-    """What is wrong with a config that was pasted: empty where nothing was pasted, None where nothing is wrong."""
-    if not (text or "").strip():
-        return ""
-    try:
-        configs.parse(text)
-    except FastVError as error:
-        return str(error)
-    return None
-
-
-def _without_numbers(choices: Choices, problem: str) -> dict[str, Any]:
-    """The panes while there is no usable config: numbers of the model before would pass for its own."""
-    return {
-        "problem": status.problem(problem) if problem else "",
-        "map": render("app/explore/no_config"),
-        "equivalence": "",
-        "flops": "",
-        "estimate": "",
-        "frontier": pareto_html.frontier_pane(None, choices.axis, choices.benchmark),
-    }
 
 
 def chosen_spot(spot: Mapping[str, Any], model: str, own: str, k: int) -> tuple[str, int, int, float]:

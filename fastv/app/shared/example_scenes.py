@@ -1,4 +1,4 @@
-"""Pictures to begin with: drawn scenes, questions that fit each of them, and the answers that are true of it."""
+"""Example images: drawn scenes with suggested questions and their true answers."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from fastv.miniature.world.scenes import scene
 
 GALLERY_SEEDS = (61, 15, 56, 35, 7, 41)
 SUGGESTIONS = 4
-# For pictures nobody here knows anything about.
+# For images of unknown content.
 GENERAL = (
     "Describe the picture.",
     "What is in the middle?",
     "What colour is the background?",
     "Is there a dog in the picture?",
 )
-# The same for clips.
+# For clips of unknown content.
 CLIP = ("Describe the video.", "What happens in the video?", "What moves?", "What is different at the end?")
-_FIRST = "where"  # of what the miniatures are good at: the first suggestion is what a visitor's first run asks
+_FIRST = "where"  # the first suggestion is a visitor's first run: a task that the miniatures do well
 _LONGEST_SUGGESTION = 44  # characters; longer ones do not fit on a button
 _KNOWN_QUESTIONS = 120
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture (RGB), what it shows, a few short questions about it, and what is known: question -> true answer."""
+    """An RGB image, what it shows, short questions about it, and the true answers that are known, by question."""
 
     picture: Image.Image
     description: str
@@ -39,7 +39,7 @@ class Example:
 
 
 def example(seed: int) -> Example:
-    """The scene of a seed, of a layout that the miniatures' training never saw."""
+    """The scene of a seed, with a layout that was held out of the miniatures' training."""
     made, rng = scene(seed, held_out=True), random.Random(f"suggestions {seed}")
     tasks = [task for task in rng.sample(TASKS, len(TASKS)) if task != "choice"]
     tasks.sort(key=lambda task: task != _FIRST)

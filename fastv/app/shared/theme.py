@@ -1,4 +1,4 @@
-"""The look of the whole app: quiet greys, system fonts, and the colours of ``fastv.presentation.palette``."""
+"""The app's theme: neutral grays, system fonts, and the colors of ``fastv.presentation.palette``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TEXT = gr.themes.Size(name="text_fastv", xxs="10px", xs="12px", sm="13px", md="
 
 
 def theme() -> gr.themes.Base:
-    """Controls are ink on paper (paper on ink in the dark): colour is left to the two sides of the comparison."""
+    """Neutral controls: color is left to the two sides of a comparison."""
     ink, paper = "*neutral_800", "white"
     base = gr.themes.Base(
         primary_hue=_INK,
@@ -112,6 +112,6 @@ def theme() -> gr.themes.Base:
     )
 
 
-def colour_variables() -> str:
-    """The colours' CSS variables, in light and dark."""
+def color_variables() -> str:
+    """The palette as CSS variables, in light and dark."""
     return f":root {{{variables(0)}}} .dark {{{variables(1)}}}"

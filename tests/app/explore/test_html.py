@@ -13,7 +13,7 @@ from html import unescape
 import gradio as gr
 import pytest
 
-from fastv.app.explore import events
+from fastv.app.explore import events, panes
 from fastv.app.explore.cost_map_html import measures
 from fastv.app.explore.layout import PANES, layout
 from fastv.app.explore.state import OWN, Choices, choices
@@ -30,7 +30,7 @@ START = Choices(
 
 
 def shown(**changes) -> dict[str, str]:
-    return events.panes(replace(START, **changes))
+    return panes.panes(replace(START, **changes))
 
 
 def words(html: str) -> str:

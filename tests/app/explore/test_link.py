@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 
 from fastv.app.explore import link
-from fastv.app.explore.events import panes
 from fastv.app.explore.layout import layout
+from fastv.app.explore.panes import panes
 
 CHANGED = {
     "model": "qwen2-vl-7b",

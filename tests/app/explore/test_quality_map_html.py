@@ -10,7 +10,7 @@ from html import unescape
 import gradio as gr
 import pytest
 
-from fastv.app.explore import events
+from fastv.app.explore import events, panes
 from fastv.app.explore.layout import layout
 from fastv.app.explore.state import Choices
 from fastv.costs import configs
@@ -44,7 +44,7 @@ def nothing(tmp_path, monkeypatch):
 
 
 def shown(**changes) -> dict[str, str]:
-    found = events.panes(replace(START, **changes))
+    found = panes.panes(replace(START, **changes))
     assert found["problem"] == ""
     return found
 
