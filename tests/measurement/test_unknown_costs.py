@@ -20,13 +20,13 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.preset_choices import choices
 from fastv.cli.compare import _text
 from fastv.loading.load import load
-from fastv.measurement.compare import compare
 from fastv.presentation import cost_table, report
 from fastv.presentation.verdict import verdict
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import sweep
 from fastv.sweep.table import as_markdown, table
+from tests.support.compare_sides import compare
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_config, save_llava_checkpoint
 
 _SIZES = (
