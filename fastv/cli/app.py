@@ -37,7 +37,7 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
     malloc.limit_arenas(os.environ)
     gradio_import.skip_type_stubs()
     zerogpu.import_first(os.environ)
-    from fastv.app import launch  # imports torch and Gradio, which takes seconds, and --help needs neither
+    from fastv.app import launch  # imports Gradio, which takes seconds, and --help needs none
 
     app = launch.start(settings)
     signal.signal(signal.SIGTERM, _end)

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from fastv.errors import InvalidInputError
 from fastv.families.frames import Frame
-from fastv.families.registry import FAMILIES
 from fastv.inputs.frame_view import Seen
-from fastv.inputs.video import Clip
+from fastv.inputs.video import Clip, no_videos
 from fastv.loading.load import LoadedModel
 
 
@@ -72,12 +71,6 @@ def check_reads(loaded: LoadedModel, shown: Image.Image | Clip) -> None:
     """Raises InvalidInputError for a clip where the model was made for pictures alone."""
     if isinstance(shown, Clip) and not loaded.family.videos:
         raise InvalidInputError(no_videos(loaded.entry.name))
-
-
-def no_videos(name: str) -> str:
-    """What to say of a model, by name, that reads no videos."""
-    families = " and ".join(family.name for family in FAMILIES if family.videos)
-    return f"{name} reads pictures only; {families} read videos too."
 
 
 def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, answer_tokens: int) -> Prompt:

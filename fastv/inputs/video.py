@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from fastv.errors import InvalidInputError
+from fastv.families.registry import FAMILIES
 from fastv.inputs.image import MAX_ASPECT_RATIO, opaque, read_file
 from fastv.validation import whole
 
@@ -252,3 +253,9 @@ def _picture(frame: av.VideoFrame, ratio: Fraction | int) -> Image.Image:
 
 def _damaged() -> InvalidInputError:
     return InvalidInputError("The video is damaged or incomplete: please save it again, or try another one.")
+
+
+def no_videos(name: str) -> str:
+    """What to say of a model, by name, that reads no videos."""
+    families = " and ".join(family.name for family in FAMILIES if family.videos)
+    return f"{name} reads pictures only; {families} read videos too."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ _CGROUPS = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
 )
+#: Devices of GPUs beside /dev/nvidia0: containers that hide it, AMD, Windows' subsystem for Linux, NVIDIA Jetson.
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")
 _CGROUP_FOLDER = Path("/sys/fs/cgroup")
 
 
@@ -37,7 +40,9 @@ class MachineMemory:
 
     @classmethod
     def here(cls) -> MachineMemory:
-        """This machine's memory now."""
+        """This machine's memory now. Where it has no GPU, torch is not imported."""
+        if not has_gpu_device():
+            return cls(*_ram())
         import torch
 
         gpus = []
@@ -74,6 +79,13 @@ class MachineMemory:
             replace(gpu, free_bytes=gpu.free_bytes + freed.get(number, 0)) for number, gpu in enumerate(self.gpus)
         )
         return replace(self, free_ram_bytes=self.free_ram_bytes + freed.get(RAM, 0), gpus=gpus)
+
+
+def has_gpu_device() -> bool:
+    """Whether this machine may have a GPU that torch can use: on Linux, whether a driver offers a device for one."""
+    if sys.platform != "linux":
+        return sys.platform != "darwin"
+    return any(Path("/dev").glob("nvidia[0-9]*")) or any(Path(path).exists() for path in _GPU_DEVICES)
 
 
 def gpu_number(device: str) -> int:

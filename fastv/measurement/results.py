@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sized
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastv.costs.flops import check_pruning
 from fastv.inputs.frame_view import Grid, Seen
-from fastv.loading.load import LoadedModel
-from fastv.measurement.machine import Machine
-from fastv.measurement.timing import Timing
+from fastv.measurement.timed import Timing
 from fastv.pruning.config import PruningConfig
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
+    from fastv.measurement.machine import Machine
 
 SIDES = ("baseline", "fastv")
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from fastv.formatting import COUNT, FLOPS, MEMORY, TIME, Unit, change, number, times, unit_for
 from fastv.measurement.results import Comparison
-from fastv.measurement.timing import Spread
+from fastv.measurement.timed import Spread
 from fastv.presentation.html import render
 from fastv.presentation.side_labels import USUAL, SideLabel, side_labels
 from fastv.stats import Ratio

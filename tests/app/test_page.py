@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import pytest
 
 from fastv.app.page import TITLE
-from fastv.app.service import model_pool
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, example
 from fastv.worker import Stopped
 from tests.support.browser import opened
@@ -161,7 +160,7 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
         ended.set()
         raise Stopped("Loading was stopped.")
 
-    monkeypatch.setattr(model_pool, "load", endless)
+    monkeypatch.setattr("fastv.loading.load.load", endless)
     page.get_by_label("LLaVA-1.5 7B").check()
     page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: up to 14.1 GB to download')")
     page.click("#stop:not([disabled])")

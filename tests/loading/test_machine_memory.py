@@ -25,6 +25,7 @@ def test_memory_is_what_is_free_and_can_be_freed():
 
 
 def test_the_gpus_of_a_machine_are_asked(monkeypatch):
+    monkeypatch.setattr("fastv.loading.machine_memory.has_gpu_device", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda number: (number * GB, 16 * GB))
     monkeypatch.setattr("torch.cuda.get_device_name", lambda number: f"gpu {number}")

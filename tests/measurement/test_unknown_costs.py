@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from fastv.app.page import build
+from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.preset_choices import choices
 from fastv.cli.compare import _text
@@ -94,7 +95,7 @@ def test_it_is_swept_without_flops(loaded, tmp_path):
 
 
 def test_presets_that_need_no_costs_are_offered(loaded):
-    offered = choices(loaded)
+    offered = choices(ModelOutline.of_loaded(loaded))
     assert PruningConfig(k=2, r=0.5) in [choice.pruning for choice in offered]
 
 

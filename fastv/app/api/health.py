@@ -24,7 +24,7 @@ def facts(page: gr.Blocks, pool: ModelPool, queue_limit: int) -> dict[str, Any]:
     return {
         "status": "stopped" if is_stopped(page) else "ok",
         "model": pool.default,
-        "device": pool.device.type,
+        "device": pool.device_type,
         "dtype": pool.default_dtype,
         "loaded": [key for key in pool.entries if pool.is_loaded(key)],
         "queue": {

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.preset_choices import layers_of, slider_step
 from fastv.app.shared.tab import Updates
 from fastv.formatting import budget
-from fastv.loading.load import LoadedModel
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
 
 SAME = ""  # stands for the candidate's model in the choice
 DEFAULT_K = 2  # to begin with, where the baseline is pruned too
@@ -60,7 +63,7 @@ class BaselinePanel:
         }
 
 
-def layout(pool: ModelPool, loaded: LoadedModel) -> BaselinePanel:
+def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
     """Lays it out, closed, in the Blocks that are open."""
     in_use = gr.State(SAME)
     with gr.Accordion(label(pool, SAME, DEFAULT_K, 0), open=False, elem_id="compare-with") as box:
@@ -73,8 +76,8 @@ def layout(pool: ModelPool, loaded: LoadedModel) -> BaselinePanel:
         with gr.Row(elem_classes="sliders"):
             k = gr.Slider(
                 0,
-                layers_of(loaded) - 1,
-                value=min(DEFAULT_K, layers_of(loaded) - 1),
+                outline.layers - 1,
+                value=min(DEFAULT_K, outline.layers - 1),
                 step=1,
                 label="K: drop at layer",
                 info="has an effect where R is above 0",

@@ -17,13 +17,13 @@ from fastv.app.compare.run import connect_headings, connect_run
 from fastv.app.compare.shared_pruning import shared_pruning
 from fastv.app.compare.video_events import connect_video
 from fastv.app.compare.view_stream import no_comparison
+from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared import example_scenes, preset_choices
 from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
 from fastv.app.shared.tab import BuiltTab, TabContext
 from fastv.evidence.pair_quality import quality_of_sides
-from fastv.loading.load import LoadedModel
 from fastv.loading.machine_memory import MachineMemory
 from fastv.pruning.methods.registry import METHODS
 
@@ -46,8 +46,11 @@ def build(context: TabContext) -> BuiltTab:
 
 
 def lay_out(pool: ModelPool) -> CompareControls:
-    loaded = pool.load(pool.default)
-    offered, first = preset_choices.choices(loaded, pool), example_scenes.example(example_scenes.GALLERY_SEEDS[0])
+    model = pool.outline(pool.default)
+    offered, first = (
+        preset_choices.choices(model, pool),
+        example_scenes.example(example_scenes.GALLERY_SEEDS[0]),
+    )
     sides = ChosenSides(ChosenSide(pool.default, offered[0].pruning), ChosenSide(pool.default))
     blank = no_comparison()
     made: dict[str, Any] = {
@@ -58,10 +61,10 @@ def lay_out(pool: ModelPool) -> CompareControls:
         "fresh": gr.State(True),
         "pending_link": gr.Textbox(visible="hidden", elem_id="link-later"),
     }
-    made["note"] = _html(model_note(loaded), "note")
+    made["note"] = _html(model_note(model.entry), "note")
     with gr.Row(elem_classes="compare"):
         with gr.Column(elem_classes="ask"):
-            made |= _question_controls(first, loaded) | _pruning_controls(loaded, offered, pool, sides)
+            made |= _question_controls(first, model) | _pruning_controls(model, offered, pool, sides)
         with gr.Column(elem_classes="show"):
             made["answers"] = _html(blank.answers or "", "answers")
             made["table"] = _html(blank.table or "", "costs")
@@ -75,7 +78,7 @@ def lay_out(pool: ModelPool) -> CompareControls:
             )
             with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
                 _html(models_table(pool, MachineMemory.here()), "models-table")
-            made["baseline"] = baseline_panel.layout(pool, loaded)
+            made["baseline"] = baseline_panel.layout(pool, model)
             made |= _measuring_controls()
     return CompareControls(**made)
 
@@ -99,7 +102,7 @@ def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr
     return row, picture, html
 
 
-def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> dict[str, Any]:
+def _question_controls(first: example_scenes.Example, model: ModelOutline) -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Row(elem_classes="pictures"):
         with gr.Column(scale=3, min_width=220):
@@ -128,7 +131,7 @@ def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> di
                 elem_id="examples",
             )
             made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene")
-    made["video"] = video_panel.layout(loaded, strip)
+    made["video"] = video_panel.layout(model, strip)
     made["question"] = gr.Textbox(
         first.suggestions[0],
         label="Question",
@@ -147,7 +150,7 @@ def _question_controls(first: example_scenes.Example, loaded: LoadedModel) -> di
 
 
 def _pruning_controls(
-    loaded: LoadedModel, offered: list[PresetChoice], pool: ModelPool, sides: ChosenSides
+    model: ModelOutline, offered: list[PresetChoice], pool: ModelPool, sides: ChosenSides
 ) -> dict[str, Any]:
     made: dict[str, Any] = {}
     start = offered[0]
@@ -160,7 +163,7 @@ def _pruning_controls(
         with gr.Row(elem_classes="sliders"):
             made["k"] = gr.Slider(
                 0,
-                layers_of(loaded) - 1,
+                layers_of(model) - 1,
                 value=start.pruning.k,
                 step=1,
                 label="K: drop at layer",

@@ -126,7 +126,8 @@ def follow(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
     if not missing:
         updates |= side_updates(ui, pool, link) if says_sides else {}
     elif all(entry.embedded for entry in missing):
-        updates |= {ui.status: status.status(f"Loading {_names(missing)}…", 0.0), ui.pending_link: link.query}
+        pending = replace(link, model=pool.entry(model).key)  # never empty, as a change of it loads the models
+        updates |= {ui.status: status.status(f"Loading {_names(missing)}…", 0.0), ui.pending_link: pending.query}
     else:
         are = "is" if len(missing) == 1 else "are"
         where = "Model" if pool.entry(model) in missing else "Compare with"
@@ -134,8 +135,8 @@ def follow(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         there = [None if key is None or pool.entry(key) in missing else key for key in (model, other)]
         updates |= side_updates(ui, pool, replace(link, model=there[0], baseline=there[1]))
         updates[ui.status] = status.status(words)
-    loaded = pool.get_loaded(pool.entry(model).key) or pool.get_loaded(pool.default)
-    if link.clip == deep_link.EXAMPLE_CLIP and loaded is not None and loaded.family.videos:
+    shown = pool.outline(model if pool.is_loaded(model) else pool.default)
+    if link.clip == deep_link.EXAMPLE_CLIP and shown.family.videos:
         known = example_scenes.example(example_scenes.GALLERY_SEEDS[0]).answers
         updates |= example_clip(ui, link.question or "", known)
     return updates
@@ -180,7 +181,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
     """
     loaded, other = pool.load_pair(link.model, link.baseline or link.model)
     key, beside = loaded.entry.key, link.baseline or SAME
-    offered = preset_choices.choices(loaded, pool)
+    offered = preset_choices.choices(pool.outline(key), pool)
     pair = (key, beside) if beside not in (SAME, key) and not link.baseline_r else None
     named = next(
         (choice for choice in offered if choice.name == link.preset and choice.pair in (None, pair)), offered[0]
@@ -206,7 +207,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         **updates,
         ui.model: key,
         ui.in_use: key,
-        ui.note: model_note(loaded),
+        ui.note: model_note(loaded.entry),
         ui.offered: offered,
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, named.name)),
         ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import Dependency
@@ -23,9 +23,12 @@ from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_perc
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError, ModelLoadError
 from fastv.evidence.pair_quality import quality_of_sides
-from fastv.loading.load import LoadedModel
+from fastv.families.catalogue import ModelEntry
 from fastv.miniature.world.abilities import in_words
 from fastv.presentation.html import render
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
 
 
 def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
@@ -141,9 +144,8 @@ def _loading(pool: ModelPool, key: str) -> str:
     return f"Loading {entry.name}: up to {entry.download_bytes / 1e9:.1f} GB to download. Stop cancels it."
 
 
-def model_note(loaded: LoadedModel) -> str:
+def model_note(entry: ModelEntry) -> str:
     """What to expect of a model, as HTML."""
-    entry = loaded.entry
     measured = entry.embedded and (Path(entry.source) / "scores.json").is_file()
     limits = in_words(Path(entry.source)) if measured else ""
     return render("app/compare/model_note", name=entry.name, description=entry.description, limits=limits)
@@ -151,14 +153,14 @@ def model_note(loaded: LoadedModel) -> str:
 
 def _first_preset(ui: CompareControls, pool: ModelPool, loaded: LoadedModel, values: Values) -> Updates:
     """The presets for a model, with the first of them chosen."""
-    offered = preset_choices.choices(loaded, pool)
+    offered = preset_choices.choices(pool.outline(loaded.entry.key), pool)
     first = offered[0]
     k, r_percent = first.pruning.k, slider_percent(first.pruning.r)
     chosen = {**values, ui.in_use: loaded.entry.key, ui.offered: offered, ui.k: k, ui.r: r_percent}
     updates = preset_updates(ui, pool, chosen)
     return {
         **updates,
-        ui.note: model_note(loaded),
+        ui.note: model_note(loaded.entry),
         ui.offered: offered,
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, first.name)),
         ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),

@@ -14,13 +14,11 @@ def shared_pruning(ui: CompareControls, pool: ModelPool) -> SharedPruning:
     """The Compare tab's K and R, with the preset and the sentence that belong to them."""
 
     def set_pruning(values: Values, k: int, r_percent: float) -> Updates:
-        loaded = pool.get_loaded(values[ui.in_use])
-        if loaded is None:
-            return {}
-        layers = layers_of(loaded)
+        model = pool.outline(values[ui.in_use])
+        layers = layers_of(model)
         if k >= layers:
             words = (
-                f"K={k} was chosen on another tab, but {loaded.entry.name} has {layers} decoder layers "
+                f"K={k} was chosen on another tab, but {model.entry.name} has {layers} decoder layers "
                 f"(0 to {layers - 1}): K and R stay as they are here."
             )
             return {ui.status: status.problem(words)}

@@ -15,7 +15,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes, status
 from fastv.app.shared.deep_link import EXAMPLE_CLIP, OWN_CLIP
-from fastv.app.shared.tab import Updates, Values, or_skip
+from fastv.app.shared.tab import Updates, Values
 from fastv.errors import FastVError
 from fastv.inputs.video import open_video
 from fastv.miniature.world.example_clip import CLIP
@@ -47,13 +47,11 @@ def connect_video(ui: CompareControls, pool: ModelPool, policy: RunPolicy) -> No
         return _back(ui, values[ui.scene], values[ui.question])
 
     def follow_model(values: Values) -> Updates:
-        loaded = pool.get_loaded(values[ui.in_use])
-        if loaded is None:
-            return or_skip({})
-        reads = loaded.family.videos
+        model = pool.outline(values[ui.in_use])
+        reads = model.family.videos
         return {
             panel.row: gr.Row(visible=reads),
-            panel.unsupported: gr.HTML(video_panel.unsupported_note(loaded), visible=not reads),
+            panel.unsupported: gr.HTML(video_panel.unsupported_note(model.entry), visible=not reads),
             **({} if reads else without_clip(ui)),
         }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.inputs.prompt import no_videos
-from fastv.loading.load import LoadedModel
+from fastv.app.service.model_outline import ModelOutline
+from fastv.families.catalogue import ModelEntry
+from fastv.inputs.video import no_videos
 from fastv.presentation.html import render
 
 
@@ -51,19 +52,19 @@ def frames() -> gr.HTML:
     return gr.HTML("", visible=False, elem_id="clip-frames", apply_default_css=False)
 
 
-def layout(loaded: LoadedModel, strip: gr.HTML) -> VideoPanel:
+def layout(model: ModelOutline, strip: gr.HTML) -> VideoPanel:
     """The controls, in the Blocks that are open; strip: what ``frames`` returned."""
-    reads = loaded.family.videos
+    reads = model.family.videos
     with gr.Row(elem_id="clips", visible=reads) as row:
         file = gr.UploadButton(
             "Ask about a video…", size="sm", file_types=["video", ".gif"], elem_id="clip", min_width=90
         )
         example = gr.Button("Example clip", size="sm", elem_id="example-clip", min_width=90)
         back = gr.Button("Back to the picture", size="sm", visible=False, elem_id="no-clip", min_width=90)
-    unsupported = gr.HTML(unsupported_note(loaded), visible=not reads, elem_id="no-clips", apply_default_css=False)
+    unsupported = gr.HTML(unsupported_note(model.entry), visible=not reads, elem_id="no-clips", apply_default_css=False)
     return VideoPanel(file, gr.State(None), strip, row, example, back, unsupported)
 
 
-def unsupported_note(loaded: LoadedModel) -> str:
+def unsupported_note(entry: ModelEntry) -> str:
     """Why there are no controls, as HTML."""
-    return render("app/compare/note", sentence=no_videos(loaded.entry.name))
+    return render("app/compare/note", sentence=no_videos(entry.name))

@@ -21,7 +21,7 @@ from fastv.app.shared import status
 from fastv.app.shared.example_scenes import true_answer
 from fastv.errors import FastVError
 from fastv.evidence.pair_quality import quality_of_sides
-from fastv.measurement.compare import Comparison, Progress, RunResult
+from fastv.measurement.results import Comparison, Progress, RunResult
 from fastv.presentation import comparison_html, overlay
 from fastv.presentation.side_labels import USUAL, SideLabel, side_labels
 from fastv.presentation.verdict import verdict

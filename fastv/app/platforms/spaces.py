@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import torch
-
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import zerogpu as zero
 from fastv.app.service.model_pool import ModelPool, Unavailable
@@ -16,6 +14,7 @@ from fastv.costs.memory import parameter_bytes
 from fastv.families.catalogue import CATALOGUE, DEFAULT, REFERENCE_CONFIGS, ModelEntry
 from fastv.families.config_reader import read_shape
 from fastv.families.shapes import ModelShape
+from fastv.loading.machine_memory import has_gpu_device
 
 _TEXT_TOKENS = 36  # of the prompt in the paper's examples
 
@@ -42,7 +41,7 @@ class Platform:
     def of(cls, environment: Mapping[str, str]) -> Platform:
         if zero.is_zero(environment):
             return cls(space=True, gpu=False, zero=zero.ZeroGpu())
-        return cls(space=environment.get("SYSTEM") == "spaces", gpu=torch.cuda.is_available())
+        return cls(space=environment.get("SYSTEM") == "spaces", gpu=has_gpu())
 
     def adjusted(self, settings: Settings) -> Settings:
         """The settings with what was left open decided."""
@@ -100,3 +99,12 @@ def unavailable_with_costs(entry: ModelEntry, lacking: bool) -> Unavailable:
 
 def _gigabytes(shape: ModelShape, dtype: str) -> str:
     return f"{parameter_bytes(shape, dtype) / 1e9:.1f} GB"
+
+
+def has_gpu() -> bool:
+    """Whether torch can use a GPU here. Torch, which takes seconds to import, is only asked where there may be one."""
+    if not has_gpu_device():
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

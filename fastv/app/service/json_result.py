@@ -9,7 +9,7 @@ from fastv.app.service.request import Request
 from fastv.app.service.run import Step, TimedOut, run
 from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
-from fastv.measurement.compare import Comparison
+from fastv.measurement.results import Comparison
 
 
 def run_as_json(request: Request, pool: ModelPool, policy: RunPolicy) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from fastv.app.service.model_pool import ModelPool
-from fastv.loading.load import LoadProgress
 from fastv.worker import reports_of
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadProgress
 
 _SILENCE = 0.5  # seconds
 

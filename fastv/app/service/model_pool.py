@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
+from fastv.app.hosting import garbage
+from fastv.app.service.model_outline import ModelOutline
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
-from fastv.loading.load import LoadedModel, free_memory, load
 from fastv.loading.memory_fit import gb
-from fastv.loading.precision import held_bytes
 from fastv.measurement.results import Setup
 from fastv.pruning.config import PruningConfig
+from fastv.worker import Stopped, never
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,8 @@ class ModelPool:
     Parameters
     ----------
     started_with
-        The first model. Its path is hidden: pages and the API only see its name.
+        The first model, or its entry where it comes with the project and is loaded later: see
+        ``load_default_in_background``. Its path is hidden: pages and the API only see its name.
     dtype
         How weights are held; "auto" decides per model.
     unavailable
@@ -58,20 +62,54 @@ class ModelPool:
 
     def __init__(
         self,
-        started_with: LoadedModel,
+        started_with: LoadedModel | ModelEntry,
         dtype: str = "auto",
         catalogue: tuple[ModelEntry, ...] = CATALOGUE,
         unavailable: Mapping[str, Unavailable] | None = None,
     ):
         self.unavailable = dict(unavailable or {})
-        first, listed = started_with.entry, {entry.key: entry for entry in catalogue}
+        loaded = None if isinstance(started_with, ModelEntry) else started_with
+        first = started_with if isinstance(started_with, ModelEntry) else started_with.entry
+        listed = {entry.key: entry for entry in catalogue}
         entry = listed.get(first.key) or replace(
             first, key=first.name if first.name not in listed else f"{first.name} (given)"
         )
-        self.default, self.dtype, self.device = entry.key, dtype, started_with.device
-        self.default_dtype = started_with.dtype
+        self.default, self.dtype = entry.key, dtype
         self.entries: dict[str, ModelEntry] = {entry.key: entry} | listed
-        self._models = {entry.key: replace(started_with, entry=entry)}
+        self._models = {} if loaded is None else {entry.key: replace(loaded, entry=entry)}
+        # What is loaded later is loaded on a machine without a GPU: see ``launch``.
+        self.device_type = "cpu" if loaded is None else loaded.device.type
+        self._device = "cpu" if loaded is None else str(loaded.device)
+        self.default_dtype = dtype if loaded is None else loaded.dtype
+        self._starting: threading.Thread | None = None
+
+    def load_default_in_background(self) -> None:
+        """Begins to load the first model in a thread; ``load`` waits for it.
+
+        Where that fails it is logged, and the next ``load`` of that model tries again and raises the error.
+        """
+        self._starting = threading.Thread(target=self._load_default, name="first model", daemon=True)
+        self._starting.start()
+
+    def _load_default(self) -> None:
+        import fastv.measurement.compare  # noqa: F401 (all that a first run needs, torch and transformers among it)
+
+        garbage.exempt_what_is_there()
+        entry = self.entries[self.default]
+        try:
+            loaded = self._read(entry)
+        except ModelLoadError:  # _read has logged it
+            return
+        self.default_dtype = loaded.dtype
+        self._models[entry.key] = loaded
+
+    def _wait_for_start(self, stopped: Callable[[], bool]) -> None:
+        """Raises Stopped."""
+        thread = self._starting
+        while thread is not None and thread.is_alive() and thread is not threading.current_thread():
+            if stopped():
+                raise Stopped
+            thread.join(0.1)
 
     def entry(self, key: str | None) -> ModelEntry:
         """The entry for a key, the first model's for None. Raises ModelLoadError for unknown keys."""
@@ -96,6 +134,12 @@ class ModelPool:
         """The model, if it is in memory."""
         return self._models.get(key)
 
+    def outline(self, key: str | None = None) -> ModelOutline:
+        """What is known of a model: from memory, or else from the config in its folder. Raises ModelLoadError."""
+        entry = self.entry(key)
+        loaded = self._models.get(entry.key)
+        return ModelOutline.of_folder(entry) if loaded is None else ModelOutline.of_loaded(loaded)
+
     def load(self, key: str | None, *, beside: str | None = None, **progress: Any) -> LoadedModel:
         """The model, from memory or loaded now.
 
@@ -114,7 +158,10 @@ class ModelPool:
         entry = self.entry(key)
         if entry.key in self.unavailable:
             raise ModelLoadError(self.unavailable[entry.key].sentence)
+        self._wait_for_start(progress.get("stopped") or never)
         if entry.key not in self._models:
+            from fastv.loading.precision import held_bytes
+
             held = {
                 name: held_bytes(loaded.model)
                 for name, loaded in self._models.items()
@@ -142,12 +189,18 @@ class ModelPool:
         for name in names:
             del self._models[name]
         if names:
-            free_memory(self.device)
+            import torch
+
+            from fastv.loading.precision import free_memory
+
+            free_memory(torch.device(self._device))
 
     def _read(self, entry: ModelEntry, **options: Any) -> LoadedModel:
         """Reads a model from its files. Paths in errors are for the log only."""
+        from fastv.loading import load as loading  # imports torch: the page is up sooner
+
         try:
-            return replace(load(entry.source, self.dtype, **options), entry=entry)
+            return replace(loading.load(entry.source, self.dtype, **options), entry=entry)
         except ModelLoadError as error:
             logger.warning("%s could not be loaded: %s", entry.key, error)
             raise ModelLoadError(_PATH.sub("…", str(error))) from error
@@ -156,7 +209,7 @@ class ModelPool:
         """A side with this model, whether or not it is in memory. Raises ModelLoadError for an unknown key."""
         entry = self.entry(key)
         dtype = self._models[entry.key].dtype if entry.key in self._models else self.dtype
-        described = Setup(entry.key, entry.name, dtype, str(self.device))
+        described = Setup(entry.key, entry.name, dtype, self._device)
         if pruning is None:
             return described
         return replace(described, k=pruning.k, r=pruning.r, method=pruning.method, seed=pruning.seed)
@@ -164,4 +217,8 @@ class ModelPool:
     @property
     def gpu_bytes(self) -> int:
         """The memory of the GPU in bytes; 0 on a CPU."""
-        return torch.cuda.mem_get_info(self.device)[1] if self.device.type == "cuda" else 0
+        if self.device_type != "cuda":
+            return 0
+        import torch
+
+        return int(torch.cuda.mem_get_info(self._device)[1])

@@ -14,7 +14,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSides, Request
 from fastv.app.service.run_policy import RunPolicy
 from fastv.errors import FastVError
-from fastv.measurement.compare import Comparison, Progress, RunSettings, Side, compare
+from fastv.measurement.results import Comparison, Progress, Side
 from fastv.worker import never
 
 _LONGEST_LOG_FIELD = 2_000  # characters: scripts can send anything
@@ -83,6 +83,8 @@ def start_comparison(
     ``request.media`` is opened already; ``seconds`` and ``unwanted`` are those of
     :func:`fastv.measurement.compare.compare`.
     """
+    from fastv.measurement.compare import RunSettings, compare  # imports torch: the page is up sooner
+
     sides = request.sides
     loaded, other = pool.load_pair(*sides.models)
     return compare(

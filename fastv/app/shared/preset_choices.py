@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.costs import configs
 from fastv.costs.memory import DTYPES, parameter_bytes
@@ -15,8 +16,10 @@ from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.families.catalogue import known_shape
 from fastv.formatting import budget
-from fastv.loading.load import LoadedModel
 from fastv.pruning.config import PruningConfig
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ def _point(pruning: PruningConfig) -> tuple[int, float]:
 FALLBACK = PresetChoice(OWN, OWN_SENTENCE, PruningConfig(k=0, r=0.5))
 
 
-def choices(loaded: LoadedModel, pool: ModelPool | None = None) -> list[PresetChoice]:
+def choices(model: ModelOutline, pool: ModelPool | None = None) -> list[PresetChoice]:
     """The presets that suit a model and that it can follow, its default first; at least ``FALLBACK``.
 
     Files that cannot be read are logged.
@@ -68,10 +71,10 @@ def choices(loaded: LoadedModel, pool: ModelPool | None = None) -> list[PresetCh
     pair_presets, more_problems = load_pair_presets(presets)
     for problem in (*problems, *more_problems):
         logger.warning("preset %s is left out: %s", problem.file, problem.reason)
-    key = loaded.entry.key
+    key = model.entry.key
     found: list[PresetChoice] = []
     for preset in sorted(presets, key=lambda preset: key not in preset.default_for):
-        if (not preset.models or key in preset.models) and (pruning := _followed(preset, loaded)):
+        if (not preset.models or key in preset.models) and (pruning := _followed(preset, model)):
             found.append(PresetChoice(preset.name, preset.sentence, pruning))
     found = found or [FALLBACK]
     if pool is not None:
@@ -79,12 +82,12 @@ def choices(loaded: LoadedModel, pool: ModelPool | None = None) -> list[PresetCh
     return found
 
 
-def _followed(preset: Preset, loaded: LoadedModel) -> PruningConfig | None:
-    """K and R for a loaded model; None where it cannot follow."""
+def _followed(preset: Preset, model: ModelOutline) -> PruningConfig | None:
+    """K and R for a model; None where it cannot follow."""
     try:
-        return _resolved(preset, loaded.model.config)
+        return _resolved(preset, model.config)
     except UnsupportedModelError:  # its costs are not known: what needs none of them is left
-        if preset.r is None or preset.k >= layers_of(loaded):
+        if preset.r is None or preset.k >= model.layers:
             return None
         return PruningConfig(k=preset.k, r=round(preset.r, 3))
 
@@ -146,10 +149,9 @@ def sentence_of(offered: Sequence[PresetChoice], name: str) -> str:
     return next((choice.sentence for choice in offered if choice.name == name), OWN_SENTENCE)
 
 
-def layers_of(loaded: LoadedModel) -> int:
+def layers_of(model: LoadedModel | ModelOutline) -> int:
     """How many decoder layers a model has."""
-    layers: Any = loaded.family.decoder(loaded.model).layers
-    return len(layers)
+    return (model if isinstance(model, ModelOutline) else ModelOutline.of_loaded(model)).layers
 
 
 def slider_percent(r: float) -> float:

@@ -194,3 +194,16 @@ def test_an_unknown_other_side_is_the_same_model(ui, pool):
 
 def test_the_whole_page_builds(pool):
     assert page.build(pool).blocks.config["components"]
+
+
+def test_a_page_opened_before_the_first_model_is_loaded_says_so_and_then_that_it_is(folder):
+    entry = ModelEntry("standin", "Stand-in", str(folder / "standin"), "", embedded=True)
+    starting = ModelPool(entry, catalogue=())
+    with gr.Blocks():
+        ui = layout.lay_out(starting)
+    updates = link.follow(ui, starting, Link())
+    assert entry.name in updates[ui.status] and updates[ui.pending_link]
+    values = chosen(ui) | {ui.pending_link: updates[ui.pending_link]}
+    done = link.load_pending(ui, starting, values)
+    assert starting.is_loaded(None) and done[ui.pending_link] == "" and entry.name in done[ui.status]
+    assert ui.status not in link.follow(ui, starting, Link())

@@ -10,7 +10,6 @@ from PIL import Image
 
 from fastv.app.compare.view_stream import NO_KEPT, no_comparison, view_stream
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
-from fastv.app.service import run
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.families.catalogue import ModelEntry
@@ -84,7 +83,7 @@ def test_what_is_wrong_becomes_one_sentence_and_leaves_the_rest_as_it_was(pool, 
 
 
 def test_an_unexpected_error_is_logged_and_not_shown(pool, picture, monkeypatch, caplog):
-    monkeypatch.setattr(run, "compare", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("fastv.measurement.compare.compare", lambda *_, **__: 1 / 0)
     (view,) = shown(pool, picture=picture, question=QUESTION)
     assert view.problem == INTERNAL_ERROR and "ZeroDivisionError" in caplog.text and "division" not in view.status
 

@@ -7,7 +7,6 @@ import io
 import pytest
 from PIL import Image
 
-from fastv.app.service import run
 from fastv.app.shared.example_scenes import GENERAL
 from fastv.errors import FastVError
 from fastv.measurement import compare as compare_room
@@ -52,7 +51,7 @@ def test_a_hostile_error_is_text(page, monkeypatch):
     def fails(*_, **__):
         raise FastVError(f"There is no “{HOSTILE}”.")
 
-    monkeypatch.setattr(run, "compare", fails)
+    monkeypatch.setattr("fastv.measurement.compare.compare", fails)
     page.click("#run")
     page.wait_for_selector("#status .problem")
     assert HOSTILE in page.inner_text("#status")

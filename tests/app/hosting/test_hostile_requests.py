@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastv.app.service import model_pool
 from fastv.errors import ModelLoadError
 from tests.support.attacks import ASKED, HOSTILE, QUESTION, ROOT, png, still_answers
 from tests.support.http_client import FILE, SLIDERS, Stranger
@@ -115,8 +114,7 @@ def test_a_model_that_cannot_be_loaded_says_nothing_of_the_disk(app, stranger, s
             f"The folder {ROOT}/assets/models holds no model: see https://example.com/a/b. (C:\\x\\y, '/etc/z')"
         )
 
-    monkeypatch.setattr(model_pool, "load", fails)
-    monkeypatch.setattr(model_pool.ModelPool, "_must_go", lambda *_: ())
+    monkeypatch.setattr("fastv.loading.load.load", fails)
     number = next(one["id"] for one in stranger.dependencies() if one["api_name"] == "switch")
     told = [
         stranger.press(number, *stranger.values("switch", model="llava-1.5-7b", **SLIDERS), queued=True),

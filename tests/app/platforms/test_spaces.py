@@ -20,7 +20,7 @@ REAL = [entry.key for entry in CATALOGUE if not entry.embedded]
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(spaces.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(spaces, "has_gpu", lambda: False)
 
 
 def test_locally_everything_is_offered_and_no_header_is_trusted(no_gpu):
@@ -45,7 +45,7 @@ def test_on_a_space_without_a_gpu_real_models_are_listed_with_what_they_cost(no_
 
 
 def test_on_a_space_with_a_gpu_they_are_offered(monkeypatch):
-    monkeypatch.setattr(spaces.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(spaces, "has_gpu", lambda: True)
     assert Platform.of({"SYSTEM": "spaces"}).unavailable(Settings()) == {}
     held_back = Platform.of({"SYSTEM": "spaces"}).unavailable(Settings(real_models="no"))
     assert set(held_back) == set(REAL)

@@ -43,7 +43,7 @@ def test_a_load_without_messages_can_be_cancelled(tmp_path, monkeypatch):
         ended.append(source)
         raise Stopped
 
-    monkeypatch.setattr("fastv.app.service.model_pool.load", endless)
+    monkeypatch.setattr("fastv.loading.load.load", endless)
     monkeypatch.setattr("fastv.app.service.load_progress._SILENCE", 0.05)
     steps = load_with_progress(ModelPool(model, catalogue=(ModelEntry("far", "Far", "some/where", ""),)), "far", "far")
     assert [next(steps), next(steps)] == [None, None] and ended == []

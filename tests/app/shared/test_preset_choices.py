@@ -19,7 +19,7 @@ from tests.support.standins import llava_config
 
 
 def loaded(key: str, config) -> SimpleNamespace:
-    return SimpleNamespace(entry=SimpleNamespace(key=key), model=SimpleNamespace(config=config))
+    return SimpleNamespace(entry=SimpleNamespace(key=key), config=config)
 
 
 def test_the_papers_points_are_offered_for_every_model():

@@ -1,0 +1,53 @@
+"""What the page tells of a model, whether or not its weights are in memory. No torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastv.errors import ModelLoadError
+from fastv.families.base import Family
+from fastv.families.catalogue import ModelEntry, known_shape
+from fastv.families.registry import family_for
+
+if TYPE_CHECKING:
+    from fastv.loading.load import LoadedModel
+
+
+@dataclass(frozen=True)
+class ModelOutline:
+    """A model without its weights.
+
+    Attributes
+    ----------
+    entry
+        What it is in the catalogue.
+    family
+        What its family does differently.
+    config
+        A config, or the sizes read from it, that costs can be computed of.
+    layers
+        Decoder layers.
+    """
+
+    entry: ModelEntry
+    family: Family
+    config: Any
+    layers: int
+
+    @classmethod
+    def of_loaded(cls, loaded: LoadedModel) -> ModelOutline:
+        layers: Any = loaded.family.decoder(loaded.model).layers
+        return cls(loaded.entry, loaded.family, loaded.model.config, len(layers))
+
+    @classmethod
+    def of_folder(cls, entry: ModelEntry) -> ModelOutline:
+        """From the config in a model's folder. Raises ModelLoadError where it does not tell."""
+        shape, path = known_shape(entry), Path(entry.source, "config.json")
+        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.is_file() else None
+        family = family_for(kind)
+        if shape is None or family is None:
+            raise ModelLoadError(f"The config of {entry.name} does not tell what kind of model it is.")
+        return cls(entry, family, shape, shape.decoder.layers)
