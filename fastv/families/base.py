@@ -124,7 +124,9 @@ class Family(ABC):
         """The tokens that stand for visual tokens in ``input_ids``, a picture's first."""
         return (config.image_token_id, config.video_token_id) if self.videos else (config.image_token_id,)
 
-    def sequence_length(self, model: nn.Module, attention_mask: Tensor | None, position_ids: Tensor | None):
+    def sequence_length(
+        self, model: nn.Module, attention_mask: Tensor | None, position_ids: Tensor | None
+    ) -> int | None:
         """Length of the whole sequence, cached tokens included, by the arguments of one forward; None if they do not
         tell.
 

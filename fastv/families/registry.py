@@ -13,7 +13,25 @@ from fastv.families.video_llava import VideoLlava
 if TYPE_CHECKING:
     from torch import nn
 
-FAMILIES: tuple[Family, ...] = (Llava(), VideoLlava(), QwenVL())
+_DESCRIPTION = ("name", "model_types", "unquantized")
+
+
+def registered(*families: Family) -> tuple[Family, ...]:
+    """The families as they are. Raises TypeError, naming the class, where one lacks what it must tell, or tells what
+    an earlier one does.
+    """
+    model_types: set[str] = set()
+    for family in families:
+        lacking = [attribute for attribute in _DESCRIPTION if not getattr(family, attribute, None)]
+        if lacking:
+            raise TypeError(f"{type(family).__name__} cannot be registered: it lacks {', '.join(lacking)}.")
+        if taken := model_types.intersection(family.model_types):
+            raise TypeError(f"{type(family).__name__} cannot be registered: {', '.join(sorted(taken))} is taken.")
+        model_types.update(family.model_types)
+    return families
+
+
+FAMILIES = registered(Llava(), VideoLlava(), QwenVL())
 
 
 def family_for(model_type: Any) -> Family | None:

@@ -7,7 +7,8 @@ import torch
 from transformers import AutoProcessor, LlamaModel, LlavaNextConfig, LlavaNextForConditionalGeneration
 
 from fastv.errors import FastVError, UnsupportedModelError
-from fastv.families.registry import FAMILIES, family_for, family_of
+from fastv.families.llava import Llava
+from fastv.families.registry import FAMILIES, family_for, family_of, registered
 from tests.support.standins import IMAGE_TOKEN, PICTURE, STANDINS, VIDEO, WIDE, save_llava_checkpoint, tiny_llava
 
 _MODELS: dict = {}
@@ -34,6 +35,42 @@ def test_each_model_type_belongs_to_one_family():
     types = [name for family in FAMILIES for name in family.model_types]
     assert len(types) == len(set(types)) and set(types) == set(STANDINS)
     assert family_for("llama") is None and family_for(None) is None
+
+
+class MadeUp(Llava):
+    name = "Made up"
+    model_types = ("made_up",)
+
+
+def test_a_family_must_describe_itself():
+    families = registered(*FAMILIES, MadeUp())
+    assert [family.name for family in families][-1] == "Made up"
+    for attribute, value in (("name", ""), ("model_types", ()), ("unquantized", ())):
+        half = type("HalfDescribed", (MadeUp,), {attribute: value})
+        with pytest.raises(TypeError, match=f"HalfDescribed cannot be registered: it lacks {attribute}"):
+            registered(half())
+    with pytest.raises(TypeError, match="QwenVL cannot be registered: qwen2_5_vl, qwen2_vl is taken"):
+        registered(*FAMILIES, type(family_for("qwen2_vl"))())
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_a_sequences_length_is_what_mask_and_positions_tell(key):
+    model, family = model_of(key), family_of(model_of(key))
+    rows = [(5, PICTURE, 7, WIDE, 3)]
+    inputs = STANDINS[key].inputs(rows)
+    length = inputs["input_ids"].shape[1]
+    seen = []
+    handle = model.model.language_model.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(kwargs.get("position_ids")), with_kwargs=True
+    )
+    with torch.no_grad():
+        model(**inputs)
+    handle.remove()
+    assert family.sequence_length(model, inputs["attention_mask"], None) == length
+    assert family.sequence_length(model, None, None) is None
+    positions = seen[0] if seen[0] is not None else torch.arange(length)[None]
+    assert family.sequence_length(model, None, positions) == length
+    assert family.sequence_length(model, None, positions[..., -1:]) == length
 
 
 @pytest.mark.parametrize("key", STANDINS)
