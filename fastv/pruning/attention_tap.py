@@ -1,4 +1,4 @@
-"""Looking at one layer's queries and keys while its own attention kernel (SDPA, flash, eager) computes it as always.
+"""Seeing one layer's queries and keys while its own attention kernel (SDPA, flash, eager) computes it as always.
 
 No layer is switched to another kernel and none runs twice: the layer's attention module gets a copy of its config that
 names the function below, which shows queries and keys to an observer and calls the kernel the model was loaded with.
@@ -10,6 +10,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
@@ -17,17 +18,19 @@ from transformers import AttentionInterface
 
 from fastv.errors import UnsupportedModelError
 
+Observer = Callable[[Tensor, Tensor, "Tensor | None", float], None]
+
 _NAME = "fastv_observed"
-_OBSERVED: WeakKeyDictionary[nn.Module, tuple[object, Callable]] = WeakKeyDictionary()
+_OBSERVED: WeakKeyDictionary[nn.Module, tuple[Any, Observer]] = WeakKeyDictionary()
 
 
 def _observed_attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs
-):
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> Any:
     config, observer = _OBSERVED[module]
     scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
     observer(query, key, attention_mask, scaling)
-    eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
+    eager: Any = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
     kernel = AttentionInterface().get_interface(config._attn_implementation, eager)
     return kernel(module, query, key, value, attention_mask, **kwargs)
 
@@ -36,14 +39,23 @@ AttentionInterface.register(_NAME, _observed_attention)
 
 
 @contextmanager
-def observing(attention: nn.Module, observer: Callable[[Tensor, Tensor, Tensor | None, float], None]) -> Iterator[None]:
+def observing(attention: nn.Module, observer: Observer) -> Iterator[None]:
     """While open, each call of ``attention`` first calls ``observer(query, key, attention_mask, scaling)``.
 
-    attention: a layer's attention module. query: (batch, heads, rows, d) and key: (batch, kv_heads, n, d) after the
-    rotary embedding, key with what the cache holds; attention_mask: as the kernel gets it. Raises
-    UnsupportedModelError for a module that does not choose its kernel through transformers' AttentionInterface.
+    Parameters
+    ----------
+    attention : nn.Module
+        A layer's attention module.
+    observer : callable
+        Called with ``query`` (batch, heads, rows, width) and ``key`` (batch, kv_heads, n, width), both after the rotary
+        embedding and ``key`` with what the cache holds, the mask as the kernel gets it, and the scaling of the products.
+
+    Raises
+    ------
+    UnsupportedModelError
+        For a module that does not choose its kernel through transformers' AttentionInterface.
     """
-    config = getattr(attention, "config", None)
+    config: Any = getattr(attention, "config", None)
     if getattr(config, "_attn_implementation", None) is None:
         kind = type(attention).__name__
         raise UnsupportedModelError(f"{kind} does not attend through transformers' AttentionInterface.")

@@ -52,7 +52,8 @@ class PruningHooks:
 
     def __init__(self, method: Method, model: nn.Module, family: Family) -> None:
         self.method, self.model, self.family = method, model, family
-        self.base, self.decoder = base_of(model), family.decoder(model)
+        self.base = base_of(model)
+        self.decoder: Any = family.decoder(model)
         self.trace = Trace()
         self._thread = threading.local()
         self._closing = False

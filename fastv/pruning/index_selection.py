@@ -12,9 +12,19 @@ from torch import Tensor
 
 
 def positions_of(marked: Tensor, most: int) -> Tensor:
-    """Positions of the True entries of each row: boolean (batch, n) -> long (batch, most), ascending, -1 at the end.
+    """Positions of the True entries of each row, ascending.
 
-    most: how many the row with the most has; given, so that nothing waits for the device.
+    Parameters
+    ----------
+    marked : Tensor
+        boolean (batch, n).
+    most : int
+        How many the row with the most has; given, so that nothing waits for the device.
+
+    Returns
+    -------
+    Tensor
+        long (batch, most), -1 at the end of rows that have fewer.
     """
     length = marked.shape[1]
     columns = torch.arange(length, device=marked.device).expand_as(marked)
@@ -32,9 +42,17 @@ def mark(positions: Tensor, length: int) -> Tensor:
 class Selection:
     """The columns of a sequence that layers >= k see.
 
-    index: long (batch, pruned_length), ascending. valid: boolean, like index, or None when all are. False marks a
-    column that only fills a row up to the longest one; it stands at the row's beginning and must be masked.
-    length: columns before pruning. k: the layer it was made for.
+    Attributes
+    ----------
+    index : Tensor
+        long (batch, pruned_length), ascending.
+    valid : Tensor or None
+        boolean, like index; None when all are valid. False marks a column that only fills a row up to the longest one;
+        it stands at the row's beginning and must be masked.
+    length : int
+        Columns before pruning.
+    k : int
+        The layer it was made for.
     """
 
     index: Tensor
@@ -44,10 +62,19 @@ class Selection:
 
     @classmethod
     def of(cls, keep: Tensor, spare: Tensor, pruned_length: int, k: int, fill: bool = False) -> Selection:
-        """All columns of each row that are marked in keep, at most ``pruned_length``, and beside them spare ones.
+        """All columns of each row that are marked in ``keep``, and beside them spare ones up to ``pruned_length``.
 
-        keep, spare: boolean (batch, n), never both. Spare columns are padding: the last of them stay, as many as there
-        is room for. fill: whether a row may have too few of both.
+        Parameters
+        ----------
+        keep, spare : Tensor
+            boolean (batch, n), never both. Spare columns are padding: the last of them stay, as many as there is room
+            for.
+        pruned_length : int
+            At least as many as are marked in any row.
+        k : int
+            The layer.
+        fill : bool
+            Whether a row may have too few of both.
         """
         length = keep.shape[1]
         columns = torch.arange(length, device=keep.device).expand_as(keep)
@@ -87,9 +114,14 @@ class Selection:
         return torch.take_along_dim(tensor, index, dim)
 
     def take_mask(self, mask: Tensor, rows: bool) -> Tensor:
-        """Cuts an attention mask: (batch, n) non-zero = visible; (batch | 1, heads | 1, queries, n) boolean or added.
+        """Cut an attention mask.
 
-        rows: whether the queries are the sequence itself and are cut as well.
+        Parameters
+        ----------
+        mask : Tensor
+            (batch, n), non-zero = visible, or (batch | 1, heads | 1, queries, n), boolean or added.
+        rows : bool
+            Whether the queries are the sequence itself and are cut as well.
         """
         if mask.dim() == 2:
             mask = self.take(mask, -1)
@@ -109,6 +141,7 @@ class Selection:
     def _hide_fillers(self, mask: Tensor, rows: bool) -> Tensor:
         """Masks the filling columns. As queries they see themselves, so that no row of the mask is empty."""
         closed, opened = (False, True) if mask.dtype == torch.bool else (torch.finfo(mask.dtype).min, 0)
+        assert self.valid is not None
         fillers = ~self.valid.to(mask.device)
         mask = mask.masked_fill(fillers[:, None, None, :], closed)
         return mask.masked_fill(torch.diag_embed(fillers)[:, None], opened) if rows else mask
@@ -117,9 +150,16 @@ class Selection:
 class PrunedForward:
     """One forward's inputs to the layers >= k, cut down to a selection.
 
-    chosen: for the sequence as it was when the choice was made. length: what it has grown to, with the ``new`` columns
-    that are queries in this forward: all of them when the sequence is read from its start. flat_mask: whether the
-    kernel takes (batch, n) masks (flash attention).
+    Parameters
+    ----------
+    chosen : Selection
+        For the sequence as it was when the choice was made.
+    length : int
+        What it has grown to, the ``new`` columns included.
+    new : int
+        Columns that are queries in this forward: all of them when the sequence is read from its start.
+    flat_mask : bool
+        Whether the kernel takes (batch, n) masks (flash attention).
     """
 
     def __init__(self, chosen: Selection, length: int, new: int, flat_mask: bool) -> None:

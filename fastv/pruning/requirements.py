@@ -13,7 +13,7 @@ from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModel
 _PACKING = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "seq_idx")  # arguments of rows that hold several samples
 
 
-def check_model(model: nn.Module, base: nn.Module, decoder: nn.Module, k: int) -> None:
+def check_model(model: nn.Module, base: nn.Module, decoder: Any, k: int) -> None:
     """Raise UnsupportedModelError for a model that cannot be pruned, InvalidBudgetError when it has no layer ``k``."""
     layers = getattr(decoder, "layers", ())
     if not layers or not all(hasattr(layer, "self_attn") for layer in layers):
@@ -48,7 +48,7 @@ def _is_compiled(module: nn.Module) -> bool:
     )
 
 
-def check_trainable(decoder: nn.Module) -> None:
+def check_trainable(decoder: Any) -> None:
     """Raise UnsupportedModelError where layers would run again, without what this forward knows, in the backward."""
     recomputed = any(getattr(module, "gradient_checkpointing", False) for module in (decoder, *decoder.layers))
     if recomputed and decoder.training and torch.is_grad_enabled():
@@ -90,7 +90,7 @@ def check_one_sample_per_row(kwargs: Mapping[str, Any], visual: Tensor, real: Te
         )
 
 
-def check_window(decoder: nn.Module, length: int) -> None:
+def check_window(decoder: Any, length: int) -> None:
     """Raise InvalidInputError for a sequence beyond a decoder's sliding window."""
     config = decoder.config
     window = getattr(config, "sliding_window", None)

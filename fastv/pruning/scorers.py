@@ -1,8 +1,7 @@
-"""What ranks visual tokens: small pure functions from queries and keys, or from a seed, to one score per position.
+"""Scores: small pure functions from queries and keys, or from a seed, to one number per position.
 
-Attention is computed here in float32 whatever the model's dtype, and only for the queries that are asked for: the
-whole n x n map never exists. Source: FastV, arXiv 2403.06764, whose code ranks by the last prompt token and whose text
-by the mean.
+Attention is computed here in float32 whatever the model's dtype, and only for the queries that are needed: the whole
+n x n map never exists.
 """
 
 from __future__ import annotations
@@ -14,11 +13,26 @@ _BLOCK_FLOATS = 4_000_000  # the most attention weights ``mean_attention`` holds
 
 
 def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
-    """Attention weights of consecutive queries, averaged over heads: float32 (batch, rows, n).
+    """Attention weights of consecutive queries, averaged over heads.
 
-    query: (batch, heads, rows, d), the prompt's positions start ... start + rows - 1. key: (batch, kv_heads, n, d);
-    heads is a multiple of kv_heads. mask: what the attention kernel got, which is None (causal, no padding), (batch, n)
-    with non-zero = visible, or (batch | 1, heads | 1, n, n), boolean with True = visible or floating and added.
+    Parameters
+    ----------
+    query : Tensor
+        (batch, heads, rows, width): the prompt's positions start ... start + rows - 1.
+    key : Tensor
+        (batch, kv_heads, n, width); heads is a multiple of kv_heads.
+    mask : Tensor or None
+        What the attention kernel got: None (causal, no padding), (batch, n) with non-zero = visible, or
+        (batch | 1, heads | 1, n, n), boolean with True = visible, or floating and added.
+    scaling : float
+        What the products are multiplied by.
+    start : int
+        The position of the first query.
+
+    Returns
+    -------
+    Tensor
+        float32 (batch, rows, n).
     """
     batch, heads, rows, width = query.shape
     kv_heads, length = key.shape[1:3]
@@ -40,7 +54,10 @@ def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: flo
 
 
 def last_token_attention(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    """How much the last prompt token looks at each position: float32 (batch, n). Arguments: ``attention_rows``."""
+    """The attention that the last prompt token pays to each position: float32 (batch, n).
+
+    Parameters: see ``attention_rows``.
+    """
     last = query.shape[2] - 1
     return attention_rows(query[:, :, last:], key, mask, scaling, start=last)[:, 0]
 
@@ -48,10 +65,16 @@ def last_token_attention(query: Tensor, key: Tensor, mask: Tensor | None, scalin
 def mean_attention(
     query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, real: Tensor | None = None
 ) -> Tensor:
-    """How much each position is looked at on average by the prompt's tokens: float32 (batch, n).
+    """The attention that each position gets on average from the prompt's tokens: float32 (batch, n).
 
-    A token that stands before a position gives it 0. real: (batch, n) boolean, False = padding, which does not look.
-    Other arguments: ``attention_rows``.
+    A token that stands before a position gives it 0.
+
+    Parameters
+    ----------
+    query, key, mask, scaling
+        See ``attention_rows``.
+    real : Tensor or None
+        boolean (batch, n): False = padding, which is left out as a query; None when there is none.
     """
     batch, heads, length, _ = query.shape
     step = max(1, _BLOCK_FLOATS // (batch * heads * length))
@@ -66,9 +89,14 @@ def mean_attention(
 
 
 def random_scores(counts: list[int], seed: int) -> Tensor:
-    """Scores for dropping at random: float32 (rows, max(counts)) on the CPU, -inf beyond a row's count.
+    """Scores for dropping at random.
 
     Each row draws from a generator of its own, so that a batch drops what its rows drop one by one.
+
+    Returns
+    -------
+    Tensor
+        float32 (rows, max(counts)) on the CPU, -inf beyond a row's count.
     """
     scores = torch.full((len(counts), max(counts)), float("-inf"))
     for row, count in zip(scores, counts):
@@ -77,7 +105,7 @@ def random_scores(counts: list[int], seed: int) -> Tensor:
 
 
 def highest(scores: Tensor, counts: Tensor) -> Tensor:
-    """Marks the ``counts[row]`` highest scores of each row: boolean, shaped like scores (rows, n).
+    """Mark the ``counts[row]`` highest scores of each row: boolean, shaped like scores (rows, n).
 
     Of equal scores the earlier position is kept, so the choice never depends on the device's sorting.
     """
