@@ -1,7 +1,8 @@
 """Checks of single values that come from outside: numbers in a range, and names out of a list.
 
-Every check returns the value as a plain Python one (NumPy's numbers are accepted, and are not JSON) and raises ``error``
-with one wording: ``repeats must be a whole number from 1 to 50, not 0.`` Booleans and NaN are no numbers here.
+Every check returns the value as a plain Python one (NumPy's numbers are accepted, and are not JSON) and raises
+``error`` with one wording: ``repeats must be a whole number from 1 to 50, not 0.`` Booleans and NaN are no numbers
+here.
 """
 
 from __future__ import annotations

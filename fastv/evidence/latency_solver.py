@@ -1,7 +1,7 @@
-"""Which R meets a time to the first token: read off times that were measured, never computed.
+"""The R that meets a time to first token: interpolated between measured times, never computed. No torch.
 
-Between two measured R of one K the time is taken to be straight, which FLOPs nearly are. Times belong to the machine
-they were taken on, so that for another one nothing is known. No torch.
+Between two measured R of one K the time is taken to be linear, as FLOPs nearly are. Times hold for the machine they
+were measured on; for another one nothing is known.
 """
 
 from __future__ import annotations
@@ -18,10 +18,20 @@ from fastv.validation import real
 
 @dataclass(frozen=True)
 class TimeSolution:
-    """The least R at layer ``k`` whose time to the first token is within the target.
+    """The least R at layer ``k`` whose time to first token is within the target.
 
-    ``r`` leaves exactly ``kept`` visual tokens and then takes ``seconds``, straight between the measured R before and
-    after, ``between``. ``device``: where it was measured.
+    Attributes
+    ----------
+    k : int
+    r : float
+        Leaves exactly ``kept`` visual tokens.
+    kept : int
+    seconds : float
+        The time at that R, interpolated.
+    between : tuple of float
+        The measured R before and after.
+    device : str
+        Where it was measured.
     """
 
     k: int
@@ -34,7 +44,7 @@ class TimeSolution:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Nothing was measured that could tell."""
+    """No measurement answers the question; ``reason`` says why."""
 
     k: int
     reason: str
@@ -43,10 +53,25 @@ class Unknown:
 def solve_time(
     found: Measured | None, seconds: float, k: int, *, method: str = "fastv", device: str | None = None
 ) -> TimeSolution | NotReachable | Unknown:
-    """The R at one K for a time of at most ``seconds`` to the first token, at the prompt length that was measured.
+    """The R at one K for a time to first token of at most ``seconds``, at the measured prompt length.
 
-    device: the machine it is asked for, as ``measure.Machine`` names it; by default the one that was measured. Raises
-    InvalidBudgetError for a time that is none.
+    Parameters
+    ----------
+    found
+        What was measured of the model; None where nothing was.
+    seconds
+        The longest time to first token.
+    k
+        The decoder layer.
+    method
+        The pruning method.
+    device
+        The machine it is asked for, as ``Machine.device`` names it; by default the one that was measured.
+
+    Raises
+    ------
+    InvalidBudgetError
+        For a time that is no number above 0.
     """
     seconds = real(seconds, "The time in seconds", above=0, error=InvalidBudgetError)
     if found is None:

@@ -1,4 +1,4 @@
-"""What this project measured of its own models, read from assets/measured/; see ``miniature.sweep``.
+"""What this project measured of its own models, read from assets/measured/; see ``miniature.evaluation.grid``.
 
 A file holds for each (K, R, method) which questions were answered right; shares, changes and their intervals are
 computed from that, so that any two points can be compared question by question. No torch.
@@ -24,12 +24,24 @@ FOLDER = ASSETS / "measured"
 
 @dataclass(frozen=True)
 class MeasuredPoint:
-    """One (K, R, method) of a model, or the model without FastV (``k`` and ``method`` None, ``r`` 0).
+    """One (K, R, method) of a model, or the model without pruning.
 
-    marks: question by question, whether the answer was right. FLOPs: computed, means over the questions at their real
-    lengths and with the answers given, ``exact`` convention (vision tower, projector and lm_head included) and
-    ``paper`` (decoder layers alone). first_token_seconds: of one prompt of usual length, vision tower included, median
-    of runs that took turns with runs without FastV, which took unpruned_seconds.
+    Attributes
+    ----------
+    k, r, method
+        As in ``PruningConfig``; None, 0 and None without pruning.
+    marks : tuple of bool
+        Question by question, whether the answer was right.
+    answer_tokens : float
+        Mean over the questions.
+    prefill_flops, total_flops : float
+        Computed, means over the questions at their own lengths and with the answers given; ``exact`` convention, with
+        vision tower, projector and lm_head.
+    paper_prefill_flops, paper_total_flops : float
+        The same by the ``paper`` convention, decoder layers alone.
+    first_token_seconds, unpruned_seconds : float
+        Of one prompt of median length, vision tower included: medians of runs at this point, and of runs without
+        pruning that took turns with them.
     """
 
     k: int | None
@@ -46,15 +58,34 @@ class MeasuredPoint:
 
     @property
     def time_ratio(self) -> float:
-        """First-token time as a share of the same model's without FastV, in the same minute."""
+        """Time to first token as a share of the same model's without pruning, measured in turn."""
         return self.first_token_seconds / self.unpruned_seconds
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All points of one model. tasks: of each question. machine: where it was timed, see ``measure.Machine``.
+    """All points of one model.
 
-    weights: the ``fingerprint`` of what was measured. text_tokens: of a prompt, on average. layers: of the decoder.
+    Attributes
+    ----------
+    model, command : str
+        The model's name, and the command that measured it.
+    weights : str
+        The ``fingerprint`` of the checkpoint.
+    machine : mapping
+        Where it was timed, see ``measurement.machine.Machine``.
+    tasks : tuple of str
+        Of each question.
+    visual_tokens : int
+        Of a prompt.
+    text_tokens : float
+        Of a prompt, mean.
+    repeats : int
+        Timed runs of each point.
+    layers : int
+        Of the decoder.
+    dtype : str
+    points : tuple of MeasuredPoint
     """
 
     model: str
@@ -111,12 +142,12 @@ def measured(model: str) -> Measured | None:
 
 
 def all_measured() -> dict[str, Measured]:
-    """Every model that was measured over the grid, by key. Raises ValueError, naming the file, where one cannot be used."""
+    """Every model that was measured over the grid, by key. Raises ValueError, naming a file that cannot be used."""
     return _all_of(FOLDER)
 
 
 def duels() -> dict[str, Measured]:
-    """Of the same models, budgets of one cost, over many questions that the grid did not ask. Raises as ``all_measured``."""
+    """The same models at settings of one cost, over many questions that the grid does not ask. Raises as above."""
     return _all_of(FOLDER / "duels")
 
 
@@ -136,7 +167,8 @@ def _all_of(folder: Path) -> dict[str, Measured]:
 def read_document(path: Path) -> dict[str, Any]:
     """A record file as one document: its header, and its records as ``points``.
 
-    The file is JSON Lines, header first (an incomplete last line is left out), or, of earlier versions, one JSON object.
+    The file is JSON Lines, header first (an incomplete last line is left out), or, of earlier versions, one JSON
+    object.
     Raises ValueError for anything else.
     """
     text = path.read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""How much of what pictures show is among the kept tokens, read from assets/measured/things/<model>.json.
+"""How much of the objects in a picture is among the kept tokens, read from assets/measured/things/<model>.json.
 
-``miniature.things`` measures it on scenes whose things and their places are known. No torch.
+``miniature.evaluation.object_coverage`` measures it on scenes whose objects and places are known. No torch.
 """
 
 from __future__ import annotations
@@ -17,8 +17,17 @@ from fastv.pruning.methods.registry import with_method
 
 @dataclass(frozen=True)
 class KeptThings:
-    """One (K, R, method), over all scenes' things: their patches, those of them that were kept, the things, and those
-    that lost nine tenths of their patches or more."""
+    """One (K, R, method) over the objects of all scenes.
+
+    Attributes
+    ----------
+    k, r, method
+        As in ``PruningConfig``.
+    patches, kept : int
+        The objects' patches, and those of them that were kept.
+    things, lost : int
+        The objects, and those that lost nine tenths of their patches or more.
+    """
 
     k: int
     r: float
@@ -38,7 +47,7 @@ class KeptThings:
 
 
 def folder() -> Path:
-    """Where the records are."""
+    """The folder of the records."""
     return measurements.FOLDER / "things"
 
 
@@ -55,5 +64,5 @@ def all_kept_things() -> dict[str, tuple[KeptThings, ...]]:
 
 
 def parsed(record: Mapping[str, Any]) -> tuple[KeptThings, ...]:
-    """From what ``miniature.things`` writes. Raises KeyError or TypeError for anything else."""
+    """From what ``miniature.evaluation.object_coverage`` writes. Raises KeyError or TypeError for anything else."""
     return tuple(KeptThings(**with_method(point)) for point in record["points"])

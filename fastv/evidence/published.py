@@ -6,7 +6,7 @@ Nothing measured by this project goes in here. ``k`` is None in the rows of mode
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar, get_type_hints
 
@@ -112,7 +112,7 @@ def lmms_eval() -> tuple[LmmsEvalRow, ...]:
 def _read(name: str, row_type: type[Row]) -> tuple[Row, ...]:
     """Rows of one file. Raises ValueError, naming file and line, where columns or values are not the row type's."""
     kinds = get_type_hints(row_type)
-    expected = [field.name for field in fields(row_type)]
+    expected = list(kinds)  # a dataclass's fields, in their order
     with open(FOLDER / name, encoding="utf-8", newline="") as file:
         table = csv.DictReader(file)
         if table.fieldnames != expected:

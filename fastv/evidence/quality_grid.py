@@ -23,8 +23,11 @@ def measured_grid(found: Measured, method: str = "fastv") -> Grid:
 
     R that were measured at one K alone have no column.
     """
-    points = [point for point in found.pruned if point.method == (method if point.k else "random")]
-    at = [point.r for point in points]
-    rows, columns = sorted({point.k for point in points}), sorted({r for r in at if at.count(r) > 1})
-    shares = {(point.k, point.r): found.score(point).share for point in points}
+    shares = {
+        (point.k, point.r): found.score(point).share
+        for point in found.pruned
+        if point.k is not None and point.method == (method if point.k else "random")
+    }
+    at = [r for _, r in shares]
+    rows, columns = sorted({k for k, _ in shares}), sorted({r for r in at if at.count(r) > 1})
     return Grid(tuple(rows), tuple(columns), tuple(tuple(shares.get((k, r)) for r in columns) for k in rows))

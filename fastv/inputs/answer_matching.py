@@ -22,8 +22,8 @@ _DASHES = re.compile("[‐‑‒–—−]")
 _AROUND = " \t\n.,;:!?¿¡…。、'\"«»‹›「」`"
 _ARTICLES = ("a ", "an ", "the ")
 _PREPOSITIONS = re.compile(
-    r"\s(?:to the )?(left of|right of|in front of|on top of|next to|close to|on|onto|in|inside|into|at|under|underneath|"
-    r"above|below|beneath|beside|behind|near|by|between|over|around|against|with|without|of|from|to|for)\s"
+    r"\s(?:to the )?(left of|right of|in front of|on top of|next to|close to|on|onto|in|inside|into|at|under|"
+    r"underneath|above|below|beneath|beside|behind|near|by|between|over|around|against|with|without|of|from|to|for)\s"
 )
 # Commas inside numbers (1,000) and inside brackets (3, 4) belong to one item.
 _SEPARATORS = re.compile(

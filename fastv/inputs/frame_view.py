@@ -1,4 +1,4 @@
-"""What a model got to see: a picture, or the frames of a clip, with what was kept of each."""
+"""A picture, or the frames of a clip, as a model sees them, with the visual tokens that were kept of each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ Grid = tuple[tuple[bool, ...], ...]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A picture, or a moment of a clip, as the vision tower got it, scaled and cropped.
+class FrameView:
+    """A picture, or a frame of a clip, as the vision tower gets it: scaled and cropped.
 
-    kept: rows x columns of its patch grid, True where the visual token was kept; one row when the tokens form no known
-    grid. lead: the same for the tokens that belong to no place, such as a frame's class token. seconds: when the frame
-    is shown, or those that the model takes together; none for a picture.
+    Attributes
+    ----------
+    kept : tuple of tuple of bool
+        Rows x columns of the patch grid, True where the visual token was kept; one row where the tokens form no known
+        grid.
+    picture : PIL.Image.Image
+    lead : tuple of bool
+        The same for tokens without a place in the grid, such as a frame's class token.
+    seconds : tuple of float
+        When the frame is shown, or the frames that the model takes together; empty for a picture.
     """
 
     kept: Grid
@@ -34,5 +41,5 @@ class Seen:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """In JSON's types."""
+        """Seconds and counts, in JSON's types."""
         return {"seconds": list(self.seconds), "tokens": self.tokens, "kept_tokens": self.kept_tokens}

@@ -39,8 +39,8 @@ def check_question(text: Any, tokenizer: Any = None, *, most_characters: int = M
     text
         The question.
     tokenizer
-        A transformers tokenizer. The question may then not hold any of its special tokens, which the model would read as
-        something other than text. ``<image>`` is refused in any case.
+        A transformers tokenizer. The question may then not hold any of its special tokens, which the model would read
+        as something other than text. ``<image>`` is refused in any case.
     most_characters
         The longest question.
 
@@ -215,9 +215,9 @@ def opaque(picture: Image.Image) -> Image.Image:
 def _with_samples_of_8_bits(picture: Image.Image, no_data: float | None) -> Image.Image:
     """Grey of 8 bits from grey of more, or from floating-point samples; other pictures as they are.
 
-    16-bit samples that reach into the upper half of their range keep it whole. All others are stretched over the range in
-    use: 12 bits of an X-ray would be all but black. Samples that are not finite or stand for "no data" are no part of
-    the range.
+    16-bit samples that reach into the upper half of their range keep it whole. All others are stretched over the range
+    in use: 12 bits of an X-ray would be all but black. Samples that are not finite or stand for "no data" are no part
+    of the range.
     """
     if not picture.mode.startswith(("I", "F")):
         return picture

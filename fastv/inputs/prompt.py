@@ -1,4 +1,4 @@
-"""A picture or a clip and a question as the model gets them, and which part of the prompt is which part of those."""
+"""A picture or a clip and a question as a model's inputs, and where each frame stands among the visual tokens."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ from torch import Tensor
 
 from fastv.errors import InvalidInputError
 from fastv.families.frames import Frame
-from fastv.inputs.frame_view import Seen
+from fastv.inputs.frame_view import FrameView
 from fastv.inputs.video import Clip, no_videos
 from fastv.loading.load import LoadedModel
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a picture, or a moment of a clip, stands among the visual tokens: first ``lead`` that belong to no place,
-    then its grid, row by row. picture: as the vision tower gets it, which is what the grid lies on; seconds: see
-    ``Seen``.
+class FrameSpan:
+    """Where a picture, or a frame of a clip, stands among the visual tokens.
+
+    Attributes
+    ----------
+    picture : PIL.Image.Image
+        As the vision tower gets it; the grid lies on it.
+    grid : tuple of int
+        Rows and columns; its tokens stand row by row behind the leading ones.
+    lead : int
+        Leading tokens without a place in the grid.
+    seconds : tuple of float
+        As in ``FrameView``.
     """
 
     picture: Image.Image
@@ -36,16 +45,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt of one picture or clip, on the model's device.
+    """One prompt about one picture or clip, on the model's device.
 
-    inputs: the keyword tensors of ``generate``, one row. visual: boolean (n,) on the CPU, True where a visual token
-    stands. places: what those tokens show, in their order, a picture being one place. frames: of the clip, 0 for a
-    picture.
+    Attributes
+    ----------
+    inputs : dict of Tensor
+        The keyword arguments of ``generate``, one row each.
+    visual : Tensor
+        Boolean (n,) on the CPU, True at visual tokens.
+    places : tuple of FrameSpan
+        What those tokens show, in their order; a picture is one span.
+    frames : int
+        Of the clip; 0 for a picture.
     """
 
     inputs: dict[str, Tensor]
     visual: Tensor
-    places: tuple[Place, ...]
+    places: tuple[FrameSpan, ...]
     frames: int = 0
 
     @property
@@ -56,15 +72,15 @@ class Prompt:
     def visual_tokens(self) -> int:
         return int(self.visual.sum())
 
-    def seen(self, positions: Tensor) -> tuple[Seen, ...]:
-        """What is kept of each place, with the visual tokens at these prompt positions (long, any order)."""
+    def seen(self, positions: Tensor) -> tuple[FrameView, ...]:
+        """What is kept of each span, given the prompt positions of the kept tokens (long, any order)."""
         marked = torch.zeros_like(self.visual).index_fill(0, positions.cpu(), True)[self.visual]
         return tuple(self._each(marked))
 
-    def _each(self, marked: Tensor) -> Iterator[Seen]:
+    def _each(self, marked: Tensor) -> Iterator[FrameView]:
         for place, tokens in zip(self.places, marked.split([place.tokens for place in self.places])):
             grid = tuple(tuple(row) for row in tokens[place.lead :].view(place.grid).tolist())
-            yield Seen(grid, place.picture, tuple(tokens[: place.lead].tolist()), place.seconds)
+            yield FrameView(grid, place.picture, tuple(tokens[: place.lead].tolist()), place.seconds)
 
 
 def check_reads(loaded: LoadedModel, shown: Image.Image | Clip) -> None:
@@ -74,10 +90,13 @@ def check_reads(loaded: LoadedModel, shown: Image.Image | Clip) -> None:
 
 
 def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, answer_tokens: int) -> Prompt:
-    """The prompt for a checked picture (RGB) or clip and a checked question.
+    """Make the prompt for a checked picture (RGB) or clip and a checked question.
 
-    Raises InvalidInputError when the prompt and an answer of ``answer_tokens`` are more than the model reads, and for
-    a clip when it reads no videos.
+    Raises
+    ------
+    InvalidInputError
+        Where the prompt and an answer of ``answer_tokens`` are longer than the model reads, and for a clip where it
+        reads no videos.
     """
     check_reads(loaded, shown)
     clip = shown if isinstance(shown, Clip) else None
@@ -97,14 +116,16 @@ def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, 
     return Prompt(inputs, visual, places, len(clip.frames) if clip else 0)
 
 
-def _places(loaded: LoadedModel, frames: Sequence[Frame], tokens: int, seconds: tuple[float, ...]) -> tuple[Place, ...]:
-    """One for each frame, or where the frames do not explain all tokens, one for the whole."""
+def _places(
+    loaded: LoadedModel, frames: Sequence[Frame], tokens: int, seconds: tuple[float, ...]
+) -> tuple[FrameSpan, ...]:
+    """One span for each frame; one for all tokens where the frames do not account for them."""
     pictures = loaded.processor.image_processor
     if sum(frame.tokens for frame in frames) != tokens:
-        return (Place(_seen(pictures, frames[0].pixels), (1, tokens), seconds=seconds),)
+        return (FrameSpan(_seen(pictures, frames[0].pixels), (1, tokens), seconds=seconds),)
     span = -(-len(seconds) // len(frames))  # models may take several frames together
     return tuple(
-        Place(_seen(pictures, frame.pixels), frame.grid, frame.lead, seconds[span * index : span * (index + 1)])
+        FrameSpan(_seen(pictures, frame.pixels), frame.grid, frame.lead, seconds[span * index : span * (index + 1)])
         for index, frame in enumerate(frames)
     )
 

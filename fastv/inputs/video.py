@@ -81,8 +81,8 @@ def open_video(
     Parameters
     ----------
     source
-        A path, or the bytes of a file: MP4, WebM, AVI, an animated GIF and the like. Of several video streams the main one
-        is read; packets that an edit list hides are left out, as players do; sound is ignored.
+        A path, or the bytes of a file: MP4, WebM, AVI, an animated GIF and the like. Of several video streams the main
+        one is read; packets that an edit list hides are left out, as players do; sound is ignored.
     frames
         How many parts, at least 1. A video of fewer frames gives all of them.
     most_bytes, most_pixels, most_seconds

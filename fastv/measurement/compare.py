@@ -101,8 +101,8 @@ def compare(
     Yields
     ------
     Progress or Comparison
-        ``Progress`` all along, and one ``Comparison`` at the end. Closing the iterator stops after the token that is being
-        made and leaves no thread behind. One comparison runs on a model at a time; a second one waits.
+        ``Progress`` all along, and one ``Comparison`` at the end. Closing the iterator stops after the token that is
+        being made and leaves no thread behind. One comparison runs on a model at a time; a second one waits.
 
     Raises
     ------

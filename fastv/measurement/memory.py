@@ -1,8 +1,8 @@
 """Peak memory of a run, and the bytes of weights and caches. Memory is taken in a pass of its own that is not timed.
 
 - On CUDA it is the allocator's own peak.
-- On a CPU it is the bytes of all tensors alive at once, followed operation by operation. Buffers that a kernel takes and
-  gives back within one operation are not seen, nor is what the allocator holds in reserve.
+- On a CPU it is the bytes of all tensors alive at once, followed operation by operation. Buffers that a kernel takes
+  and gives back within one operation are not seen, nor is what the allocator holds in reserve.
 
 Both are counted on top of the weights and buffers, which stay in memory throughout. The prompt's own tensors, made
 before the run, are not counted.

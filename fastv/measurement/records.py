@@ -1,8 +1,8 @@
 """Record files: JSON Lines that are written as results come, survive being killed, and go on where they were.
 
 The first line is a header with the settings that all records share; each further line is one record. A line is written
-whole and synced before the next result is computed, so that at most the last line of a file is incomplete: it is dropped
-when the file is opened again. A file of other settings is refused and left as it is.
+whole and synced before the next result is computed, so that at most the last line of a file is incomplete: it is
+dropped when the file is opened again. A file of other settings is refused and left as it is.
 
 Files of earlier versions, one JSON object whose ``points`` are the records, are read too, and rewritten as lines when
 they are opened for writing.
@@ -189,7 +189,7 @@ def _is_earlier_version(data: bytes) -> bool:
 
 
 def check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], *, free: Collection[str] = ()) -> None:
-    """Raise InvalidInputError, naming the field, unless a file's header has the wanted settings but for the free ones."""
+    """Raise InvalidInputError, naming the field, unless a header has the wanted settings but for the free ones."""
     wanted = _plain(wanted)
     for name in wanted:
         if name not in (HASH, *free) and found.get(name) != wanted[name]:

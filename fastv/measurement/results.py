@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from fastv.costs.flops import check_pruning
-from fastv.inputs.frame_view import Grid, Seen
+from fastv.inputs.frame_view import FrameView, Grid
 from fastv.measurement.timed import Timing
 from fastv.pruning.config import PruningConfig
 
@@ -121,7 +121,7 @@ class RunResult:
     prefill_flops, total_flops : float or None
         Computed for this prompt and answer, ``exact`` convention: with vision tower, projector and lm_head. None for a
         model whose vision tower or decoder is of a kind whose FLOPs are not known.
-    seen : tuple of Seen
+    seen : tuple of FrameView
         The picture, or each frame of the clip, and what was kept of it; all of it without pruning.
     """
 
@@ -135,11 +135,11 @@ class RunResult:
     answer_tokens: int
     prefill_flops: float | None
     total_flops: float | None
-    seen: tuple[Seen, ...]
+    seen: tuple[FrameView, ...]
 
     @property
     def kept(self) -> Grid | tuple[Grid, ...]:
-        """What was kept of the picture, see ``Seen``; of a clip one grid for each of its frames."""
+        """What was kept of the picture, see ``FrameView``; of a clip one grid for each of its frames."""
         return tuple(one.kept for one in self.seen) if self.is_clip else self.seen[0].kept
 
     @property
@@ -170,8 +170,8 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         """All but the pictures, in JSON's types, with the setup's fields at the top.
 
-        ``kept`` is as the property. A clip also has ``frames``: their ``seconds``, ``tokens`` and ``kept_tokens``, tokens
-        without a place in the grid included.
+        ``kept`` is as the property. A clip also has ``frames``: their ``seconds``, ``tokens`` and ``kept_tokens``,
+        tokens without a place in the grid included.
         """
         plain = {name: value for name, value in vars(self).items() if name not in ("setup", "seen")}
         grids = [[list(row) for row in one.kept] for one in self.seen]

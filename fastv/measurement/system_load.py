@@ -28,8 +28,8 @@ class OtherLoad:
     Attributes
     ----------
     busy_cores : float or None
-        Cores they kept busy on average; None until the block ends, and where the system does not tell. A virtual machine
-        does not see the processes outside of it, only the time that was stolen from it, which counts as busy.
+        Cores they kept busy on average; None until the block ends, and where the system does not tell. A virtual
+        machine does not see the processes outside of it, only the time that was stolen from it, which counts as busy.
     """
 
     busy_cores: float | None = None

@@ -1,7 +1,7 @@
 """Timed answers: the one place that times what is shown.
 
-Seconds come from whole calls of ``generate`` in which nothing else happens. Work that a device still has queued is waited
-for before the clock is read.
+Seconds come from whole calls of ``generate`` in which nothing else happens. Work that a device still has queued is
+waited for before the clock is read.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from fastv.formatting import percent
-from fastv.inputs.frame_view import Seen
+from fastv.inputs.frame_view import FrameView
 from fastv.inputs.video import Clip
 from fastv.presentation.html import render
 from fastv.presentation.overlay import dimmed
@@ -40,7 +40,7 @@ def clip_strip(clip: Clip) -> Markup:
     return render("presentation/filmstrip", frames=frames)
 
 
-def seen_strip(seen: Sequence[Seen]) -> Markup:
+def seen_strip(seen: Sequence[FrameView]) -> Markup:
     """The frames as the vision tower received them."""
     frames = [
         Frame(_data_uri(_reduced(frame.picture)), f"{name}, as the model saw it", times_of(frame))
@@ -49,7 +49,7 @@ def seen_strip(seen: Sequence[Seen]) -> Markup:
     return render("presentation/filmstrip", frames=frames)
 
 
-def kept_strip(seen: Sequence[Seen]) -> Markup:
+def kept_strip(seen: Sequence[FrameView]) -> Markup:
     """The same frames with dropped patches darkened, and how many visual tokens of each were kept."""
     frames = [
         Frame(
@@ -63,7 +63,7 @@ def kept_strip(seen: Sequence[Seen]) -> Markup:
     return render("presentation/filmstrip", frames=frames)
 
 
-def where_most(seen: Sequence[Seen]) -> str:
+def where_most(seen: Sequence[FrameView]) -> str:
     """A sentence on the one or two frames that hold most of the kept tokens, or that none stands out."""
     kept = sum(frame.kept_tokens for frame in seen)
     if len(seen) < 2 or not kept:
@@ -79,12 +79,12 @@ def where_most(seen: Sequence[Seen]) -> str:
     return f"Frame {first} holds the most, {share}."
 
 
-def times_of(frame: Seen) -> str:
+def times_of(frame: FrameView) -> str:
     """When a frame is shown, in seconds; several times where the model merges frames."""
     return " and ".join(map(_seconds, frame.seconds))
 
 
-def _named(seen: Sequence[Seen]) -> Iterator[tuple[str, Seen]]:
+def _named(seen: Sequence[FrameView]) -> Iterator[tuple[str, FrameView]]:
     for number, frame in enumerate(seen, 1):
         yield f"Frame {number}, at {times_of(frame)} s", frame
 

@@ -86,8 +86,8 @@ def answer_question(
     answer_tokens
         The longest answer, in tokens.
     first
-        The index of the cell to begin with. Rotating it from question to question keeps a machine that grows slower from
-        favouring the cells that always come first.
+        The index of the cell to begin with. Rotating it from question to question keeps a machine that grows slower
+        from favouring the cells that always come first.
 
     Returns
     -------

@@ -71,5 +71,8 @@ def test_a_broken_file_is_named_with_its_line(tmp_path, monkeypatch):
 
 
 def test_arithmetic_and_published_numbers_import_no_torch():
-    code = "import sys, fastv.evidence.published, fastv.costs.solver; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    code = (
+        "import sys, fastv.evidence.published, fastv.costs.solver\n"
+        "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=published.FOLDER.parent.parent).returncode == 0

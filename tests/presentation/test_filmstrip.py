@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from fastv.inputs.frame_view import Seen
+from fastv.inputs.frame_view import FrameView
 from fastv.presentation.filmstrip import clip_strip, kept_strip, seen_strip, where_most
 from tests.support.comparisons import Tags, words
 from tests.support.video_files import noise_clip
 
 
-def frame(kept: int, *, lead: tuple[bool, ...] = (), seconds: tuple[float, ...] = (0.5,)) -> Seen:
+def frame(kept: int, *, lead: tuple[bool, ...] = (), seconds: tuple[float, ...] = (0.5,)) -> FrameView:
     """One of 2 x 5 patches, the first ``kept`` of which are kept."""
     marked = [place < kept for place in range(10)]
-    return Seen((tuple(marked[:5]), tuple(marked[5:])), Image.new("RGB", (50, 20), "red"), lead, seconds)
+    return FrameView((tuple(marked[:5]), tuple(marked[5:])), Image.new("RGB", (50, 20), "red"), lead, seconds)
 
 
 @pytest.mark.parametrize(

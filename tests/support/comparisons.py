@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from PIL import Image
 
-from fastv.inputs.frame_view import Seen
+from fastv.inputs.frame_view import FrameView
 from fastv.measurement.machine import Machine
 from fastv.measurement.results import Comparison, RunResult, Setup
 from fastv.measurement.timing import Spread, Timing
@@ -49,7 +49,7 @@ def run(
         answer_tokens=tokens,
         prefill_flops=8.11e9 * scale,
         total_flops=9e9,
-        seen=(Seen(kept, seen or Image.new("RGB", (28, 28))),),
+        seen=(FrameView(kept, seen or Image.new("RGB", (28, 28))),),
     )
 
 

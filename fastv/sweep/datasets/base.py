@@ -115,8 +115,8 @@ def columns_of(names: Sequence[str]) -> dict[str, str]:
     missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise InvalidInputError(
-            f"there is no column “{missing[0]}”. Needed are image, question and, where it is known, answer, named in the "
-            f"first line; found are {_quoted(names)}."
+            f"there is no column “{missing[0]}”. Needed are image, question and, where it is known, answer, named in "
+            f"the first line; found are {_quoted(names)}."
         )
     for name in _OPTIONAL:
         near = [column for column in names if column not in found.values() and _is_nearly(column, name)]

@@ -1,4 +1,4 @@
-"""Lists of questions as CSV: separated by commas, semicolons or tabs, as spreadsheets of several countries write them."""
+"""Lists of questions as CSV, separated by commas, semicolons or tabs."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def read_csv(path: Path) -> Dataset:
             try:
                 if any(cell.strip() for cell in cells[len(heading) :]):
                     raise RowError(
-                        f"it has {len(cells)} cells and the heading {len(heading)}: put a text that holds the separator in "
-                        'straight quotation marks ("...").'
+                        f"it has {len(cells)} cells and the heading {len(heading)}: put a text that holds the "
+                        'separator in straight quotation marks ("...").'
                     )
                 row = {field: cells[place] for field, place in places.items() if place < len(cells)}
                 sample = sample_of(row, path.parent, line)

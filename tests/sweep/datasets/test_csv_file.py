@@ -42,7 +42,8 @@ def refusal(folder, text, **settings) -> str:
 def test_columns_stand_in_any_order_and_answers_may_be_several_or_none(folder, encoding):
     path = written(
         folder,
-        'note,question,answer,picture\nx,"Who, and\nwhere?",Zoë | a cat,pictures/one.png\n,How many?,,pictures/one.png\n',
+        'note,question,answer,picture\nx,"Who, and\nwhere?",Zoë | a cat,pictures/one.png\n'
+        ",How many?,,pictures/one.png\n",
         encoding,
     )
     image = folder / "pictures/one.png"
