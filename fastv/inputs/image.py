@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from fastv.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_QUESTION_CHARACTERS = 2_000
 MAX_PICTURE_BYTES = 20_000_000
@@ -221,6 +223,8 @@ def _with_samples_of_8_bits(picture: Image.Image, no_data: float | None) -> Imag
     """
     if not picture.mode.startswith(("I", "F")):
         return picture
+    import numpy as np  # rarely needed, and most of the start of a process that opens one picture
+
     samples = np.asarray(picture, dtype=np.float64)
     valid = samples[np.isfinite(samples) & (samples != no_data)]
     low, high = _range_in_use(valid if len(valid) else samples[np.isfinite(samples)])
@@ -244,6 +248,8 @@ def _range_in_use(samples: np.ndarray) -> tuple[float, float]:
     the range of the others, or, for values that are known to be used so, more than that range. Raises ValueError where
     there are no samples.
     """
+    import numpy as np
+
     low, high = float(samples.min()), float(samples.max())
     for _ in range(4):  # there may be two such values at either end
         for outer in (low, high):

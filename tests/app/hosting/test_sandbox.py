@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,3 +48,9 @@ def test_a_program_that_cannot_even_begin_is_in_the_log(tmp_path, monkeypatch, c
     with pytest.raises(InvalidInputError, match="too long, or too much memory"):
         open_image_sandboxed(tmp_path / "a.png")
     assert "there_is_none" in caplog.text
+
+
+def test_opening_an_image_starts_without_numpy_and_ffmpeg():
+    """Each image gets a process of its own: what it imports is added to every run."""
+    code = "import sys, fastv.app.hosting.sandbox; assert not {'numpy', 'av', 'torch', 'gradio'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
