@@ -11,6 +11,8 @@ COPY LICENSE app.py ./
 COPY assets assets
 COPY presets presets
 COPY fastv fastv
+# The user below may not write beside the sources, and they would be compiled at every start.
+RUN python -m compileall -q app.py fastv
 USER app
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=300s \
