@@ -32,7 +32,7 @@ def blocks(language: str) -> list:
     """Every fenced block of a language, as pytest parameters."""
     found = []
     for name, text in DOCUMENTS.items():
-        for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL), 1):
+        for number, block in enumerate(re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE), 1):
             found.append(pytest.param(block, id=f"{name}-{number}"))
     return found
 
