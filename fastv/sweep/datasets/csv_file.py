@@ -11,6 +11,7 @@ from pathlib import Path
 from fastv.errors import InvalidInputError
 from fastv.sweep.datasets.base import BadRow, Dataset, RowError, columns_of, read_text, sample_of
 
+_TYPOGRAPHIC = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」"}  # opening mark -> those that close it
 _DELIMITERS = (",", ";", "\t")
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')  # Excel's own first line
 
@@ -42,6 +43,10 @@ def read_csv(path: Path) -> Dataset:
                     raise RowError(
                         f"it has {len(cells)} cells and the heading {len(heading)}: put a text that holds the "
                         'separator in straight quotation marks ("...").'
+                    )
+                if any(_is_half_quoted(cell) for cell in cells):
+                    raise RowError(
+                        'typographic quotation marks do not hold a text together: use straight ones ("...").'
                     )
                 row = {field: cells[place] for field, place in places.items() if place < len(cells)}
                 sample = sample_of(row, path.parent, line)
@@ -86,6 +91,13 @@ def _rows(lines: Sequence[str], delimiter: str, *, first: int) -> Iterator[tuple
             return
         if any(cell.strip() for cell in cells):
             yield first + begin, cells, first + reader.line_num - 1
+
+
+def _is_half_quoted(cell: str) -> bool:
+    """Whether a typographic quotation mark opens the cell and does not close in it: a separator cut the text."""
+    text = cell.strip()
+    closing = _TYPOGRAPHIC.get(text[:1], "")
+    return bool(closing) and not any(mark in text[1:] for mark in closing)
 
 
 def _check_continuation(lines: Sequence[str], delimiter: str, line: int, cells: int, image: int, folder: Path) -> None:

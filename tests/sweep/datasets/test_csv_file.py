@@ -118,6 +118,9 @@ def test_headings_that_cannot_be_used_are_named(folder, text, pieces):
         ("scene.png,How many animals are there, please?,three", "4 cells and the heading 3"),
         ("scene.png,“How many animals, please?”,three", "4 cells and the heading 3"),
         ("scene.png,One, two, or three?,three", "5 cells"),
+        ("scene.png,“How many animals, please?”", "typographic"),
+        ("scene.png,„How many animals, please?“", "typographic"),
+        ("scene.png,« How many animals, please? »", "typographic"),
     ],
 )
 def test_bad_rows_are_told_by_line_and_left_out_on_request(folder, row, reason):
@@ -157,6 +160,11 @@ def test_quotation_marks_out_of_order_are_refused_with_the_line_they_open_in(fol
     for skip in (False, True):  # where the rows after it begin is in doubt
         with pytest.raises(InvalidInputError, match=f"line {line}: a quotation mark"):
             read_dataset(written(folder, (HEADING + text).replace("\n", newline)), skip_bad_rows=skip)
+
+
+def test_typographic_quotation_marks_that_close_are_text(folder):
+    text = HEADING + "scene.png,“How many?” he asked,„two“\nscene.png,What does “so” mean?,«so» said\n"
+    assert [question for question, _ in asked(folder, text)] == ["“How many?” he asked", "What does “so” mean?"]
 
 
 def test_quotation_marks_in_order_are_kept(folder):
