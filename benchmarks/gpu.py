@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         record["device_memory_bytes"] = torch.cuda.get_device_properties(device).total_memory
     failed = 0
     for name, part in parts(bench):
-        if settings.only not in name:
+        if settings.only and not any(piece in name for piece in settings.only):
             continue
         entry: dict[str, Any] = {"part": name}
         begun = time.monotonic()
@@ -146,7 +146,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="the JSON file that all numbers go to")
     parser.add_argument("--device", default="cuda", help="torch device (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=125, help="no part begins later (default: %(default)s)")
-    parser.add_argument("--only", default="", help="only parts with this in their name")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only parts with one of these in their names")
     parser.add_argument("--smoke", action="store_true", help="tiny models and two rounds, to try the script")
     return parser.parse_args(argv)
 

@@ -42,6 +42,7 @@ def test_once_torch_is_loaded_nothing_is_changed(monkeypatch):
     assert not threads.configure(environment) and environment == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -58,6 +58,9 @@ def test_a_part_that_fails_is_recorded_and_the_next_one_runs(gpu, tmp_path, monk
 def test_no_part_begins_when_the_time_is_over(gpu, tmp_path):
     parts = run(gpu, tmp_path, "--seconds", "-1")["parts"]
     assert len(parts) > 10 and all("skipped" in part for part in parts)
+    chosen = run(gpu, tmp_path, "--seconds", "-1", "--only", "parity", "decoding")["parts"]
+    names = [part["part"] for part in parts]
+    assert [part["part"] for part in chosen] == [name for name in names if "parity" in name or "decoding" in name]
 
 
 @pytest.mark.parametrize("padding", [0, 12])
