@@ -44,5 +44,5 @@ def configure(environment: MutableMapping[str, str] | None = None, policy: str =
     settings = POLICIES[policy]
     if "torch" in sys.modules or any(name in environment for one in POLICIES.values() for name in one):
         return False
-    environment |= settings
+    environment.update(settings)
     return True
