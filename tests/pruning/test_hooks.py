@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AttentionInterface, DynamicCache, LlamaModel
 
-from fastv import FastV
+from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError, InvalidInputError, NestingError, UnsupportedModelError
 from fastv.pruning import scorers
 from fastv.pruning.transformers_compat import cache_in
@@ -19,7 +19,7 @@ from tests.support.standins import llava_inputs, tiny_llava
 
 
 class TestLeavesNothingBehind:
-    @pytest.mark.parametrize("budget", [FastV(k=0), FastV(k=2), FastV(k=3, rank="mean")], ids=str)
+    @pytest.mark.parametrize("budget", [FastV(k=0), FastV(k=2), METHODS["fastv_mean"](k=3)], ids=str)
     def test_after_a_run(self, budget):
         model, inputs = model_of(), llava_inputs()
         expected = model.generate(**inputs, **GREEDY)
@@ -237,23 +237,23 @@ def test_another_picture_is_another_prompt_though_its_text_goes_on():
 
 
 class TestCostsNothing:
-    @pytest.mark.parametrize("rank", ["last_token", "mean"])
+    @pytest.mark.parametrize("method", [METHODS["fastv"], METHODS["fastv_mean"]])
     @pytest.mark.parametrize("use_cache", [True, False])
-    def test_no_layer_runs_twice(self, rank, use_cache):
+    def test_no_layer_runs_twice(self, method, use_cache):
         model, calls = model_of(), Counter()
         layers = model.model.language_model.layers
         parts = [part for layer in layers for part in (layer, layer.self_attn, layer.self_attn.k_proj)]
         handles = [part.register_forward_hook(lambda part, *_: calls.update([part])) for part in parts]
         try:
-            with FastV(rank=rank)(model):
+            with method()(model):
                 model.generate(**llava_inputs(), **GREEDY, use_cache=use_cache)
         finally:
             for handle in handles:
                 handle.remove()
         assert {calls[part] for part in parts} == {GREEDY["max_new_tokens"]}
 
-    @pytest.mark.parametrize("rank", ["last_token", "mean"])
-    def test_no_attention_map_is_built(self, rank, monkeypatch):
+    @pytest.mark.parametrize("method", [METHODS["fastv"], METHODS["fastv_mean"]])
+    def test_no_attention_map_is_built(self, method, monkeypatch):
         monkeypatch.setattr(scorers, "_BLOCK_FLOATS", 1000)
         model, inputs = model_of(), llava_inputs()
         length = inputs["input_ids"].shape[1]
@@ -269,7 +269,7 @@ class TestCostsNothing:
                 return result
 
         seen: set = set()
-        with FastV(k=2, rank=rank)(model), Shapes():
+        with method(k=2)(model), Shapes():
             model(**inputs)
         assert (1, length, 32) in seen  # the hidden states went by
         assert not [shape for shape in seen if shape[-2:] == (length, length)]

@@ -12,7 +12,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from fastv import FastV
+from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError
 from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import (
@@ -48,9 +48,9 @@ class TestEqualToMasking:
 
     @pytest.mark.parametrize("prompts", PROMPTS.values(), ids=PROMPTS)
     @pytest.mark.parametrize(
-        "budget", [FastV(k=0), FastV(k=0, r=1), FastV(k=2, rank="mean"), FastV(k=1, rank="random", r=0.9)], ids=str
+        "budget", [FastV(k=0), FastV(k=0, r=1), METHODS["fastv_mean"](k=2), METHODS["random"](k=1, r=0.9)], ids=str
     )
-    def test_other_ranks(self, budget, prompts):
+    def test_other_methods(self, budget, prompts):
         model, inputs = model_of(kv_heads=2), llava_inputs(prompts)
         with budget(model) as trace:
             output = model.generate(**inputs, **GREEDY)
@@ -59,7 +59,7 @@ class TestEqualToMasking:
         assert_same_answer(output, expected, **CLOSE)
 
     @pytest.mark.parametrize("attention", ["sdpa", "eager", "flash_stand_in"])
-    @pytest.mark.parametrize("budget", [FastV(k=0, r=0.9), FastV(k=2, r=0.9), FastV(k=2, rank="mean")], ids=str)
+    @pytest.mark.parametrize("budget", [FastV(k=0, r=0.9), FastV(k=2, r=0.9), METHODS["fastv_mean"](k=2)], ids=str)
     @pytest.mark.parametrize("prompts", [PROMPTS["one and two pictures"], PROMPTS["one and two pictures, no padding"]])
     def test_padding_may_stand_amid_a_row(self, prompts, budget, attention, monkeypatch):
         """As in the second turn of a chat in batches, whose first answers had different lengths."""
@@ -163,10 +163,10 @@ class TestEqualToMasking:
             expected = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12))
         assert torch.equal(output.sequences, expected.sequences)
 
-    @pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
+    @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
     @pytest.mark.parametrize("k", [0, 1, 3])
     @pytest.mark.parametrize("drafted_by", ["lookup", "assistant"])
-    def test_tokens_drafted_along_with_the_prompt_are_no_part_of_it(self, drafted_by, k, rank):
+    def test_tokens_drafted_along_with_the_prompt_are_no_part_of_it(self, drafted_by, k, method):
         """The first forward of assisted decoding reads prompt and draft together; the draft may be right or wrong."""
         for seed in range(6):
             model, inputs = model_of(), llava_inputs(PROMPTS["one picture"])
@@ -175,10 +175,10 @@ class TestEqualToMasking:
             words[0, -2:] = words[0, :2]  # a lookup finds them, and drafts what follows
             inputs["input_ids"][0, text] = words
             drafts = dict(prompt_lookup_num_tokens=3) if drafted_by == "lookup" else dict(assistant_model=tiny_llava())
-            with FastV(k=k, r=0.25, rank=rank)(model) as plain:
+            with method(k=k, r=0.25)(model) as plain:
                 expected = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12))
             kept = plain.kept.clone()
-            with FastV(k=k, r=0.25, rank=rank)(model) as trace:
+            with method(k=k, r=0.25)(model) as trace:
                 output = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12), **drafts)
             assert torch.equal(trace.kept, kept) and trace.prompt_length == inputs["input_ids"].shape[1]
             assert torch.equal(output.sequences, expected.sequences)
@@ -227,7 +227,7 @@ class TestSameAnswer:
     @pytest.mark.parametrize("attention", ["sdpa", "eager"])
     @pytest.mark.parametrize(
         "budget",
-        [FastV(k=0, r=0), FastV(k=2, r=0), FastV(k=3, r=0, rank="mean"), FastV(k=1, r=0, rank="random")],
+        [FastV(k=0, r=0), FastV(k=2, r=0), METHODS["fastv_mean"](k=3, r=0), METHODS["random"](k=1, r=0)],
         ids=str,
     )
     def test_r_0_is_bit_identical_to_no_fastv(self, attention, budget):
@@ -262,7 +262,7 @@ class TestSameAnswer:
 
     @pytest.mark.parametrize("attention", ["sdpa", "eager"])
     @pytest.mark.parametrize(
-        "budget", [FastV(k=0), FastV(k=2), FastV(k=2, rank="mean"), FastV(k=2, rank="random")], ids=str
+        "budget", [FastV(k=0), FastV(k=2), METHODS["fastv_mean"](k=2), METHODS["random"](k=2)], ids=str
     )
     def test_a_batch_is_its_rows_one_by_one(self, attention, budget):
         model, prompts = model_of(attention, kv_heads=2), [(5, 0, 7), (2, 0, 3, 0, 4), (9,), (3, 0, 19)]

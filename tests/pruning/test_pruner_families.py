@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
-from fastv import FastV
+from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
 from fastv.families.registry import family_of
 from fastv.pruning.transformers_compat import cache_in
@@ -61,9 +61,9 @@ def test_equal_to_masking_with_and_without_a_cache(key, name, k):
 
 @pytest.mark.parametrize("key", STANDINS)
 @pytest.mark.parametrize(
-    "budget", [FastV(k=3, rank="mean"), FastV(k=1, rank="random", r=0.9), FastV(k=2, r=1)], ids=str
+    "budget", [METHODS["fastv_mean"](k=3), METHODS["random"](k=1, r=0.9), FastV(k=2, r=1)], ids=str
 )
-def test_other_ranks_on_another_kernel(key, budget):
+def test_other_methods_on_another_kernel(key, budget):
     model, inputs = model_of(key, "eager"), STANDINS[key].inputs(ROWS["three rows"])
     with budget(model) as trace:
         output = model.generate(**inputs, **OPTIONS)
@@ -71,11 +71,11 @@ def test_other_ranks_on_another_kernel(key, budget):
 
 
 @pytest.mark.parametrize("key, name", CASES)
-@pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
-def test_kept_tokens_have_the_highest_scores(key, name, rank):
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_kept_tokens_have_the_highest_scores(key, name, method):
     model, inputs = model_of(key), STANDINS[key].inputs(ROWS[name])
     for r in (0.3, 0.75):
-        with FastV(k=2, r=r, rank=rank)(model) as trace, torch.no_grad():
+        with method(k=2, r=r)(model) as trace, torch.no_grad():
             model(**inputs)
         for row, ids in enumerate(inputs["input_ids"]):
             visual = visual_of(ids, *VISUAL).nonzero()[:, 0]

@@ -2,79 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 
 from fastv import METHODS, FastV
 from fastv.errors import InvalidInputError, UnsupportedModelError
-from fastv.pruning.transformers_compat import cache_in
-from tests.support.masked_reference import CACHE, CLOSE, GREEDY, dropped_by_masking, dropped_of, model_of, whole_state
+from tests.support.masked_reference import CLOSE, GREEDY, dropped_by_masking, dropped_of, model_of, whole_state
 from tests.support.standins import IMAGE_TOKEN, llava_inputs, tiny_llava
 
 
 def labels_of(inputs: dict) -> torch.Tensor:
     return inputs["input_ids"].masked_fill(inputs["input_ids"] == IMAGE_TOKEN, -100)
-
-
-class TestArgumentsThatSpeakOfPositions:
-    def test_labels_are_refused_where_tokens_are_dropped(self):
-        model, inputs = model_of(), llava_inputs()
-        with torch.no_grad():
-            expected = model(**inputs, labels=labels_of(inputs)).loss
-            with FastV(k=2)(model), pytest.raises(InvalidInputError, match="labels"):
-                model(**inputs, labels=labels_of(inputs))
-            with FastV(k=2, r=0)(model):
-                assert torch.equal(model(**inputs, labels=labels_of(inputs)).loss, expected)
-            text = llava_inputs([(9,)])
-            with FastV(k=2)(model):
-                assert model(**text, labels=text["input_ids"]).loss.isfinite()
-
-    @pytest.mark.parametrize("k", [0, 1, 3])
-    @pytest.mark.parametrize("prompts", [[(5, 0, 7)], [(5, 0, 7), (5, 0, 7)]], ids=["one row", "two rows"])
-    def test_listed_positions_are_those_of_the_prompt(self, k, prompts):
-        model, inputs = model_of(), llava_inputs(prompts)
-        with torch.no_grad():
-            with FastV(k=k)(model) as trace:
-                model(**inputs)
-            with dropped_by_masking(model, k, dropped_of(trace, inputs["input_ids"])):
-                true = model(**inputs).logits
-            for positions in ([28], [0, 22, 28], [-1, -7]):
-                wanted = torch.tensor(positions)
-                with FastV(k=k)(model):
-                    found = model(**inputs, logits_to_keep=wanted).logits
-                torch.testing.assert_close(found, true[:, positions], **CLOSE)
-                assert wanted.tolist() == positions  # the caller's own tensor stays
-            kept = trace.kept[0, 0].item()
-            if len(prompts) == 1:
-                with FastV(k=k)(model):
-                    found = model(**inputs, logits_to_keep=torch.tensor([kept])).logits
-                torch.testing.assert_close(found, true[:, [kept]], **CLOSE)
-
-    @pytest.mark.parametrize("wanted", [torch.tensor([40]), torch.tensor([True] * 29)], ids=["beyond", "a mask"])
-    def test_positions_that_are_none_are_refused(self, wanted):
-        model, inputs = model_of(), llava_inputs()
-        with FastV(k=2)(model), pytest.raises(InvalidInputError, match="logits_to_keep"):
-            model(**inputs, logits_to_keep=wanted)
-
-    def test_a_dropped_position_is_refused(self):
-        model, inputs = model_of(), llava_inputs()
-        with FastV(k=2)(model) as trace, torch.no_grad():
-            model(**inputs)
-            for position in dropped_of(trace, inputs["input_ids"])[0].nonzero()[:, 0].tolist():
-                with pytest.raises(InvalidInputError, match="dropped"):
-                    model(**inputs, logits_to_keep=torch.tensor([position]))
-
-    def test_the_last_positions_may_not_reach_into_the_image(self):
-        model, inputs = model_of(), llava_inputs()
-        with FastV(k=2)(model) as trace, torch.no_grad():
-            left = model(**inputs).logits
-            for count in (1, 7):
-                torch.testing.assert_close(model(**inputs, logits_to_keep=count).logits, left[:, -count:], **CLOSE)
-            assert left.shape[1] == trace.pruned_length
-            with pytest.raises(InvalidInputError, match="logits_to_keep=8"):
-                model(**inputs, logits_to_keep=8)
 
 
 class TestCompiledModels:
@@ -179,73 +117,6 @@ class TestPackedRows:
         positions = (inputs["attention_mask"].cumsum(dim=1) - 1).masked_fill(inputs["attention_mask"] == 0, 1)
         with FastV(k=2)(model), torch.no_grad():
             model(**inputs, position_ids=positions)
-
-
-class TestReorderedCaches:
-    PROMPTS = [(5, 0, 7), (3, 0, 19), (4, 0, 3, 0, 6)]
-
-    def read(self, model, k):
-        inputs = llava_inputs(self.PROMPTS)
-        with torch.no_grad():
-            cache = cache_in(model(**inputs, use_cache=True))
-        return inputs, cache
-
-    def go_on(self, model, inputs, cache, rows):
-        token = torch.tensor([[7], [8], [9], [10]])[: len(rows)]
-        mask = torch.cat([inputs["attention_mask"][rows], torch.ones(len(rows), 1, dtype=torch.long)], dim=1)
-        with torch.no_grad():
-            first = model(input_ids=token, attention_mask=mask, **{CACHE: cache}).logits
-            mask = torch.cat([mask, torch.ones(len(rows), 2, dtype=torch.long)], dim=1)
-            return torch.cat(
-                [first, model(input_ids=token.repeat(1, 2), attention_mask=mask, **{CACHE: cache}).logits], 1
-            )
-
-    @pytest.mark.parametrize("k", [0, 2])
-    @pytest.mark.parametrize("rows", [[0, 1, 2], [2, 0, 1], [1, 1, 0], [2], [1, 2], [0, 2, 1, 1]], ids=str)
-    @pytest.mark.parametrize("copied", [False, True])
-    def test_rows_keep_their_selection(self, k, rows, copied):
-        model = model_of()
-        with FastV(k=k, r=0.75)(model) as trace:
-            inputs, cache = self.read(model, k)
-            if copied:
-                cache = copy.deepcopy(cache)
-            if len(rows) == 3:
-                cache.reorder_cache(torch.tensor(rows))
-            else:
-                cache.batch_select_indices(torch.tensor(rows))
-            found = self.go_on(model, inputs, cache, rows)
-        dropped = dropped_of(trace, inputs["input_ids"])
-        with dropped_by_masking(model, k, dropped):
-            inputs, cache = self.read(model, k)
-        cache.batch_select_indices(torch.tensor(rows))
-        with dropped_by_masking(model, k, dropped[rows]):
-            expected = self.go_on(model, inputs, cache, rows)
-        torch.testing.assert_close(found, expected, **CLOSE)
-
-    @pytest.mark.parametrize("k", [0, 2])
-    def test_repeated_rows(self, k):
-        model, inputs = model_of(), llava_inputs(self.PROMPTS[:2])
-        with FastV(k=k)(model) as trace, torch.no_grad():
-            cache = cache_in(model(**inputs, use_cache=True))
-            cache.batch_repeat_interleave(2)
-            found = self.go_on(model, inputs, cache, [0, 0, 1, 1])
-        dropped = dropped_of(trace, inputs["input_ids"])
-        with torch.no_grad():
-            with dropped_by_masking(model, k, dropped):
-                cache = cache_in(model(**inputs, use_cache=True))
-            cache.batch_repeat_interleave(2)
-            with dropped_by_masking(model, k, dropped[[0, 0, 1, 1]]):
-                expected = self.go_on(model, inputs, cache, [0, 0, 1, 1])
-        torch.testing.assert_close(found, expected, **CLOSE)
-
-    def test_rows_of_another_cache_are_refused(self):
-        model = model_of()
-        with FastV(k=2)(model), torch.no_grad():
-            inputs, cache = self.read(model, 2)
-            for layer in cache.layers:
-                layer.keys[1] = layer.keys[1] + 1
-            with pytest.raises(InvalidInputError, match="rows"):
-                self.go_on(model, inputs, cache, [0, 1, 2])
 
 
 def test_nothing_of_all_this_stays_on_the_model():

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fastv import FastV
+from fastv import METHODS, FastV
 from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_inputs
 
 
-@pytest.mark.parametrize("rank", ["last_token", "mean", "random"])
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 @pytest.mark.parametrize("r", [0, 0.3, 0.75, 1])
-def test_kept_tokens_have_the_highest_scores(rank, r):
+def test_kept_tokens_have_the_highest_scores(method, r):
     model, inputs = model_of(), llava_inputs(PROMPTS["one and two pictures"])
-    with FastV(k=2, r=r, rank=rank)(model) as trace:
+    with method(k=2, r=r)(model) as trace:
         model.generate(**inputs, **GREEDY)
     for row, pictures in enumerate((1, 2)):
         visual = (inputs["input_ids"][row] == IMAGE_TOKEN).nonzero()[:, 0]
@@ -34,8 +34,8 @@ def test_scores_are_the_eager_models_attention():
     inputs = llava_inputs()
     with torch.no_grad():
         attention = model_of("eager", kv_heads=2)(**inputs, output_attentions=True).attentions[1].mean(dim=1)
-        for rank, expected in (("last_token", attention[:, -1]), ("mean", attention.mean(dim=1))):
-            with FastV(k=2, rank=rank)(model_of("sdpa", kv_heads=2)) as trace:
+        for method, expected in ((METHODS["fastv"], attention[:, -1]), (METHODS["fastv_mean"], attention.mean(dim=1))):
+            with method(k=2)(model_of("sdpa", kv_heads=2)) as trace:
                 model_of("sdpa", kv_heads=2)(**inputs)
             torch.testing.assert_close(trace.scores, expected[inputs["input_ids"] == IMAGE_TOKEN][None])
 
@@ -66,9 +66,9 @@ def test_k_0_has_no_scores_and_draws_by_the_seed():
     kept = []
     for budget in (
         FastV(k=0, seed=1),
-        FastV(k=0, seed=1, rank="mean"),
+        METHODS["fastv_mean"](k=0, seed=1),
         FastV(k=0, seed=2),
-        FastV(k=2, rank="random", seed=1),
+        METHODS["random"](k=2, seed=1),
     ):
         with budget(model) as trace:
             model(**inputs)
