@@ -20,8 +20,8 @@ PAIR = ("mini-7", "mini-13")  # the smaller model first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
 SCOPE = (
     "Measured on drawn scenes; every setting answered the same questions, compared pair by pair. Intervals are 95% "
-    "confidence intervals. Where a finding makes several comparisons, significance is Holm-corrected. This holds for other "
-    "questions about such scenes, not for other trainings: each model was trained once."
+    "confidence intervals. Where a finding makes several comparisons, significance is Holm-corrected. This holds for "
+    "other questions about such scenes, not for other trainings: each model was trained once."
 )
 _LEVEL = 0.05
 _SAME_COST = 1.005  # R is exact to a token and prompts differ by a few: within half a percent is the same
@@ -158,9 +158,10 @@ def _equal_cost_detail(small: Measured, big: Measured, main: MeasuredPoint, othe
     cost = main.paper_prefill_flops / small.unpruned.paper_prefill_flops
     exact = main.total_flops / small.unpruned.total_flops
     detail = (
-        f"Cost: FLOPs of all decoder layers by the paper's formula, {percent(cost)} of {small.model}'s; with vision tower "
-        f"and answer, exact count, {percent(exact)}. Without FastV {big.model} differs from {small.model} by "
-        f"{_said(big.change(big.unpruned, since=small.unpruned))}; pruning changes {big.model} by {_said(big.change(main))}."
+        f"Cost: FLOPs of all decoder layers by the paper's formula, {percent(cost)} of {small.model}'s; with vision "
+        f"tower and answer, exact count, {percent(exact)}. Without FastV {big.model} differs from {small.model} by "
+        f"{_said(big.change(big.unpruned, since=small.unpruned))}; pruning changes {big.model} by "
+        f"{_said(big.change(main))}."
     )
     return f"{detail} At other K of the same cost: {_listed(others.named)}." if others.named else detail
 

@@ -128,7 +128,8 @@ def _why(chosen: Settings) -> str:
     small = name_of(chosen.small)
     return (
         f"The paper compares the average layer. {chosen.name} has {layers} layers, {small} {less}: at equal cost per "
-        f"layer it still takes {percent(layers / less)} of {small}'s FLOPs. Equal cost of the whole prompt is the total."
+        f"layer it still takes {percent(layers / less)} of {small}'s FLOPs. "
+        "Equal cost of the whole prompt is the total."
     )
 
 

@@ -1,4 +1,4 @@
-"""Events of the Explore tab: controls that change, cells and points that are selected, K and R shared with other tabs."""
+"""Events of the Explore tab: its controls, cells and points that are selected, K and R shared with other tabs."""
 
 from __future__ import annotations
 
