@@ -133,6 +133,7 @@ def prepared() -> dict:
     return {"model": loaded.model, "inputs": inputs}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("python"))
 def test_every_python_example_runs(block, loading, monkeypatch, request):
     monkeypatch.chdir(ROOT)
@@ -151,6 +152,7 @@ def test_every_python_example_runs(block, loading, monkeypatch, request):
             assert eval(match[1], names) == pytest.approx(float(match[2]), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_comparison_prints_both_sides_and_a_clip_all_its_frames(loading, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     texts = [block.values[0] for block in blocks("python")]
@@ -182,6 +184,7 @@ def test_the_recipe_for_a_method_gives_one_that_runs():
     assert image == list(range(image[0], image[0] + 288))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("fastv ")])
 def test_every_fastv_command_runs(line, tmp_path, monkeypatch, capsys):
     (tmp_path / "assets").symlink_to(ROOT / "assets")

@@ -9,6 +9,8 @@ import pytest
 from fastv import threads
 from tests.support.benchmark_scripts import script
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def contention():

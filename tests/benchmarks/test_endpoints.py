@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.benchmark_scripts import script
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_calls_and_pairs_are_timed_and_recorded(app, tmp_path, monkeypatch, capsys):

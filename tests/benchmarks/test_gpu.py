@@ -9,6 +9,8 @@ import torch
 
 from tests.support.benchmark_scripts import script
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def gpu():

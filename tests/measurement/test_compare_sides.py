@@ -147,6 +147,7 @@ def test_the_models_are_taken_in_the_same_order_whichever_side_they_are(loaded, 
     assert taken[:2] == taken[2:4] and set(taken[:2]) == {one.lock, other.lock} and taken[4:] == [one.lock]
 
 
+@pytest.mark.slow
 def test_two_duels_the_other_way_round_do_not_wait_for_each_other(loaded, larger, picture):
     finished = []
 

@@ -28,6 +28,7 @@ AWKWARD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"k": 2, "r": 0.5}, {"k": 0, "r": 0.537, "seed": 7}, {"k": 3, "r": 0.75, "method": "fastv_mean"}]
 )
@@ -45,6 +46,7 @@ def test_the_lines_print_the_answer_of_the_comparison(settings, tmp_path, monkey
     assert capsys.readouterr().out.strip() == finished.fastv.answer != ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [None, PruningConfig("fastv_mean", 1, 0.25), PruningConfig("random", 1, 0.25)])
 def test_the_lines_of_both_sides_print_both_answers(config, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "path" / "to"
@@ -79,6 +81,7 @@ def test_the_lines_of_both_sides_print_both_answers(config, tmp_path, monkeypatc
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["video_llava", "qwen2_5_vl"])
 def test_the_lines_about_a_video_print_the_answers_of_the_comparison(key, tmp_path, monkeypatch, capsys):
     save_checkpoint(key, tmp_path / "path" / "to" / "standin")

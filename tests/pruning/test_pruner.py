@@ -316,6 +316,7 @@ def test_what_the_model_can_show_it_still_shows():
     assert [hidden.shape[1] for hidden in output.hidden_states] == [29, 29, 29, 21, 21]
 
 
+@pytest.mark.slow
 def test_4_bit(tmp_path):
     pytest.importorskip("bitsandbytes")
     tiny_llava(width=64, ffn_width=128).save_pretrained(tmp_path)

@@ -22,6 +22,8 @@ from fastv.measurement import compare as compare_room
 from tests.support.http_client import ALONE, Stranger, messages
 from tests.support.serving import served
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "how many red ?"
 LONG = (QUESTION, 2, 0.5, None, "fastv", 0, 16, 9, 1, *ALONE)  # what "compare" takes after the picture
 QUICK = (QUESTION, 2, 0.5, None, "fastv", 0, 2, 2, 1, *ALONE)

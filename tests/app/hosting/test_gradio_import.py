@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _COMPONENTS = (
     "print(sorted(name for name in vars(gradio.components) if isinstance(getattr(gradio.components, name), type)))"
 )

@@ -17,6 +17,8 @@ from tests.support.attacks import ASKED, png, still_answers
 from tests.support.http_client import ALONE, VIDEO_ALONE
 from tests.support.video_files import growing
 
+pytestmark = pytest.mark.slow
+
 
 def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

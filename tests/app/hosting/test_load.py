@@ -14,6 +14,8 @@ from fastv.app.service.run_policy import RunPolicy
 from tests.support.benchmark_scripts import script
 from tests.support.serving import served
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def load():

@@ -19,6 +19,8 @@ from tests.support.http_client import ALONE, VIDEO_ALONE, Stranger
 from tests.support.serving import served
 from tests.support.video_files import video
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("how many red ?", 2, 0.5, None, "fastv", 0, 1, 1, 1, *ALONE)
 
 

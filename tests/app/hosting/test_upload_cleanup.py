@@ -25,6 +25,8 @@ from fastv.app.service.run_policy import RunPolicy
 from tests.support.http_client import FILE, Stranger
 from tests.support.serving import served
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -232,6 +232,7 @@ print("kept", len(spaces.calls))
 """
 
 
+@pytest.mark.slow
 def test_the_contract_of_zerogpu_is_kept(tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     ran = subprocess.run(

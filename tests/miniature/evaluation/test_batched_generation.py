@@ -32,6 +32,7 @@ def one_by_one(loaded, items, budget):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "budget",
     [None, PruningConfig("fastv", 2, 0.5), PruningConfig("fastv_mean", 1, 0.9)],

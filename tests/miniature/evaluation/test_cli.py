@@ -1,11 +1,15 @@
 import json
 import sys
 
+import pytest
+
 from fastv.evidence.measurements import read_document
 from fastv.miniature.evaluation import cli, grid
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.scoring import is_right, merged, scores
 from fastv.miniature.world.questions import Question
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_description_may_name_things_in_any_order_but_must_name_all():

@@ -19,6 +19,8 @@ from fastv.miniature.evaluation.scoring import is_right
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.pruner import _ACTIVE
 
+pytestmark = pytest.mark.slow
+
 POINTS = [None, PruningConfig("random", 0, 0.9), PruningConfig("fastv", 2, 0.5)]
 
 

@@ -13,6 +13,8 @@ from fastv.miniature.evaluation.cli import answers, benchmark, is_right
 from fastv.miniature.evaluation.model_card import card
 from fastv.pruning.config import PruningConfig
 
+pytestmark = pytest.mark.slow
+
 TWINS = [entry.key for entry in CATALOGUE if entry.embedded]
 
 

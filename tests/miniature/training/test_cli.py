@@ -11,6 +11,8 @@ from fastv.miniature.training import cli, decoder_stage
 from fastv.miniature.training.trainer import Plan, learn
 from fastv.miniature.world.scenes import scene
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_whole_pipeline_ends_in_a_checkpoint_that_loads(tmp_path, monkeypatch):
     monkeypatch.setattr(

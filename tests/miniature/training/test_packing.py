@@ -14,6 +14,7 @@ def processor():
     return build_processor()
 
 
+@pytest.mark.slow
 def test_questions_packed_together_are_answered_as_if_asked_alone(processor):
     tokenizer = processor.tokenizer
     torch.manual_seed(0)

@@ -38,6 +38,7 @@ def test_training_draws_scenes_of_its_own_and_no_layout_that_is_held_out(drawn, 
     assert len(drawn) == 8 and all(seed > SCENES and not held_out for seed, held_out in drawn)
 
 
+@pytest.mark.slow
 def test_training_asks_in_phrasings_of_its_own(monkeypatch):
     asked, real = [], packing.questions
     monkeypatch.setattr(packing, "questions", lambda *a, **k: asked.extend(found := real(*a, **k)) or found)

@@ -100,6 +100,7 @@ def test_a_choice_offers_the_right_answer_once():
             assert not (set(options.values()) - {right}) & set(counts(made))
 
 
+@pytest.mark.slow
 def test_no_answer_can_be_guessed_from_the_task_alone():
     for task in ("exists", "relation", "compare", "choice"):
         answers = Counter(question.answer for _, question in asked(task, range(400)))
