@@ -20,6 +20,7 @@ from fastv.inputs.prompt import prompt_of
 from fastv.measurement import records
 from fastv.measurement.machine import Machine
 from fastv.measurement.records import RecordFile
+from fastv.measurement.results import layer_count
 from fastv.measurement.timing import Pass, generate, interleaved
 from fastv.miniature.evaluation.batched_generation import Answer, Exam
 from fastv.miniature.evaluation.scoring import is_right
@@ -132,7 +133,7 @@ def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
         "weights": fingerprint(Path(loaded.entry.source)),
         "machine": asdict(Machine.here(loaded.device)),
         "dtype": loaded.dtype,
-        "layers": len(loaded.family.decoder(loaded.model).layers),
+        "layers": layer_count(loaded),
         "task_names": list(TASKS),
         "tasks": "".join(letters[TASKS.index(item.question.task)] for item in exam.items),
         "visual_tokens": exam.visual_tokens,
@@ -166,7 +167,8 @@ def _flops(exam: Exam, answers: Sequence[Answer], k: int | None, r: float) -> di
     """Means over the questions, at each prompt's own length and for the answer that was given."""
     visual, config = exam.visual_tokens, exam.loaded.model.config
     asked = [(length - visual, answer.tokens) for length, answer in zip(exam.prompt_lengths, answers)]
-    kinds, found = set(asked), {}
+    kinds = set(asked)
+    found: dict[str, float] = {}
     for prefix, convention in (("", "exact"), ("paper_", "paper")):
         costs = {kind: Workload(kind[0], visual, kind[1]).cost(config, k, r, convention) for kind in kinds}
         found[f"{prefix}prefill_flops"] = round(fmean(costs[kind].prefill_flops for kind in asked))
@@ -181,10 +183,15 @@ def _first_token(exam: Exam, budget: PruningConfig | None, repeats: int) -> tupl
     prompt = prompt_of(loaded, middle.scene.picture, middle.question.text, answer_tokens=1)
     plain = partial(generate, loaded.model, prompt.inputs, max_new_tokens=1)
 
-    def pruned() -> Pass:
-        with budget.build()(loaded.model):
-            return plain()
+    sides: list[Callable[[], Pass]] = [plain]
+    if budget is not None:
+        method = budget.build()
 
-    sides = interleaved([plain] if budget is None else [plain, pruned], repeats=repeats, warmup=1)
-    seconds = [[round(one.prefill_seconds, 6) for one in side] for side in sides]
+        def pruned() -> Pass:
+            with method(loaded.model):
+                return plain()
+
+        sides.append(pruned)
+    passes = interleaved(sides, repeats=repeats, warmup=1)
+    seconds = [[round(one.prefill_seconds, 6) for one in side] for side in passes]
     return seconds[-1], seconds[0]
