@@ -2,10 +2,10 @@
 
     python benchmarks/endpoints.py --output endpoints.json
 
-The app runs in a process of its own on this machine. ``cost`` is asked in three ways: one POST to /gradio_api/run, a POST
-to /gradio_api/call with the event's stream after it, and Gradio's own client. A pair is a short answer by each side through
-``/compare``: its seconds over HTTP, those of its timed passes, as the comparison reports them, and the rest: the
-streamed passes with their memory followed, the warm-up, the queue and the protocol.
+The app runs in a process of its own on this machine. ``cost`` is asked in three ways: one POST to /gradio_api/run, a
+POST to /gradio_api/call with the event's stream after it, and Gradio's own client. A pair is a short answer by each
+side through ``/compare``: its seconds over HTTP, those of its timed passes, as the comparison reports them, and the
+rest: the streamed passes with their memory followed, the warm-up, the queue and the protocol.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/training.py --half
 
-A step is a batch of the real feed, forward and backward, of an untaught model; the two kernels take turns on the same batch.
-The decoder's coarse stage has a quarter of the visual tokens, its others have all.
+A step is a batch of the real feed, forward and backward, of an untaught model; the two kernels take turns on the same
+batch. The decoder's coarse stage has a quarter of the visual tokens, its others have all.
 """
 
 from __future__ import annotations
@@ -46,10 +46,8 @@ def main() -> None:
 
     whole = next(batches(partial(vision_stage._windows, side=GRID, count=1, signs=0.0), settings.pictures))
     labeller = _held(vision_stage.Labeller(CLIPVisionModel(tower_config())), settings)
-    print(
-        f"vision tower: {_line(vision_stage, lambda: vision_stage.labelling_loss(labeller, whole)[0], settings.repeats)}",
-        flush=True,
-    )
+    line = _line(vision_stage, lambda: vision_stage.labelling_loss(labeller, whole)[0], settings.repeats)
+    print(f"vision tower: {line}", flush=True)
 
     tokenizer = build_processor().tokenizer
     batch = next(batches(Questioner(tokenizer, decoder_stage.QUESTIONS), settings.pictures))

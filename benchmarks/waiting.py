@@ -85,12 +85,13 @@ def main() -> None:
     settings = parser.parse_args()
     found = measured(settings.python, settings.repeats)
     print(
-        f"Python {found['python']}, torch {found['torch']}: the page after {found['open_seconds']} s, the first pair of "
-        f"answers after {found['first_answer_seconds']} s"
+        f"Python {found['python']}, torch {found['torch']}: the page after {found['open_seconds']} s, the first pair "
+        f"of answers after {found['first_answer_seconds']} s"
     )
     for model, pair in found["pairs"].items():
         print(
-            f"{model}: {pair['runs']} further pairs, {pair['median_seconds']} s median, {pair['longest_seconds']} s longest"
+            f"{model}: {pair['runs']} further pairs, {pair['median_seconds']} s median, {pair['longest_seconds']} s "
+            "longest"
         )
     if settings.record:
         settings.record.write_text(json.dumps(found, indent=1) + "\n")

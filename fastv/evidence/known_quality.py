@@ -30,9 +30,9 @@ def _measured(found: Measured, k: int, r: float, method: str | None) -> str:
     before, after, change = found.score(found.unpruned), found.score(point), found.change(point)
     how = "" if wanted == "fastv" else f", method {wanted}"
     return (
-        f"Of {after.asked:,} questions about drawn scenes {percent(after.share)} are answered right at {budget(k, point.r)}{how}, "
-        f"{percent(before.share)} without pruning: {points(change.share)} points (95% interval {points(change.low)} to "
-        f"{points(change.high)})."
+        f"Of {after.asked:,} questions about drawn scenes {percent(after.share)} are answered right at "
+        f"{budget(k, point.r)}{how}, {percent(before.share)} without pruning: {points(change.share)} points (95% "
+        f"interval {points(change.low)} to {points(change.high)})."
     )
 
 
@@ -42,6 +42,6 @@ def _published(model: str, k: int, r: float, method: str | None) -> str:
     if row is None or whole is None or (method != "fastv" and k > 0):
         return ""
     return (
-        f"In the FastV paper's Table 1, at {budget(k, r)}: {row.average:.1f} on average over Nocaps, Flickr30k, A-OKVQA and "
-        f"MMMU, {whole.average:.1f} without FastV."
+        f"In the FastV paper's Table 1, at {budget(k, r)}: {row.average:.1f} on average over Nocaps, Flickr30k, "
+        f"A-OKVQA and MMMU, {whole.average:.1f} without FastV."
     )

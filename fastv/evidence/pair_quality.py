@@ -67,8 +67,8 @@ def _measured(candidate: Side, baseline: Side, records: dict[str, Measured], nea
         return None
     after, before, change = first.score(point), second.score(other), first.change(point, since=other)
     return (
-        f"Of {after.asked:,} questions about drawn scenes, {_name(candidate, point)} answers {percent(after.share)} right, "
-        f"{_name(baseline, other)} {percent(before.share)}: {points(change.share)} points (95% interval "
+        f"Of {after.asked:,} questions about drawn scenes, {_name(candidate, point)} answers {percent(after.share)} "
+        f"right, {_name(baseline, other)} {percent(before.share)}: {points(change.share)} points (95% interval "
         f"{points(change.low)} to {points(change.high)})."
     )
 

@@ -48,7 +48,8 @@ def observing(attention: nn.Module, observer: Observer) -> Iterator[None]:
         A layer's attention module.
     observer : callable
         Called with ``query`` (batch, heads, rows, width) and ``key`` (batch, kv_heads, n, width), both after the rotary
-        embedding and ``key`` with what the cache holds, the mask as the kernel gets it, and the scaling of the products.
+        embedding and ``key`` with what the cache holds, the mask as the kernel gets it, and the scaling of the
+        products.
 
     Raises
     ------

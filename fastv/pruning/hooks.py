@@ -1,4 +1,5 @@
-"""The hooks on a model that is being pruned: they tell a new prompt from one that goes on, and cut what layers >= k get.
+"""The hooks on a model that is being pruned: they tell a new prompt from one that goes on, and cut what layers >= k
+get.
 
 What is known of a forward belongs to that forward and its thread. What outlives it is kept where it belongs: a pruned
 cache carries its selection, and a ``generate`` without a cache is known by its place on the call stack.

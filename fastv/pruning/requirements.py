@@ -53,8 +53,8 @@ def check_trainable(decoder: Any) -> None:
     recomputed = any(getattr(module, "gradient_checkpointing", False) for module in (decoder, *decoder.layers))
     if recomputed and decoder.training and torch.is_grad_enabled():
         raise UnsupportedModelError(
-            "With gradient checkpointing the layers run again in the backward pass, and would not be pruned there. Call "
-            "model.gradient_checkpointing_disable()."
+            "With gradient checkpointing the layers run again in the backward pass, and would not be pruned there. "
+            "Call model.gradient_checkpointing_disable()."
         )
 
 

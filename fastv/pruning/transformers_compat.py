@@ -1,4 +1,6 @@
-"""What the engine must know of transformers' internals: the cache's names and rows, and which ``generate`` is running."""
+"""What the engine must know of transformers' internals: the cache's names and rows, and which ``generate`` is
+running.
+"""
 
 from __future__ import annotations
 

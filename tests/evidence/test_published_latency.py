@@ -1,4 +1,6 @@
-"""As fast as a smaller model, by published times: interpolated between the published R, and only where both were timed."""
+"""As fast as a smaller model, by published times: interpolated between the published R, and only where both were
+timed.
+"""
 
 from __future__ import annotations
 

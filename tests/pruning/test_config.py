@@ -83,7 +83,8 @@ def test_values_out_of_range(values):
 
 def test_no_torch_is_imported():
     code = (
-        "import sys; from fastv.pruning.config import PruningConfig; from fastv.pruning.methods.registry import described; "
+        "import sys; from fastv.pruning.config import PruningConfig; from fastv.pruning.methods.registry import "
+        "described; "
         "described(); PruningConfig('random').build(); sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def opened(browser, address: str, *, width: int = 1280, height: int = 900, within: str | None = None, **settings):
-    """The page at an address in a fresh browser. No script on it may fail, and, where ``within`` says so, nothing may be
-    asked for elsewhere.
+    """The page at an address in a fresh browser. No script on it may fail, and, where ``within`` says so, nothing may
+    be asked for elsewhere.
     """
     faults, context = [], browser.new_context(viewport={"width": width, "height": height}, **settings)
     page = context.new_page()

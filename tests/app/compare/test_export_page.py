@@ -1,4 +1,4 @@
-"""ExportControls it away, in a real browser: a link restores the page, a report opens by itself with the page's numbers."""
+"""Export in a real browser: a link restores the page, a report opens by itself with the page's numbers."""
 
 from __future__ import annotations
 
