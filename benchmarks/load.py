@@ -100,7 +100,7 @@ class Client:
             asked.k,
             asked.r,
             asked.model,
-            "last_token",
+            "fastv",
             0,
             self.tokens,
             1,
@@ -109,6 +109,7 @@ class Client:
             None,
             0.5,
             False,
+            None,
         ]
         for kind, at, wrong in (
             ("no question", 1, " "),

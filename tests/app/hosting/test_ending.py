@@ -14,6 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from fastv.app.compare.view_stream import _FAILED
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.hosting.settings import Settings
 from fastv.app.service.run import TimedOut
@@ -207,7 +208,7 @@ def test_a_run_with_a_side_that_fails_is_no_result(app, stranger, log, monkeypat
     )
     last = [message["output"]["data"] for message in messages(said) if message["msg"] == "process_generating"][-1]
     assert (
-        json.dumps(last).count(">failed<") == 2
+        json.dumps(last).count(_FAILED) == 2
         and INTERNAL_ERROR in json.dumps(last)
         and "detail of the inside" not in said
     )

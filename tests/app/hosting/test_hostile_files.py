@@ -102,7 +102,7 @@ def test_a_video_whose_frames_grow_is_refused(stranger):
     [
         (lambda: bomb(10_000, 9_000), "megapixels"),
         (lambda: bomb(40_000, 20), "too narrow"),
-        (text_bomb, "not a picture|damaged"),
+        (text_bomb, None),
         (lambda: png()[:50], "damaged|not a picture"),
         (lambda: b"GIF89a" + b"<script>alert(1)</script>" * 9, "damaged|not a picture|megapixels|narrow"),
         (lambda: b"%PDF-1.4\n" + png(), "not a picture"),
