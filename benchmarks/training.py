@@ -54,10 +54,10 @@ def main() -> None:
     for twin in DECODERS:
         model = decoder_stage.new_model(twin, CLIPVisionModel(tower_config()), tokenizer)
         model.model.vision_tower.requires_grad_(False)
-        student = _held(decoder_stage.Student(model, tokenizer), settings)
+        trainer = _held(decoder_stage.DecoderTrainer(model, tokenizer), settings)
         for stage, coarse in (("coarse", True), ("full", False)):
             line = _line(
-                decoder_stage, lambda: decoder_stage.answering_loss(student, batch, coarse=coarse)[0], settings.repeats
+                decoder_stage, lambda: decoder_stage.answering_loss(trainer, batch, coarse=coarse)[0], settings.repeats
             )
             print(f"{twin} {stage}: {line}", flush=True)
 
@@ -76,7 +76,7 @@ def _line(room: ModuleType, loss: Callable[[], torch.Tensor], repeats: int) -> s
         return now(torch.device("cpu")) - started
 
     def fused() -> float:
-        with patch.object(room, "attending_by_rows", lambda _: nullcontext()):
+        with patch.object(room, "chunked_attention", lambda _: nullcontext()):
             return by_rows()
 
     before, after = (Spread.of(times).median for times in interleaved([fused, by_rows], repeats=repeats, warmup=1))

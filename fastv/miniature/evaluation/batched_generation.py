@@ -31,7 +31,7 @@ class Answer:
     tokens: int
 
 
-class Exam:
+class BatchedEvaluator:
     """The questions of ``items``, ready to be answered by one model. Holds the projector's output of every picture."""
 
     def __init__(self, loaded: LoadedModel, items: Sequence[Item], *, batch: int = BATCH):
@@ -109,7 +109,7 @@ def answers(
     loaded: LoadedModel, items: Sequence[Item], budget: PruningConfig | None = None, *, batch: int = BATCH
 ) -> list[str]:
     """Greedy answers, one per item, in order; ``budget`` prunes."""
-    return [answer.text for answer in Exam(loaded, items, batch=batch).answers(budget)]
+    return [answer.text for answer in BatchedEvaluator(loaded, items, batch=batch).answers(budget)]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from fastv.costs import configs
 from fastv.evidence.measurements import FOLDER, Measured, MeasuredPoint, fingerprint, parsed
 from fastv.formatting import percent
 from fastv.loading.load import LoadedModel, load
-from fastv.miniature.evaluation.batched_generation import Exam, answers
+from fastv.miniature.evaluation.batched_generation import BatchedEvaluator, answers
 from fastv.miniature.evaluation.caption_scores import caption_f1, cider
 from fastv.miniature.evaluation.dataset import DUEL_SCENES, QUESTIONS_A_SCENE, SCENES, benchmark
 from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
@@ -109,39 +109,43 @@ def _soft(captions: Sequence[tuple[str, str]]) -> dict[str, float]:
 def _duel(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     name = Path(arguments.model).name
     print("Reading the pictures", flush=True)
-    exam = Exam(loaded, benchmark(DUEL_SCENES, 1, first=SCENES))
-    points = [None, *parity(loaded.model.config, configs.shape_of(arguments.duel), exam)]
+    evaluator = BatchedEvaluator(loaded, benchmark(DUEL_SCENES, 1, first=SCENES))
+    points = [None, *parity(loaded.model.config, configs.shape_of(arguments.duel), evaluator)]
     command = f"python -m fastv.miniature.evaluation {name} --duel {arguments.duel} --repeats {arguments.repeats}"
-    _measure(exam, points, arguments.json or FOLDER / "duels" / f"{name}.jsonl", command, arguments)
+    _measure(evaluator, points, arguments.json or FOLDER / "duels" / f"{name}.jsonl", command, arguments)
 
 
 def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     name, questions = Path(arguments.model).name, arguments.questions or 1
     print("Reading the pictures", flush=True)
-    exam = Exam(loaded, benchmark(arguments.scenes, questions))
+    evaluator = BatchedEvaluator(loaded, benchmark(arguments.scenes, questions))
     points = grid()
     command = (
         f"python -m fastv.miniature.evaluation {name} --grid --scenes {arguments.scenes} --questions {questions} "
         f"--repeats {arguments.repeats}"
     )
     if arguments.like:
-        points += parity(loaded.model.config, configs.shape_of(arguments.like), exam)
+        points += parity(loaded.model.config, configs.shape_of(arguments.like), evaluator)
         command += f" --like {arguments.like}"
-    _measure(exam, points, arguments.json or FOLDER / f"{name}.jsonl", command, arguments)
+    _measure(evaluator, points, arguments.json or FOLDER / f"{name}.jsonl", command, arguments)
 
 
 def _measure(
-    exam: Exam, points: list[PruningConfig | None], path: Path, command: str, arguments: argparse.Namespace
+    evaluator: BatchedEvaluator,
+    points: list[PruningConfig | None],
+    path: Path,
+    command: str,
+    arguments: argparse.Namespace,
 ) -> None:
-    print(f"{len(exam.items)} questions, {len(points)} points", flush=True)
+    print(f"{len(evaluator.items)} questions, {len(points)} points", flush=True)
 
     def tell(record: dict[str, Any]) -> None:
         print(_line(parsed(record)), flush=True)
 
     if arguments.times:
-        retime(exam, path, repeats=arguments.repeats, tell=tell)
+        retime(evaluator, path, repeats=arguments.repeats, tell=tell)
         return
-    found = parsed(sweep(exam, points, path, command=command, repeats=arguments.repeats, tell=tell))
+    found = parsed(sweep(evaluator, points, path, command=command, repeats=arguments.repeats, tell=tell))
     print("\n" + _by_task(found))
 
 

@@ -22,7 +22,7 @@ from fastv.measurement.machine import Machine
 from fastv.measurement.records import RecordFile
 from fastv.measurement.results import layer_count
 from fastv.measurement.timing import Pass, generate, interleaved
-from fastv.miniature.evaluation.batched_generation import Answer, Exam
+from fastv.miniature.evaluation.batched_generation import Answer, BatchedEvaluator
 from fastv.miniature.evaluation.scoring import is_right
 from fastv.miniature.world.question_templates import TASKS
 from fastv.pruning.config import PruningConfig
@@ -40,13 +40,13 @@ def grid(
     return [None] + [PruningConfig(method, k, r) for k in ks for r in rs for method in (methods if k else ("random",))]
 
 
-def parity(config: Any, reference: Any, exam: Exam, ks: Iterable[int] = KS) -> list[PruningConfig]:
+def parity(config: Any, reference: Any, evaluator: BatchedEvaluator, ks: Iterable[int] = KS) -> list[PruningConfig]:
     """For each K the R at which ``config`` costs what ``reference`` costs without FastV, where there is one.
 
     Cost: all decoder layers together by the paper's formula, as in the preset "7B-equivalent (total)".
     """
-    visual = exam.visual_tokens
-    workload = Workload(text_tokens=round(fmean(exam.prompt_lengths)) - visual, visual_tokens=visual)
+    visual = evaluator.visual_tokens
+    workload = Workload(text_tokens=round(fmean(evaluator.prompt_lengths)) - visual, visual_tokens=visual)
     target = Target.of_model(reference, workload, "decoder_prefill_flops")
     found = [one for one in solve_all(config, workload, target, ks) if isinstance(one, Solution) and one.r > 0]
     # Four digits say R to the token.
@@ -54,7 +54,7 @@ def parity(config: Any, reference: Any, exam: Exam, ks: Iterable[int] = KS) -> l
 
 
 def sweep(
-    exam: Exam,
+    evaluator: BatchedEvaluator,
     points: Iterable[PruningConfig | None],
     path: Path,
     *,
@@ -66,7 +66,7 @@ def sweep(
 
     Parameters
     ----------
-    exam
+    evaluator
         The model and the questions.
     points
         Pruning configs; None for no pruning.
@@ -91,28 +91,32 @@ def sweep(
         with new ones.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with RecordFile.open(path, _header(exam, command, repeats), free=_FREE) as file:
+    with RecordFile.open(path, _header(evaluator, command, repeats), free=_FREE) as file:
         done = {(point["k"], point["r"], point["method"]) for point in map(with_method, file.records)}
         for budget in points:
             if _key(budget) not in done:
-                file.add(_measured(exam, budget, repeats))
+                file.add(_measured(evaluator, budget, repeats))
                 tell(_document(file.header, file.records))
         return _document(file.header, file.records)
 
 
 def retime(
-    exam: Exam, path: Path, *, repeats: int = 5, tell: Callable[[dict[str, Any]], None] = lambda record: None
+    evaluator: BatchedEvaluator,
+    path: Path,
+    *,
+    repeats: int = 5,
+    tell: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> dict[str, Any]:
     """Take the times of all points of a record file anew, where the machine was busy; answers stay. See ``sweep``."""
     if not path.exists():
         raise InvalidInputError(f"{path} does not exist: measure the grid first.")
     before, points = records.read(path)
-    header = records.with_hash(_header(exam, before.get("command", ""), repeats), free=_FREE)
+    header = records.with_hash(_header(evaluator, before.get("command", ""), repeats), free=_FREE)
     records.check_same(path, before, header, free=(*_FREE, "machine", "repeats"))
     fresh: list[dict[str, Any]] = []
     for point in map(with_method, points):
         budget = PruningConfig.from_dict(point)
-        seconds, unpruned = _first_token(exam, budget, repeats)
+        seconds, unpruned = _first_token(evaluator, budget, repeats)
         fresh.append({**point, "seconds": seconds, "unpruned_seconds": unpruned})
         tell(_document(header, fresh))
     records.write(path, header, fresh)
@@ -124,8 +128,8 @@ def _document(header: dict[str, Any], points: Sequence[dict[str, Any]]) -> dict[
     return {**header, "points": [with_method(point) for point in points]}
 
 
-def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
-    loaded = exam.loaded
+def _header(evaluator: BatchedEvaluator, command: str, repeats: int) -> dict[str, Any]:
+    loaded = evaluator.loaded
     letters = "0123456789abcdefghijklmnopqrstuvwxyz"
     return {
         "model": Path(loaded.entry.key).name,
@@ -135,9 +139,9 @@ def _header(exam: Exam, command: str, repeats: int) -> dict[str, Any]:
         "dtype": loaded.dtype,
         "layers": layer_count(loaded),
         "task_names": list(TASKS),
-        "tasks": "".join(letters[TASKS.index(item.question.task)] for item in exam.items),
-        "visual_tokens": exam.visual_tokens,
-        "text_tokens": round(fmean(exam.prompt_lengths) - exam.visual_tokens, 3),
+        "tasks": "".join(letters[TASKS.index(item.question.task)] for item in evaluator.items),
+        "visual_tokens": evaluator.visual_tokens,
+        "text_tokens": round(fmean(evaluator.prompt_lengths) - evaluator.visual_tokens, 3),
         "repeats": repeats,
     }
 
@@ -146,27 +150,27 @@ def _key(budget: PruningConfig | None) -> tuple[int | None, float, str | None]:
     return (None, 0.0, None) if budget is None else (budget.k, budget.r, budget.method)
 
 
-def _measured(exam: Exam, budget: PruningConfig | None, repeats: int) -> dict[str, Any]:
-    answers = exam.answers(budget)
-    marks = [is_right(item.question, answer.text) for item, answer in zip(exam.items, answers)]
+def _measured(evaluator: BatchedEvaluator, budget: PruningConfig | None, repeats: int) -> dict[str, Any]:
+    answers = evaluator.answers(budget)
+    marks = [is_right(item.question, answer.text) for item, answer in zip(evaluator.items, answers)]
     k, r, method = _key(budget)
-    seconds, unpruned = _first_token(exam, budget, repeats)
+    seconds, unpruned = _first_token(evaluator, budget, repeats)
     return {
         "k": k,
         "r": r,
         "method": method,
         "answer_tokens": round(fmean(answer.tokens for answer in answers), 3),
-        **_flops(exam, answers, k, r),
+        **_flops(evaluator, answers, k, r),
         "seconds": seconds,
         "unpruned_seconds": unpruned,
         "right": packed(marks),
     }
 
 
-def _flops(exam: Exam, answers: Sequence[Answer], k: int | None, r: float) -> dict[str, float]:
+def _flops(evaluator: BatchedEvaluator, answers: Sequence[Answer], k: int | None, r: float) -> dict[str, float]:
     """Means over the questions, at each prompt's own length and for the answer that was given."""
-    visual, config = exam.visual_tokens, exam.loaded.model.config
-    asked = [(length - visual, answer.tokens) for length, answer in zip(exam.prompt_lengths, answers)]
+    visual, config = evaluator.visual_tokens, evaluator.loaded.model.config
+    asked = [(length - visual, answer.tokens) for length, answer in zip(evaluator.prompt_lengths, answers)]
     kinds = set(asked)
     found: dict[str, float] = {}
     for prefix, convention in (("", "exact"), ("paper_", "paper")):
@@ -176,10 +180,12 @@ def _flops(exam: Exam, answers: Sequence[Answer], k: int | None, r: float) -> di
     return found
 
 
-def _first_token(exam: Exam, budget: PruningConfig | None, repeats: int) -> tuple[list[float], list[float]]:
+def _first_token(
+    evaluator: BatchedEvaluator, budget: PruningConfig | None, repeats: int
+) -> tuple[list[float], list[float]]:
     """Seconds to the first token of a prompt of middling length, with the budget and, in turn, without."""
-    loaded, lengths = exam.loaded, exam.prompt_lengths
-    middle = exam.items[sorted(range(len(lengths)), key=lengths.__getitem__)[len(lengths) // 2]]
+    loaded, lengths = evaluator.loaded, evaluator.prompt_lengths
+    middle = evaluator.items[sorted(range(len(lengths)), key=lengths.__getitem__)[len(lengths) // 2]]
     prompt = prompt_of(loaded, middle.scene.picture, middle.question.text, answer_tokens=1)
     plain = partial(generate, loaded.model, prompt.inputs, max_new_tokens=1)
 

@@ -20,7 +20,7 @@ import torch
 from fastv.evidence.measurements import FOLDER, fingerprint, packed
 from fastv.inputs.prompt import prompt_of
 from fastv.loading.load import LoadedModel, load
-from fastv.miniature.evaluation.batched_generation import Exam
+from fastv.miniature.evaluation.batched_generation import BatchedEvaluator
 from fastv.miniature.evaluation.dataset import Item, benchmark
 from fastv.miniature.evaluation.scoring import by_group, is_right, scores
 from fastv.miniature.world.question_templates import TASKS
@@ -42,10 +42,10 @@ def main() -> None:
     shares = attention_shares(loaded, items[: arguments.attention_scenes])
     for layer, parts in enumerate(shares):
         print(f"layer {layer:2}: " + ", ".join(f"{part} {parts[part]:.3f}" for part in PARTS), flush=True)
-    exam = Exam(loaded, items)
+    evaluator = BatchedEvaluator(loaded, items)
     withdrawn = []
     for k in (None, *range(1, len(shares))):
-        point = withdrawal(exam, k)
+        point = withdrawal(evaluator, k)
         withdrawn.append(point)
         told = ", ".join(f"{group} {share:.1%}" for group, share in point["groups"].items())
         print(f"{'all layers' if k is None else f'layers 0 to {k - 1}'} with the picture: {told}", flush=True)
@@ -100,11 +100,11 @@ def attention_shares(loaded: LoadedModel, items: Sequence[Item]) -> list[dict[st
     return [dict(zip(PARTS, (round(float(part), 4) for part in layer), strict=True)) for layer in sums / len(items)]
 
 
-def withdrawal(exam: Exam, k: int | None) -> dict[str, Any]:
+def withdrawal(evaluator: BatchedEvaluator, k: int | None) -> dict[str, Any]:
     """Answers without any visual tokens from layer ``k`` on (None: with all of them): shares per group, and each mark."""
-    answers = exam.answers(None if k is None else PruningConfig(k=k, r=1.0))
-    marks = [is_right(item.question, answer.text) for item, answer in zip(exam.items, answers, strict=True)]
-    groups = by_group(scores(exam.items, marks))
+    answers = evaluator.answers(None if k is None else PruningConfig(k=k, r=1.0))
+    marks = [is_right(item.question, answer.text) for item, answer in zip(evaluator.items, answers, strict=True)]
+    groups = by_group(scores(evaluator.items, marks))
     return {
         "k": k,
         "right": packed(marks),

@@ -12,7 +12,7 @@ from fastv.miniature.world.scenes import NO_LABEL
 from fastv.miniature.world.vocabulary import CATEGORIES, CATEGORY_OF, CELLS, COLOURS, NAMES, NUMBERS, plural
 
 
-class Naming(torch.nn.Module):
+class WordAlignmentLoss(torch.nn.Module):
     """Draws each projected visual token towards the word for what it shows, so that a word can find its thing by likeness.
 
     Without it the decoder takes very long to find out that a name in the question and a patch in the picture have to do
@@ -51,7 +51,7 @@ class Naming(torch.nn.Module):
         return loss[~background].mean() + 0.3 * loss[background].mean()
 
 
-class Keeping(torch.nn.Module):
+class PatchProbeLoss(torch.nn.Module):
     """Reads from each projected visual token what a name does not say: where its thing is, and which digit stands there.
 
     Without it naming has the projector all to itself, which then lets go of the rest.
@@ -68,7 +68,7 @@ class Keeping(torch.nn.Module):
         return sum(label_loss(label, head(projected), labels[label]) for label, head in self.heads.items())
 
 
-class Grounding(torch.nn.Module):
+class GroundingLoss(torch.nn.Module):
     """Asks, where a question names a thing, how many of it there are and where, and where it names a place, what is there.
 
     Read from the naming token a few layers up; so the way from a word to its things in the picture, and from a place to what

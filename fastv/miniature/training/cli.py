@@ -23,21 +23,21 @@ from fastv.miniature.model.architecture import DECODERS
 from fastv.miniature.model.tokenizer import build_processor
 from fastv.miniature.training import learning_curves
 from fastv.miniature.training.decoder_stage import STAGES, new_model, train_decoder
-from fastv.miniature.training.trainer import Plan
+from fastv.miniature.training.trainer import StageConfig
 from fastv.miniature.training.vision_stage import train_tower
 
 TOWER = (
-    Plan(2000, pictures=32, final=0.286),
-    Plan(1000, pictures=32, learning_rate=1e-3, warmup=20, final=0.4),
-    Plan(1200, learning_rate=4e-4, warmup=20),
+    StageConfig(2000, pictures=32, final=0.286),
+    StageConfig(1000, pictures=32, learning_rate=1e-3, warmup=20, final=0.4),
+    StageConfig(1200, learning_rate=4e-4, warmup=20),
 )
 DECODER = (
-    Plan(3000, final=0.3),
-    Plan(1000, learning_rate=5e-4, warmup=20),
-    Plan(3000, learning_rate=5e-4, warmup=20),
-    Plan(400, learning_rate=3e-4, warmup=20, weight_decay=0.0),
+    StageConfig(3000, final=0.3),
+    StageConfig(1000, learning_rate=5e-4, warmup=20),
+    StageConfig(3000, learning_rate=5e-4, warmup=20),
+    StageConfig(400, learning_rate=3e-4, warmup=20, weight_decay=0.0),
 )
-_SMOKE = Plan(2, pictures=2, warmup=1, save_every=1)
+_SMOKE = StageConfig(2, pictures=2, warmup=1, save_every=1)
 
 
 def main() -> None:

@@ -12,36 +12,36 @@ from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrai
 
 from fastv.miniature.model.architecture import DECODERS, llava_config
 from fastv.miniature.model.tokenizer import IMAGE
-from fastv.miniature.training.auxiliary_losses import Grounding, Keeping, Naming
-from fastv.miniature.training.chunked_attention import attending_by_rows
+from fastv.miniature.training.auxiliary_losses import GroundingLoss, PatchProbeLoss, WordAlignmentLoss
+from fastv.miniature.training.chunked_attention import chunked_attention
 from fastv.miniature.training.dataloader import batches
 from fastv.miniature.training.packing import Example, Packed, Questioner, pack
-from fastv.miniature.training.trainer import Plan, learn
+from fastv.miniature.training.trainer import StageConfig, train
 from fastv.miniature.world.question_templates import TASKS
 from fastv.miniature.world.scenes import GRID
 
 QUESTIONS = 16  # about each picture
-_WEIGHTS = {"naming": 0.5, "keeping": 1.0, "grounding": 0.5}  # of the helping losses
+_WEIGHTS = {"naming": 0.5, "keeping": 1.0, "grounding": 0.5}  # of the auxiliary losses
 _GROUNDED_AFTER = 3  # decoder layers
 STAGES = ("coarse", "full", "last", "wording")
 _READING = 2  # first decoder layers
 FEW = 152  # visual tokens: about a quarter
 
 
-class Student(torch.nn.Module):
+class DecoderTrainer(torch.nn.Module):
     """The model with what only training needs."""
 
     def __init__(self, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast):
         super().__init__()
-        self.model, self.naming, self.tokenizer = model, Naming(tokenizer), tokenizer
+        self.model, self.naming, self.tokenizer = model, WordAlignmentLoss(tokenizer), tokenizer
         width = model.config.text_config.hidden_size
-        self.keeping, self.grounding = Keeping(width), Grounding(width)
+        self.keeping, self.grounding = PatchProbeLoss(width), GroundingLoss(width)
         self.image_token = tokenizer.convert_tokens_to_ids(IMAGE)
 
     def forward(self, packed: Packed) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
-        """Logits (m, vocabulary) for the m answer tokens, the helping losses by name, and the grounding's figures."""
+        """Logits (m, vocabulary) for the m answer tokens, the auxiliary losses by name, and the grounding's figures."""
         inner = self.model.model
-        with torch.no_grad(), attending_by_rows(inner.vision_tower):
+        with torch.no_grad(), chunked_attention(inner.vision_tower):
             seen = inner.vision_tower(pixel_values=packed.pixels).last_hidden_state[:, 1:]
             seen = seen.gather(1, packed.patches[..., None].expand(-1, -1, seen.shape[-1]))
         projected = inner.multi_modal_projector(seen)
@@ -51,7 +51,7 @@ class Student(torch.nn.Module):
         forbidden = torch.zeros(packed.visible.shape, dtype=words.dtype).masked_fill(
             ~packed.visible, torch.finfo(words.dtype).min
         )
-        with attending_by_rows(inner.language_model):
+        with chunked_attention(inner.language_model):
             out = inner.language_model(
                 inputs_embeds=embeds,
                 attention_mask=forbidden,
@@ -69,18 +69,18 @@ class Student(torch.nn.Module):
 
 
 def answering_loss(
-    student: Student, examples: list[Example], *, coarse: bool = False, helped: bool = True
+    trainer: DecoderTrainer, examples: list[Example], *, coarse: bool = False, helped: bool = True
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss, and for each task the share of questions whose whole answer would have been given greedily.
 
-    coarse: with about a quarter of the visual tokens. helped: with the helping losses beside that of the answers.
+    coarse: with about a quarter of the visual tokens. helped: with the auxiliary losses beside that of the answers.
     """
     packed = pack(
         examples,
-        student.tokenizer,
+        trainer.tokenizer,
         few_patches(examples) if coarse else torch.arange(GRID * GRID).expand(len(examples), -1),
     )
-    logits, helping, grounded = student(packed)
+    logits, auxiliary, grounded = trainer(packed)
     lengths = torch.bincount(packed.owner).float()
     weight = lengths[
         packed.owner
@@ -89,10 +89,10 @@ def answering_loss(
     right = torch.ones(len(packed.tasks)).scatter_reduce(
         0, packed.owner, (logits.argmax(-1) == packed.targets).float(), "amin"
     )
-    helping, grounded = (helping, grounded) if helped else ({}, {})
+    auxiliary, grounded = (auxiliary, grounded) if helped else ({}, {})
     figures = {
         "loss": answering.item(),
-        **{name: loss.item() for name, loss in helping.items()},
+        **{name: loss.item() for name, loss in auxiliary.items()},
         **grounded,
         "right": right.mean().item(),
     }
@@ -100,7 +100,7 @@ def answering_loss(
         asked = packed.tasks == index
         if asked.any():
             figures[task] = right[asked].mean().item()
-    return answering + sum(_WEIGHTS[name] * loss for name, loss in helping.items()), figures
+    return answering + sum(_WEIGHTS[name] * loss for name, loss in auxiliary.items()), figures
 
 
 def few_patches(examples: list[Example]) -> torch.Tensor:
@@ -135,7 +135,7 @@ def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerF
 def train_decoder(
     model: LlavaForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
-    plans: Sequence[Plan],
+    plans: Sequence[StageConfig],
     folder: Path,
     only: str | None = None,
 ) -> None:
@@ -147,16 +147,16 @@ def train_decoder(
     """
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)
-    student, used = Student(model, tokenizer), 0
+    trainer, used = DecoderTrainer(model, tokenizer), 0
     for stage, plan in zip(STAGES, plans, strict=True):
         if only in (None, stage):
             in_other_words = stage == "wording"
             if in_other_words:
-                _hold_all_but_reading(student)
+                _hold_all_but_reading(trainer)
             feed = partial(_batches_after, used, Questioner(tokenizer, QUESTIONS, varied=in_other_words), plan.pictures)
-            learn(
-                student,
-                partial(answering_loss, student, coarse=stage == "coarse", helped=not in_other_words),
+            train(
+                trainer,
+                partial(answering_loss, trainer, coarse=stage == "coarse", helped=not in_other_words),
                 feed,
                 plan,
                 folder / stage,
@@ -165,10 +165,10 @@ def train_decoder(
     model.eval()
 
 
-def _hold_all_but_reading(student: Student) -> None:
+def _hold_all_but_reading(trainer: DecoderTrainer) -> None:
     """Words' embeddings and the first layers alone go on learning: what has been learnt of pictures stays."""
-    inner = student.model.model.language_model
-    student.requires_grad_(False)
+    inner = trainer.model.model.language_model
+    trainer.requires_grad_(False)
     for part in (inner.embed_tokens, *inner.layers[:_READING]):
         part.requires_grad_(True)
 

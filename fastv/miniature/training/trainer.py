@@ -18,7 +18,7 @@ _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Plan:
+class StageConfig:
     """How long and how fast to learn. The learning rate warms up, then falls in a line to ``final`` of what it was.
 
     half: compute in bfloat16 with float32 master weights; several times faster, but only where the processor has bfloat16
@@ -35,11 +35,11 @@ class Plan:
     save_every: int = 100
 
 
-def learn(
+def train(
     module: torch.nn.Module,
     loss: Callable[[object], tuple[torch.Tensor, dict[str, float]]],
     feed: Callable[[int], Iterator],
-    plan: Plan,
+    plan: StageConfig,
     folder: Path,
 ) -> None:
     """Train ``module``'s parameters that ask for it; progress and a resumable checkpoint go to ``folder``.

@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 from transformers import CLIPVisionModel
 
 from fastv.miniature.model.architecture import tower_config
-from fastv.miniature.training.chunked_attention import attending_by_rows
+from fastv.miniature.training.chunked_attention import chunked_attention
 from fastv.miniature.training.dataloader import batches, normalised, pixels
-from fastv.miniature.training.trainer import Plan, learn
+from fastv.miniature.training.trainer import StageConfig, train
 from fastv.miniature.world.scenes import GRID, MOST_THINGS, NO_LABEL, PATCH, Scene, patch_labels, scene
 from fastv.miniature.world.vocabulary import CELLS, COLOURS, NAMES, SIGN
 
@@ -55,7 +55,7 @@ class Labeller(torch.nn.Module):
         whole = embeddings.class_embedding.expand(len(seen), 1, -1)
         places = embeddings.position_embedding(torch.cat([torch.zeros_like(patches[:, :1]), 1 + patches], dim=1))
         hidden = self.tower.pre_layrnorm(torch.cat([whole, seen], dim=1) + places)
-        with attending_by_rows(self.tower):
+        with chunked_attention(self.tower):
             hidden = self.tower.encoder(inputs_embeds=hidden).last_hidden_state[:, 1:]
         return {label: head(hidden) for label, head in self.heads.items()}
 
@@ -106,7 +106,7 @@ def _windows(
     return windows
 
 
-def train_tower(windows: Plan, signs: Plan, whole: Plan, folder: Path) -> CLIPVisionModel:
+def train_tower(windows: StageConfig, signs: StageConfig, whole: StageConfig, folder: Path) -> CLIPVisionModel:
     """Learn from quarter windows of pictures (a sixth of the work), from small ones mostly of signs, then from whole pictures.
 
     Resumes where it stopped.
@@ -118,7 +118,7 @@ def train_tower(windows: Plan, signs: Plan, whole: Plan, folder: Path) -> CLIPVi
         ("signs", signs, partial(_windows, side=GRID // 3, count=4, signs=0.7)),
         ("whole", whole, partial(_windows, side=GRID, count=1, signs=0.3)),
     ):
-        learn(
+        train(
             labeller, partial(labelling_loss, labeller), partial(batches, example, plan.pictures), plan, folder / name
         )
     return labeller.tower

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fastv.loading.load import load
-from fastv.miniature.evaluation.batched_generation import Exam, _batches, answers
+from fastv.miniature.evaluation.batched_generation import BatchedEvaluator, _batches, answers
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.pruning.config import PruningConfig
 
@@ -40,7 +40,7 @@ def one_by_one(loaded, items, budget):
 )
 def test_answers_and_their_lengths_are_those_of_the_plain_way(mini, items, budget):
     plain = one_by_one(mini, items, budget)
-    found = Exam(mini, items, batch=4).answers(budget)
+    found = BatchedEvaluator(mini, items, batch=4).answers(budget)
     assert [answer.text for answer in found] == [
         text.strip() for text in mini.processor.tokenizer.batch_decode(plain, skip_special_tokens=True)
     ]
@@ -56,10 +56,10 @@ def test_each_batch_draws_its_own_tokens_and_the_same_ones_again(mini, items, mo
             rand(*size, generator=generator),
         )[1],
     )
-    exam = Exam(mini, items[:6], batch=2)
-    first = exam.answers(PruningConfig("random", 2, 0.9, seed=5))
-    assert {5 + number for number in range(len(exam.batches))} == set(seeds)
-    assert exam.answers(PruningConfig("random", 2, 0.9, seed=5)) == first
+    evaluator = BatchedEvaluator(mini, items[:6], batch=2)
+    first = evaluator.answers(PruningConfig("random", 2, 0.9, seed=5))
+    assert {5 + number for number in range(len(evaluator.batches))} == set(seeds)
+    assert evaluator.answers(PruningConfig("random", 2, 0.9, seed=5)) == first
 
 
 def test_the_model_is_left_as_it_was(mini, items):

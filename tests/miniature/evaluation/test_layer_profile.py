@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fastv.loading.load import load
-from fastv.miniature.evaluation.batched_generation import Exam
+from fastv.miniature.evaluation.batched_generation import BatchedEvaluator
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.layer_profile import PARTS, attention_shares, withdrawal
 
@@ -43,8 +43,8 @@ def test_shares_follow_the_attention_of_the_layer(mini, items):
 
 
 def test_withdrawing_the_picture_from_the_last_layer_on_keeps_more_than_from_the_second(mini):
-    exam = Exam(mini, benchmark(8, 1))
-    unpruned, early, late = (withdrawal(exam, k) for k in (None, 1, 7))
+    evaluator = BatchedEvaluator(mini, benchmark(8, 1))
+    unpruned, early, late = (withdrawal(evaluator, k) for k in (None, 1, 7))
     assert [len(point["right"]) for point in (unpruned, early, late)] == [2, 2, 2]  # a bit for each of eight
 
     def right(point):

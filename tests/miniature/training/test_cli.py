@@ -8,7 +8,7 @@ from fastv.loading.load import load
 from fastv.miniature.model.architecture import tower_config
 from fastv.miniature.model.tokenizer import build_processor
 from fastv.miniature.training import cli, decoder_stage
-from fastv.miniature.training.trainer import Plan, learn
+from fastv.miniature.training.trainer import StageConfig, train
 from fastv.miniature.world.scenes import scene
 
 pytestmark = pytest.mark.slow
@@ -34,13 +34,16 @@ def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(decoder_stage, "batches", lambda example, size, skip: drawn.append(range(skip, skip + size)))
     monkeypatch.setattr(
         decoder_stage,
-        "learn",
-        lambda student, loss, feed, plan, folder: [feed(step * plan.pictures) for step in range(plan.steps)],
+        "train",
+        lambda trainer, loss, feed, plan, folder: [feed(step * plan.pictures) for step in range(plan.steps)],
     )
     tokenizer = build_processor().tokenizer
     model = decoder_stage.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
     decoder_stage.train_decoder(
-        model, tokenizer, [Plan(3, pictures=2), Plan(2, pictures=4), Plan(1, pictures=3), Plan(2)], tmp_path
+        model,
+        tokenizer,
+        [StageConfig(3, pictures=2), StageConfig(2, pictures=4), StageConfig(1, pictures=3), StageConfig(2)],
+        tmp_path,
     )
     assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4 + 3 + 2 * 16))
 
@@ -50,7 +53,12 @@ def test_other_words_are_learnt_where_words_are_read_and_what_is_seen_stays(tmp_
     tokenizer = build_processor().tokenizer
     model = decoder_stage.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
     before = {name: weight.detach().bfloat16() for name, weight in model.named_parameters()}
-    plans = [Plan(1), Plan(1), Plan(1), Plan(1, pictures=1, warmup=1, weight_decay=0.0, half=True)]
+    plans = [
+        StageConfig(1),
+        StageConfig(1),
+        StageConfig(1),
+        StageConfig(1, pictures=1, warmup=1, weight_decay=0.0, half=True),
+    ]
     decoder_stage.train_decoder(model, tokenizer, plans, tmp_path, only="wording")
     assert [folder.name for folder in tmp_path.iterdir()] == ["wording"]
     changed = {
@@ -89,7 +97,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, half)
     def run(folder, stop_after=None):
         torch.manual_seed(0)
         module = torch.nn.Linear(3, 1)
-        plan = Plan(6, pictures=1, warmup=2, save_every=1, half=half)
+        plan = StageConfig(6, pictures=1, warmup=2, save_every=1, half=half)
 
         def feed(skip):
             yield from batches[skip:stop_after]
@@ -99,7 +107,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, half)
             return value, {"loss": value.item()}
 
         try:
-            learn(module, loss, feed, plan, folder)
+            train(module, loss, feed, plan, folder)
         except StopIteration:
             return None
         return module

@@ -3,7 +3,7 @@ import csv
 import torch
 
 from fastv.miniature.training import learning_curves, trainer
-from fastv.miniature.training.trainer import Plan, learn
+from fastv.miniature.training.trainer import StageConfig, train
 
 
 def test_all_stages_stand_in_one_table_and_a_step_done_again_counts_once(tmp_path):
@@ -40,7 +40,13 @@ def test_the_loop_notes_the_means_of_its_figures(tmp_path, monkeypatch):
     def loss(batch):
         return module(batch).sum(), {"right": next(values)}
 
-    learn(module, loss, lambda skip: iter([torch.ones(1, 1)] * 4), Plan(4, pictures=3, warmup=1), tmp_path / "stage")
+    train(
+        module,
+        loss,
+        lambda skip: iter([torch.ones(1, 1)] * 4),
+        StageConfig(4, pictures=3, warmup=1),
+        tmp_path / "stage",
+    )
     learning_curves.tabulate(tmp_path, ["stage"], tmp_path / "curves.csv")
     with (tmp_path / "curves.csv").open() as file:
         assert [(row["step"], row["pictures"], row["right"]) for row in csv.DictReader(file)] == [

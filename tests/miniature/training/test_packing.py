@@ -4,7 +4,7 @@ from transformers import CLIPVisionModel, LlavaForConditionalGeneration
 
 from fastv.miniature.model.architecture import Decoder, llava_config, tower_config
 from fastv.miniature.model.tokenizer import OPENING, build_processor
-from fastv.miniature.training.decoder_stage import FEW, Student, few_patches
+from fastv.miniature.training.decoder_stage import FEW, DecoderTrainer, few_patches
 from fastv.miniature.training.packing import Questioner, pack
 from fastv.miniature.world.scenes import GRID, scene
 
@@ -25,7 +25,7 @@ def test_questions_packed_together_are_answered_as_if_asked_alone(processor):
     examples = [Questioner(tokenizer, 3)(scene(seed)) for seed in (1, 2)]
     packed = pack(examples, tokenizer, torch.arange(GRID * GRID).expand(len(examples), -1))
     with torch.no_grad():
-        together, *_ = Student(model, tokenizer)(packed)
+        together, *_ = DecoderTrainer(model, tokenizer)(packed)
         alone = []
         for seed, example in zip((1, 2), examples):
             opening = processor(images=scene(seed).picture, text=OPENING, return_tensors="pt")
