@@ -2,8 +2,8 @@
 
 References
 ----------
-Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015, arXiv 1411.5726. With one
-reference a picture, no stemming and no length penalty, as here, values compare only with each other.
+Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015, arXiv 1411.5726. With
+one reference a picture, no stemming and no length penalty, as here, values compare only with each other.
 """
 
 from __future__ import annotations

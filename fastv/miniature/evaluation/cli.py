@@ -6,10 +6,10 @@
     python -m fastv.miniature.evaluation mini-13 --duel mini-7
 
 With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and method is measured, answers, FLOPs and time to the first
-token, into assets/measured/<model>.jsonl. With --duel only the budgets are at which the model costs what the smaller one
-costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it answers
-without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only the times
-are taken anew, for which the machine should be doing nothing else.
+token, into assets/measured/<model>.jsonl. With --duel only the budgets are at which the model costs what the smaller
+one costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it
+answers without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only
+the times are taken anew, for which the machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def _single(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
 
 
 def _soft(captions: Sequence[tuple[str, str]]) -> dict[str, float]:
-    """Means over (answer, truth) of descriptions, which an exact match judges too hard: F1 of their parts, and CIDEr."""
+    """Means over (answer, truth) of descriptions, which an exact match judges too hard: F1 of their parts, and
+    CIDEr.
+    """
     if not captions:
         return {}
     said, truths = zip(*captions, strict=True)
@@ -178,7 +180,7 @@ def _by_task(found: Measured) -> str:
             asked[group] = tasks
     asked |= {task: task for task in TASKS if task in found.tasks}
     lines = [
-        "Right per task and group of tasks, in percent; * differs from no FastV by more than chance would (95%, each on its own)",
+        "Right per task and group of tasks, in percent; * marks a significant change from no FastV (95%, uncorrected)",
         " ".join([f"{'':24}", *(f"{name[:9]:>10}" for name in asked)]),
     ]
     for point in found.points:

@@ -23,11 +23,12 @@ class Item:
 
 
 def benchmark(scenes: int = SCENES, questions: int = QUESTIONS_A_SCENE, *, first: int = 0) -> list[Item]:
-    """At most ``questions`` about each of ``scenes`` scenes from number ``first`` on; of fewer questions, the first of them.
+    """At most ``questions`` about each of ``scenes`` scenes from number ``first`` on; of fewer questions, the first of
+    them.
 
     Tasks are drawn by lot; half of the scenes are asked about in phrasings training did not use, a quarter have
-    layouts it did not use. Phrasing varies independently of task and layout. No layout held out is of a single thing, so
-    that those scenes are somewhat fuller.
+    layouts it did not use. Phrasing varies independently of task and layout. No layout held out is of a single thing,
+    so that those scenes are somewhat fuller.
     """
     items = []
     for seed in range(first, first + scenes):

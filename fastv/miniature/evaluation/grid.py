@@ -1,7 +1,7 @@
 """A miniature over a grid of (K, R, method): which questions it answers right, what that costs, how long it takes.
 
-Each point is written when it is measured, so that an interrupted run goes on where it was. ``fastv.evidence.measurements``
-reads the file.
+Each point is written when it is measured, so that an interrupted run goes on where it was.
+``fastv.evidence.measurements`` reads the file.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""How a miniature uses its picture layer by layer: attention shares, and answers without any visual tokens from a layer on.
+"""How a miniature uses its picture layer by layer: attention shares, and answers without any visual tokens from a layer
+on.
 
     python -m fastv.miniature.evaluation.layer_profile mini-7
 
-Two readings of one question: how large a share of the last prompt token's attention goes to the picture in each layer, and
-from which layer on all visual tokens can be dropped. They need not agree, which is why both are measured. Into
+Two readings of one question: how large a share of the last prompt token's attention goes to the picture in each layer,
+and from which layer on all visual tokens can be dropped. They need not agree, which is why both are measured. Into
 assets/measured/layers/<model>.json.
 """
 
@@ -76,7 +77,8 @@ def attention_shares(loaded: LoadedModel, items: Sequence[Item]) -> list[dict[st
     Returns
     -------
     list of dict
-        ``system`` (before the picture), ``image`` and ``question`` (after it), means over heads and items; each sums to 1.
+        ``system`` (before the picture), ``image`` and ``question`` (after it), means over heads and items; each sums to
+        1.
     """
     model = loaded.model
     kernel = model.config.text_config._attn_implementation
@@ -101,7 +103,9 @@ def attention_shares(loaded: LoadedModel, items: Sequence[Item]) -> list[dict[st
 
 
 def withdrawal(evaluator: BatchedEvaluator, k: int | None) -> dict[str, Any]:
-    """Answers without any visual tokens from layer ``k`` on (None: with all of them): shares per group, and each mark."""
+    """Answers without any visual tokens from layer ``k`` on (None: with all of them): shares per group, and each
+    mark.
+    """
     answers = evaluator.answers(None if k is None else PruningConfig(k=k, r=1.0))
     marks = [is_right(item.question, answer.text) for item, answer in zip(evaluator.items, answers, strict=True)]
     groups = by_group(scores(evaluator.items, marks))

@@ -45,7 +45,9 @@ def tower_config(*, width: int = 192, layers: int = 4, heads: int = 3) -> CLIPVi
 def llava_config(
     decoder: Decoder, tower: CLIPVisionConfig, *, vocabulary: int, image_token: int, bos: int, eos: int, pad: int
 ) -> LlavaConfig:
-    """A miniature's config. Unlike LLaVA-1.5, which reads its tower one layer before the last, the last layer is read."""
+    """A miniature's config. Unlike LLaVA-1.5, which reads its tower one layer before the last, the last layer is
+    read.
+    """
     text = LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=decoder.width,

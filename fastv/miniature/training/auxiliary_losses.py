@@ -1,4 +1,6 @@
-"""Losses beside the answers' own, without which the answers are learnt very slowly; all of them are thrown away after training."""
+"""Losses beside the answers' own, without which the answers are learnt very slowly; all of them are thrown away after
+training.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from fastv.miniature.world.vocabulary import CATEGORIES, CATEGORY_OF, CELLS, COL
 
 
 class WordAlignmentLoss(torch.nn.Module):
-    """Draws each projected visual token towards the word for what it shows, so that a word can find its thing by likeness.
+    """Draws each projected visual token towards the word for what it shows, so that a word can find its thing by
+    likeness.
 
     Without it the decoder takes very long to find out that a name in the question and a patch in the picture have to do
     with each other.
@@ -42,7 +45,9 @@ class WordAlignmentLoss(torch.nn.Module):
     def forward(
         self, projected: torch.Tensor, words: torch.Tensor, names: torch.Tensor, colours: torch.Tensor
     ) -> torch.Tensor:
-        """projected: (batch, v, width); words: the embedding table; names, colours: (batch, v), name 0 is background."""
+        """projected: (batch, v, width); words: the embedding table; names, colours: (batch, v), name 0 is
+        background.
+        """
         reading, right = self.readings[int(torch.randint(len(self.readings), ()))]
         likeness = normalize(projected.float(), dim=-1) @ normalize(words[reading].float(), dim=-1).T * self.scale.exp()
         background = names == 0
@@ -52,7 +57,8 @@ class WordAlignmentLoss(torch.nn.Module):
 
 
 class PatchProbeLoss(torch.nn.Module):
-    """Reads from each projected visual token what a name does not say: where its thing is, and which digit stands there.
+    """Reads from each projected visual token what a name does not say: where its thing is, and which digit stands
+    there.
 
     Without it naming has the projector all to itself, which then lets go of the rest.
     """
@@ -69,10 +75,11 @@ class PatchProbeLoss(torch.nn.Module):
 
 
 class GroundingLoss(torch.nn.Module):
-    """Asks, where a question names a thing, how many of it there are and where, and where it names a place, what is there.
+    """Asks, where a question names a thing, how many of it there are and where, and where it names a place, what is
+    there.
 
-    Read from the naming token a few layers up; so the way from a word to its things in the picture, and from a place to what
-    is in it, is learnt by itself, before anything has to be concluded from it.
+    Read from the naming token a few layers up; so the way from a word to its things in the picture, and from a place to
+    what is in it, is learnt by itself, before anything has to be concluded from it.
     """
 
     def __init__(self, width: int):

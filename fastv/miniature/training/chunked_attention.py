@@ -1,9 +1,9 @@
 """Blockwise causal attention for training on a CPU: each block of rows attends only to keys up to its end.
 
-torch's fused kernel computes every score, also those that a mask hides, and computes them again in the backward pass. Here
-scores after a block are not computed, the others are kept, and the gradients of keys and values are summed in place: in
-bfloat16 a training step is 1.5 to 1.7 times as fast (``benchmarks/training.py --half``), for the memory of each layer's
-scores.
+torch's fused kernel computes every score, also those that a mask hides, and computes them again in the backward pass.
+Here scores after a block are not computed, the others are kept, and the gradients of keys and values are summed in
+place: in bfloat16 a training step is 1.5 to 1.7 times as fast (``benchmarks/training.py --half``), for the memory of
+each layer's scores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _NAME = "fastv_chunked"
 
 
 class _ChunkedAttention(torch.autograd.Function):
-    """query (already scaled), key, value: (batch, heads, n, d), contiguous; mask: (batch, 1, n, n) or None, without a gradient."""
+    """query (already scaled), key, value: (batch, heads, n, d), contiguous; mask: (batch, 1, n, n) or None, without a
+    gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -69,8 +71,8 @@ def chunked_attention_forward(
 ) -> tuple[Tensor, None]:
     """Attention as transformers' kernels return it: (batch, n, heads, d).
 
-    query, key, value: (batch, heads, n, d), as many heads of each. attention_mask: (batch, 1, n, n) of the same dtype, added to
-    the scores; under it nobody may look at what comes later. Without one everybody sees everything.
+    query, key, value: (batch, heads, n, d), as many heads of each. attention_mask: (batch, 1, n, n) of the same dtype,
+    added to the scores; under it nobody may look at what comes later. Without one everybody sees everything.
     """
     attended = _ChunkedAttention.apply(
         (query * scaling).contiguous(), key.contiguous(), value.contiguous(), attention_mask
@@ -83,7 +85,9 @@ AttentionInterface.register(_NAME, chunked_attention_forward)
 
 @contextmanager
 def chunked_attention(model: nn.Module) -> Iterator[None]:
-    """While open, the layers of a transformers model attend in this way; a decoder then needs its mask with each call."""
+    """While open, the layers of a transformers model attend in this way; a decoder then needs its mask with each
+    call.
+    """
     kernel = model.config._attn_implementation
     model.config._attn_implementation = _NAME
     try:

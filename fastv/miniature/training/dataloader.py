@@ -20,7 +20,9 @@ def pixels(made: Scene) -> torch.Tensor:
 
 
 def normalised(stacked: torch.Tensor) -> torch.Tensor:
-    """uint8 (batch, 3, h, w) -> float32, as CLIP's image processor does it (scene pictures have their final size already)."""
+    """uint8 (batch, 3, h, w) -> float32, as CLIP's image processor does it (scene pictures have their final size
+    already).
+    """
     mean, deviation = (torch.tensor(values)[:, None, None] for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
     return stacked.float().div_(255).sub_(mean).div_(deviation)
 

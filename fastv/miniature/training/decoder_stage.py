@@ -1,4 +1,6 @@
-"""The projector and the decoder, taught on the finished vision tower: to answer, to call what is seen by its name, and to read."""
+"""The projector and the decoder, taught on the finished vision tower: to answer, to call what is seen by its name, and
+to read.
+"""
 
 from __future__ import annotations
 
@@ -104,9 +106,11 @@ def answering_loss(
 
 
 def few_patches(examples: list[Example]) -> torch.Tensor:
-    """Ascending patch numbers, int64 (batch, ``FEW``): those at a thing's centre or on a digit, then one, at random, of each 2 x 2.
+    """Ascending patch numbers, int64 (batch, ``FEW``): those at a thing's centre or on a digit, then one, at random, of
+    each 2 x 2.
 
-    Things are counted by their centres and signs read from their digits: with most of those cut away neither would be learnt.
+    Things are counted by their centres and signs read from their digits: with most of those cut away neither would be
+    learnt.
     """
     half = GRID // 2
     draw = torch.rand(len(examples), half, 2, half, 2)
@@ -139,11 +143,12 @@ def train_decoder(
     folder: Path,
     only: str | None = None,
 ) -> None:
-    """The stages, each by its plan and about other scenes; or the ``only`` one of them, of a model that has had those before it.
+    """The stages, each by its plan and about other scenes; or the ``only`` one of them, of a model that has had those
+    before it.
 
     First to answer from about a quarter of the visual tokens (several times cheaper), then from all; "last" raises the
-    learning rate once more: what is learnt late, as relations are, needs it. "wording" asks the same in other words (see
-    ``wording``). Resumes where it stopped.
+    learning rate once more: what is learnt late, as relations are, needs it. "wording" asks the same in other words
+    (see ``wording``). Resumes where it stopped.
     """
     torch.manual_seed(0)
     model.model.vision_tower.requires_grad_(False)

@@ -15,8 +15,8 @@ DIGITS = 3  # on a sign, at most
 
 @dataclass(frozen=True)
 class Mention:
-    """A thing or category named at token ``at`` of a question: how many there are, in which cells (indices), and if there is but
-    one, its centre as shares of the picture's sides and the number it shows."""
+    """A thing or category named at token ``at`` of a question: how many there are, in which cells (indices), and if
+    there is but one, its centre as shares of the picture's sides and the number it shows."""
 
     at: int
     count: int
@@ -27,7 +27,9 @@ class Mention:
 
 @dataclass(frozen=True)
 class Place:
-    """A cell named at tokens up to ``at``: 0 if it is empty, 1 + the index in NAMES of what is there, NO_LABEL if it is several."""
+    """A cell named at tokens up to ``at``: 0 if it is empty, 1 + the index in NAMES of what is there, NO_LABEL if it is
+    several.
+    """
 
     at: int
     content: int
@@ -76,8 +78,9 @@ class Facts:
     """The mentions and places of a packed batch, and what is true of them.
 
     rows, columns: int64 (w,), where a thing is named; counts: int64 (w,); cells: float32 (w, 9), 1 where there is one;
-    centres: float32 (w, 2), NaN unless there is just one; digits: int64 (w, 3), 1 + the digit, 0 after the last, NO_LABEL where
-    there is no number. place_rows, place_columns, contents: int64 (p,), where a cell is named and what is in it.
+    centres: float32 (w, 2), NaN unless there is just one; digits: int64 (w, 3), 1 + the digit, 0 after the last,
+    NO_LABEL where there is no number. place_rows, place_columns, contents: int64 (p,), where a cell is named and what
+    is in it.
     """
 
     rows: torch.Tensor

@@ -17,7 +17,8 @@ def note(folder: Path, record: dict[str, float]) -> None:
 
 
 def tabulate(run: Path, stages: Iterable[str], path: Path, earlier: Path | None = None) -> None:
-    """One CSV of the stages' notes, each in its folder of ``run``, after the table ``earlier`` of the weights it began from, if any.
+    """One CSV of the stages' notes, each in its folder of ``run``, after the table ``earlier`` of the weights it began
+    from, if any.
 
     Of a step noted twice, as after an interruption, the later.
     """

@@ -1,6 +1,8 @@
-"""Many questions about one picture in one sequence: each sees the picture and itself, and stands right after the picture.
+"""Many questions about one picture in one sequence: each sees the picture and itself, and stands right after the
+picture.
 
-So a picture's tokens are computed once for all its questions, and each question is learnt just as if it were asked alone.
+So a picture's tokens are computed once for all its questions, and each question is learnt just as if it were asked
+alone.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ _EMPHASIS = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A question's token ids, its answer's (with the end token), its task's index, and the things and places it names."""
+    """A question's token ids, its answer's (with the end token), its task's index, and the things and places it
+    names.
+    """
 
     prompt: list[int]
     answer: list[int]
@@ -47,7 +51,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Example:
-    """One scene's learning: its picture, uint8 (3, 336, 336), what is known of each patch (label: int64 (576,)), and questions."""
+    """One scene's learning: its picture, uint8 (3, 336, 336), what is known of each patch (label: int64 (576,)), and
+    questions.
+    """
 
     pixels: torch.Tensor
     labels: dict[str, torch.Tensor]
@@ -55,8 +61,8 @@ class Example:
 
 
 class Questioner:
-    """Turns scenes into examples, with the questions in other words where ``varied``; picklable, so that it can work in the
-    feeding process."""
+    """Turns scenes into examples, with the questions in other words where ``varied``; picklable, so that it can work in
+    the feeding process."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, number: int, *, varied: bool = False):
         self.tokenizer, self.number, self.varied, self.reader = tokenizer, number, varied, Reader(tokenizer)
@@ -87,10 +93,11 @@ class Questioner:
 class Packed:
     """A batch of packed sequences of ``n`` tokens.
 
-    input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32 (batch, 3, 336, 336).
-    patches: int64 (batch, v), the patches whose tokens are there. labels: int64 (batch, v) each, see ``scenes.patch_labels``.
-    rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the tokens; owner: int64 (m,), which question
-    each belongs to; tasks: int64 (questions,). facts: what is true of the things and places the questions name.
+    input_ids, position_ids: int64 (batch, n). visible: bool (batch, 1, n, n), who may look at whom. pixels: float32
+    (batch, 3, 336, 336). patches: int64 (batch, v), the patches whose tokens are there. labels: int64 (batch, v) each,
+    see ``scenes.patch_labels``. rows, columns: int64 (m,), where each of the m answer tokens is predicted; targets: the
+    tokens; owner: int64 (m,), which question each belongs to; tasks: int64 (questions,). facts: what is true of the
+    things and places the questions name.
     """
 
     input_ids: torch.Tensor
@@ -108,7 +115,9 @@ class Packed:
 
 
 def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: torch.Tensor) -> Packed:
-    """The batch of examples, with the visual tokens of ``patches`` (int64 (batch, v), ascending) only, each at its own position."""
+    """The batch of examples, with the visual tokens of ``patches`` (int64 (batch, v), ascending) only, each at its own
+    position.
+    """
     opening = tokenizer(OPENING).input_ids
     image = tokenizer.convert_tokens_to_ids(IMAGE)
     start = opening.index(image)

@@ -21,8 +21,8 @@ _CPU = torch.device("cpu")
 class StageConfig:
     """How long and how fast to learn. The learning rate warms up, then falls in a line to ``final`` of what it was.
 
-    half: compute in bfloat16 with float32 master weights; several times faster, but only where the processor has bfloat16
-    arithmetic (AMX, AVX-512 BF16); emulated elsewhere, and then very slow.
+    half: compute in bfloat16 with float32 master weights; several times faster, but only where the processor has
+    bfloat16 arithmetic (AMX, AVX-512 BF16); emulated elsewhere, and then very slow.
     """
 
     steps: int

@@ -1,4 +1,6 @@
-"""The vision tower, taught first and alone: what covers each patch, where that thing is, and which digit stands there."""
+"""The vision tower, taught first and alone: what covers each patch, where that thing is, and which digit stands
+there.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,9 @@ class Labeller(torch.nn.Module):
     def forward(self, pixel_values: torch.Tensor, patches: torch.Tensor) -> dict[str, torch.Tensor]:
         """Windows of pictures -> label: logits (batch, n, classes).
 
-        pixel_values: (batch, 3, side, side), the pixels of each window. patches: int64 (batch, n), the n = (side / 14)^2 patches
-        of the whole picture the window shows; the whole picture is the window of all 576, and then this is the tower's own forward.
+        pixel_values: (batch, 3, side, side), the pixels of each window. patches: int64 (batch, n), the n = (side /
+        14)^2 patches of the whole picture the window shows; the whole picture is the window of all 576, and then this
+        is the tower's own forward.
         """
         embeddings = self.tower.embeddings
         seen = (
@@ -70,7 +73,9 @@ def label_loss(label: str, logits: torch.Tensor, truth: torch.Tensor) -> torch.T
 def labelling_loss(
     labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Weighted cross-entropies, and how often the labels that matter are right (names and cells on things, digits on digits)."""
+    """Weighted cross-entropies, and how often the labels that matter are right (names and cells on things, digits on
+    digits).
+    """
     windows = [window for scene_windows in batch for window in scene_windows]
     pixel_values, patches = (torch.stack([window[part] for window in windows]) for part in (0, 1))
     total, figures = torch.zeros(()), {}
@@ -87,7 +92,8 @@ def _windows(
 ) -> list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]:
     """``count`` windows of ``side`` x ``side`` patches, each around a thing: pixels, patch numbers, labels.
 
-    signs: in place of this share of the scenes others are taken that show nothing but signs: digits are small, and rare.
+    signs: in place of this share of the scenes others are taken that show nothing but signs: digits are small, and
+    rare.
     """
     rng = random.Random(made.seed)
     if rng.random() < signs:
@@ -107,7 +113,8 @@ def _windows(
 
 
 def train_tower(windows: StageConfig, signs: StageConfig, whole: StageConfig, folder: Path) -> CLIPVisionModel:
-    """Learn from quarter windows of pictures (a sixth of the work), from small ones mostly of signs, then from whole pictures.
+    """Learn from quarter windows of pictures (a sixth of the work), from small ones mostly of signs, then from whole
+    pictures.
 
     Resumes where it stopped.
     """

@@ -27,7 +27,9 @@ _OFTEN = 0.85  # below this share of right answers a task is named
 
 
 def in_words(folder: Path) -> str:
-    """What the miniature in ``folder``, which holds its ``scores.json``, knows, and how often it is right, in two sentences."""
+    """What the miniature in ``folder``, which holds its ``scores.json``, knows, and how often it is right, in two
+    sentences.
+    """
     shares = {
         name: score["share"]
         for name, score in json.loads((folder / "scores.json").read_text(encoding="utf-8"))["scores"].items()
@@ -35,7 +37,7 @@ def in_words(folder: Path) -> str:
     weak = sorted((share, ABOUT[task]) for task, share in shares.items() if task in ABOUT and share < _OFTEN)
     but = f" ({', '.join(f'{share:.1%} about {about}' for share, about in weak)})" if weak else ""
     return (
-        f"It knows {len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background colours and where "
-        f"things are, and answers {shares['all']:.1%} of questions about new scenes right{but}. Outside that world its answers mean "
-        "nothing."
+        f"It knows {len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background "
+        f"colours and where things are, and answers {shares['all']:.1%} of questions about new scenes right{but}. "
+        "Outside that world its answers mean nothing."
     )

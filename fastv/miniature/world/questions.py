@@ -68,7 +68,9 @@ def questions(
 
 
 def description(made: Scene) -> str:
-    """All things of a scene in reading order, and the background: ``a dog, two cups and a sign on a red background``."""
+    """All things of a scene in reading order, and the background: ``a dog, two cups and a sign on a red
+    background``.
+    """
     things = [counted(number, name) for name, number in Counter(thing.name for thing in made.things).items()]
     listed = things[0] if len(things) == 1 else f"{', '.join(things[:-1])} and {things[-1]}"
     return f"{listed} on {with_article(made.colour)} background"

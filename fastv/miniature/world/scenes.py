@@ -87,8 +87,8 @@ def patch_labels(made: Scene) -> dict[str, np.ndarray]:
     """What can be known of each patch, int64 arrays of (576,), ``NO_LABEL`` where a label says nothing.
 
     name: 0 for the background, else 1 + the index in NAMES. cell: the ninth in which the covering thing's centre lies.
-    centre: 1 in the patch at a thing's centre, else 0. colour: the background's. digit: 1 + the digit that stands here, and place:
-    whether it is the first, second or third of its number, both 0 where there is none.
+    centre: 1 in the patch at a thing's centre, else 0. colour: the background's. digit: 1 + the digit that stands here,
+    and place: whether it is the first, second or third of its number, both 0 where there is none.
     """
     owners = made.owners.reshape(-1)
     name, cell = np.zeros(GRID * GRID, np.int64), np.full(GRID * GRID, NO_LABEL, np.int64)
@@ -114,7 +114,9 @@ def _patch_at(x: float, y: float) -> int:
 
 
 def _digit_patches(centres: tuple[tuple[float, float], ...]) -> Iterator[tuple[int, int]]:
-    """(patch, index of the digit) for the patches a digit fills most of: those whose middle is near its own, and nearest to it."""
+    """(patch, index of the digit) for the patches a digit fills most of: those whose middle is near its own, and
+    nearest to it.
+    """
     if centres:
         across, down = np.array(centres).T
         middles = (np.arange(GRID) + 0.5) * PATCH
@@ -151,7 +153,9 @@ def _place(names: Sequence[str], rng: random.Random) -> list[_Placement] | None:
 
 
 def _names(rng: random.Random) -> list[str]:
-    """One to six things; often several of one kind, or of one category, so that counting and comparing mean something."""
+    """One to six things; often several of one kind, or of one category, so that counting and comparing mean
+    something.
+    """
     names: list[str] = []
     total = rng.randint(1, MOST_THINGS)
     if rng.random() < 0.4:
