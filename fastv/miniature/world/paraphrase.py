@@ -1,7 +1,8 @@
-"""A question in other words: what training varies, so that no miniature goes by how a few fixed phrasings happen to begin or end.
+"""A question in other words: what training varies, so that no miniature goes by how a few fixed phrasings happen to
+begin or end.
 
-Words that name nothing are left out or added, others are put in their place, the capital and the end mark are forgotten, as
-people do. What a question asks stays as it is, and no outcome is a phrasing that is kept from training.
+Words that name nothing are left out or added, others are put in their place, the capital and the end mark are
+forgotten, as people do. What a question asks stays as it is, and no outcome is a phrasing that is kept from training.
 """
 
 from __future__ import annotations
@@ -92,17 +93,28 @@ _HELD_OUT = {
 
 
 def reworded(text: str, task: str, rng: random.Random) -> str:
-    """``text``, a question of ``task``, in other words, or as it is: by lot, and where the outcome is kept from training."""
+    """``text``, a question of ``task``, in other words, or as it is: by lot, and where the outcome is kept from
+    training.
+    """
+    other = varied(text, rng)
+    return text if is_held_out(other, task) else other
+
+
+def varied(text: str, rng: random.Random) -> str:
+    """``text`` with words left out, added or exchanged, or as it is, by lot; options to choose from stay as they
+    are.
+    """
     if rng.random() < _AS_IT_IS:
         return text
     options = _OPTIONS.search(text)
     asked, rest = (text[: options.start()], text[options.start() :]) if options else (text, "")
-    other = _careless(_added(_without(asked, rng), rng), rng) + rest
-    return text if is_held_out(other, task) else other
+    return _careless(_added(_without(asked, rng), rng), rng) + rest
 
 
 def is_held_out(text: str, task: str) -> bool:
-    """Whether a question of ``task`` is asked in a phrasing kept from training, whatever its capitals and its end mark."""
+    """Whether a question of ``task`` is asked in a phrasing kept from training, whatever its capitals and its end
+    mark.
+    """
     return any(phrasing.fullmatch(text) for phrasing in _HELD_OUT[task])
 
 
