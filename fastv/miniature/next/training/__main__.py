@@ -1,0 +1,3 @@
+from fastv.miniature.next.training.cli import main
+
+main()
