@@ -136,7 +136,7 @@ def measure(
     """
     probers = exhibit.probers(model, batch)
     record: dict[str, Any] = {
-        "layers": model.config.text_config.num_hidden_layers,
+        "layers": len(model.model.language_model.layers),
         "attention": {
             group: [[round(part, 4) for part in layer] for layer in prober.shares()]
             for group, prober in probers.items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,6 +69,7 @@ class Prober:
     ):
         self.model, self.tokenizer, self.items, self.batch = model, tokenizer, items, batch
         self.device = model.lm_head.weight.device
+        self.config: Any = model.config.text_config
         opening = tokenizer(OPENING).input_ids
         self.start = opening.index(tokenizer.convert_tokens_to_ids(IMAGE))
         self.opening = torch.tensor(opening[: self.start], device=self.device)
@@ -76,12 +78,18 @@ class Prober:
         self.answers = [[*self.encode(f" {item.question.answer}"), tokenizer.eos_token_id] for item in items]
         # by length, so that little is padded
         self.order = sorted(range(len(items)), key=lambda index: len(self.prompts[index]) + len(self.answers[index]))
-        self.features, self.owners = self._see() if features is None else (features, None)
+        self.owners: Tensor | None = (
+            None  # int8 (items, 576): which thing covers a patch, where pictures were drawn here
+        )
+        if features is None:
+            features, self.owners = self._see()
+        self.features = features
 
     @torch.inference_mode()
     def _see(self) -> tuple[Tensor, Tensor]:
         """float16 (items, 576, width) features, int8 (items, 576) owners."""
-        features, owners = [], []
+        features: list[Tensor] = []
+        owners: list[Tensor] = []
         for start in range(0, len(self.items), self.batch):
             scenes = [item.scene for item in self.items[start : start + self.batch]]
             pictures, owner = render(parameters(scenes).to(self.device))
@@ -121,7 +129,7 @@ class Prober:
                     words.append(token)
                 if all(self.tokenizer.eos_token_id in words for words in said):
                     break
-            texts += [self.tokenizer.decode(_until(words, self.tokenizer.eos_token_id)).strip() for words in said]
+            texts += [str(self.tokenizer.decode(_until(words, self.tokenizer.eos_token_id))).strip() for words in said]
         return texts
 
     @torch.inference_mode()
@@ -198,7 +206,9 @@ class Prober:
             hidden = self._layer(layer, hidden, rotary, mask)
         hidden = rms_norm(hidden, (hidden.shape[-1],), language.norm.weight, config.rms_norm_eps)
         dropped = length - hidden.shape[1]
-        rows, columns, tokens = [], [], []
+        rows: list[int] = []
+        columns: list[int] = []
+        tokens: list[int] = []
         for row, (end, answer) in enumerate(zip(ends.tolist(), answers, strict=True)):
             rows += [row] * len(answer)
             columns += range(end - 1 - dropped, end - 1 - dropped + len(answer))
@@ -207,7 +217,7 @@ class Prober:
         return linear(hidden[owner, column], self.model.lm_head.weight), target, owner, kept
 
     def _heads(self, layer, hidden: Tensor, rotary: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        attention, config = layer.self_attn, self.model.config.text_config
+        attention, config = layer.self_attn, self.config
         normed = rms_norm(hidden, (hidden.shape[-1],), layer.input_layernorm.weight, config.rms_norm_eps)
         query, key, value = (
             linear(normed, part.weight).unflatten(-1, (-1, config.head_dim)).transpose(1, 2)
@@ -220,7 +230,7 @@ class Prober:
         attended = scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
         hidden = hidden + linear(attended.transpose(1, 2).flatten(2), layer.self_attn.o_proj.weight)
         norm, mlp = layer.post_attention_layernorm, layer.mlp
-        normed = rms_norm(hidden, (hidden.shape[-1],), norm.weight, self.model.config.text_config.rms_norm_eps)
+        normed = rms_norm(hidden, (hidden.shape[-1],), norm.weight, self.config.rms_norm_eps)
         return hidden + linear(
             silu(linear(normed, mlp.gate_proj.weight)) * linear(normed, mlp.up_proj.weight), mlp.down_proj.weight
         )

@@ -69,16 +69,16 @@ def tables(trial: Trial) -> Iterator[str]:
     """All tables, line by line."""
     yield from _accuracy(trial)
     for model in trial.records:
-        points = [pruning for pruning in trial.points(model) if pruning]
+        points: list[Pruning] = [pruning for pruning in trial.points(model) if pruning]
         yield from _changes(trial, model, "K=2, R=50%", [p for p in points if (p.k, p.r) == (2, 0.5)])
         yield from _changes(
             trial,
             model,
             "FastV's own ranking",
-            sorted((p for p in points if _is_grid(p)), key=lambda pruning: (pruning.k, pruning.r)),
+            sorted((p for p in points if _is_grid(p)), key=_place),
         )
         yield from _changes(
-            trial, model, "all visual tokens withdrawn", sorted((p for p in points if p.r == 1), key=lambda p: p.k)
+            trial, model, "all visual tokens withdrawn", sorted((p for p in points if p.r == 1), key=_place)
         )
         yield from _attention(trial, model)
     if len(trial.records) == 2:
@@ -87,6 +87,10 @@ def tables(trial: Trial) -> Iterator[str]:
         yield from _changes(
             trial, larger, f"at the cost of {smaller}, against {smaller} without pruning", [None, *equal], smaller
         )
+
+
+def _place(pruning: Pruning | None) -> tuple[int, float]:
+    return (pruning.k, pruning.r) if pruning else (-1, 0.0)
 
 
 def _is_grid(pruning: Pruning) -> bool:

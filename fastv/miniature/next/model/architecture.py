@@ -5,6 +5,7 @@ layers).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
 
@@ -59,6 +60,7 @@ def llava_config(
         eos_token_id=eos,
         pad_token_id=pad,
     )
+    special: dict[str, Any] = {"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad}
     return LlavaConfig(
         vision_config=tower,
         text_config=text,
@@ -66,7 +68,5 @@ def llava_config(
         image_seq_length=GRID * GRID,
         vision_feature_layer=FEATURE_LAYER,
         vision_feature_select_strategy="default",
-        bos_token_id=bos,
-        eos_token_id=eos,
-        pad_token_id=pad,
+        **special,
     )

@@ -51,7 +51,7 @@ class WordAlignmentLoss(nn.Module):
     def forward(self, projected: Tensor, words: Tensor, labels: dict[str, Tensor]) -> Tensor:
         """projected: (batch, v, width); words: the embedding table; labels: see ``rendering.patch_labels``."""
         number = int(torch.randint(len(self.lengths), ()))
-        reading, right = getattr(self, f"words_{number}"), getattr(self, f"right_{number}")
+        reading, right = self.get_buffer(f"words_{number}"), self.get_buffer(f"right_{number}")
         likeness = normalize(projected.float(), dim=-1) @ normalize(words[reading].float(), dim=-1).T
         names = labels["name"]
         background = names == 0
@@ -102,11 +102,11 @@ class GroundingLoss(nn.Module):
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden: (batch, n, width) of the questions' tokens."""
         scenes, ids = batch.scenes, batch.ids
-        kind, group = self.kinds_table[ids], self.groups_table[ids]
+        kind, group = self.get_buffer("kinds_table")[ids], self.get_buffer("groups_table")[ids]
         named = (kind > 0) | (group > 0)
         there = scenes.name > 0
         same = (scenes.name[:, None] == kind[..., None]) | (
-            (self.group_of_table[scenes.name][:, None] == group[..., None]) & (group[..., None] > 0)
+            (self.get_buffer("group_of_table")[scenes.name][:, None] == group[..., None]) & (group[..., None] > 0)
         )
         same = same & there[:, None]  # (batch, n, things)
         cells = torch.zeros(*ids.shape, len(CELLS), device=ids.device)
@@ -124,7 +124,7 @@ class GroundingLoss(nn.Module):
     def _contents(self, hidden: Tensor, batch: Batch) -> Tensor:
         """What is in the cell that the tokens up to here name."""
         ids, scenes = batch.ids, batch.scenes
-        rows, columns = self.rows_table[ids], self.columns_table[ids]
+        rows, columns = self.get_buffer("rows_table")[ids], self.get_buffer("columns_table")[ids]
         before = torch.nn.functional.pad(rows[:, :-1], (1, 0), value=-1)
         after = torch.nn.functional.pad(columns[:, 1:], (0, 1), value=-1)
         pair = (before >= 0) & (columns >= 0)

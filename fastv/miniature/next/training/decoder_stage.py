@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,13 +85,14 @@ class DecoderTrainer(nn.Module):
         super().__init__()
         self.model, self.kernels, self.auxiliary = model, kernels, auxiliary
         model.model.vision_tower.requires_grad_(False)
-        text = model.config.text_config
+        text: Any = model.config.text_config
         self.naming = WordAlignmentLoss(tokenizer)
         self.keeping = nn.ModuleDict({label: nn.Linear(text.hidden_size, HEADS[label][0]) for label in _KEPT_LABELS})
         self.grounding = GroundingLoss(text.hidden_size, tokenizer)
         opening = tokenizer(OPENING).input_ids
         image = tokenizer.convert_tokens_to_ids(IMAGE)
         self.start = opening.index(image)
+        self.opening: Tensor
         self.register_buffer("opening", torch.tensor(opening[: self.start]), persistent=False)
 
     def forward(
@@ -133,27 +135,22 @@ class DecoderTrainer(nn.Module):
         before = torch.arange(self.start, device=patches.device)
         prefix = torch.cat([before, self.start + patches]).expand(len(batch.ids), -1)
         positions = torch.cat([prefix, self.start + GRID * GRID + batch.offset], 1)
-        config = self.model.config.text_config
+        config: Any = self.model.config.text_config
         return rotary_table(positions, config.head_dim, config.rope_parameters["rope_theta"], dtype)
 
     def _help(
         self, projected: Tensor, words: Tensor, middle: Tensor, batch: Batch, seen: Seen, figures: dict[str, Tensor]
     ) -> Tensor:
         naming = self.naming(projected, words, seen.labels)
-        keeping = sum(
-            HEADS[label][1]
-            * cross_entropy(
-                linear_of(head, projected).float().flatten(0, 1),
-                seen.labels[label].flatten(),
-                _class_weights(label, projected.device),
-                ignore_index=NO_LABEL,
-            )
-            for label, head in self.keeping.items()
-        )
+        keeping = projected.new_zeros((), dtype=torch.float32)
+        for label, head in self.keeping.items():
+            logits = linear_of(head, projected).float().flatten(0, 1)
+            weights, truth = _class_weights(label, projected.device), seen.labels[label].flatten()
+            keeping = keeping + HEADS[label][1] * cross_entropy(logits, truth, weights, ignore_index=NO_LABEL)
         grounding = self.grounding(middle, batch)
         figures |= {"naming": naming.detach(), "keeping": keeping.detach(), "grounding": grounding.detach()}
-        weights = self.auxiliary
-        return weights.naming * naming + weights.keeping * keeping + weights.grounding * grounding
+        share = self.auxiliary
+        return share.naming * naming + share.keeping * keeping + share.grounding * grounding
 
 
 def _class_weights(label: str, device: torch.device) -> Tensor:
@@ -189,14 +186,16 @@ def _right(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
     return figures
 
 
-def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerFast, seed: int = 0):
+def new_model(
+    name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerFast, seed: int = 0
+) -> LlavaForConditionalGeneration:
     """An untaught miniature on a finished tower."""
     torch.manual_seed(seed)
     config = llava_config(
         DECODERS[name],
         tower.config,
         vocabulary=len(tokenizer),
-        image_token=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_token=tokenizer.get_vocab()[IMAGE],
         bos=tokenizer.bos_token_id,
         eos=tokenizer.eos_token_id,
         pad=tokenizer.pad_token_id,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import conv2d, layer_norm, linear, rms_norm, scaled_dot_product_attention, silu
 
 LayerFunction = Callable[..., Tensor]
@@ -83,7 +84,7 @@ def rotated(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def decoder_states(
-    model: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor], visible: Tensor, layer: LayerFunction
+    model: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor], visible: Tensor, layer: LayerFunction
 ) -> Iterator[Tensor]:
     """The hidden states after each layer of a LlamaModel, then those after its last norm."""
     config = model.config
@@ -135,7 +136,7 @@ def tower_layer(
     return hidden + linear(normed * torch.sigmoid(1.702 * normed), second, second_bias)
 
 
-def tower_states(tower: nn.Module, pixels: Tensor, layer: LayerFunction) -> list[Tensor]:
+def tower_states(tower: Any, pixels: Tensor, layer: LayerFunction) -> list[Tensor]:
     """Hidden states of a CLIP vision tower before its first and after each layer, (batch, 1 + patches, width)."""
     config, kind = tower.config, pixels.dtype
     embeddings = tower.embeddings
@@ -161,5 +162,5 @@ def tower_states(tower: nn.Module, pixels: Tensor, layer: LayerFunction) -> list
     return states
 
 
-def _with_bias(*modules: nn.Module) -> tuple[Tensor, ...]:
+def _with_bias(*modules: Any) -> tuple[Tensor, ...]:
     return tuple(part for module in modules for part in (module.weight, module.bias))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PreTrainedTokenizerFast
 
@@ -58,7 +59,7 @@ _TASK_INDEX = {form: TASKS.index(TASK_OF[form]) for form in FORMS}
 
 @dataclass
 class Batch:
-    """Scenes and their questions; NumPy arrays or, after ``to``, tensors.
+    """Scenes and their questions.
 
     Attributes
     ----------
@@ -78,24 +79,19 @@ class Batch:
     """
 
     scenes: Parameters
-    ids: np.ndarray
-    block: np.ndarray
-    offset: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
-    task: np.ndarray
+    ids: Tensor
+    block: Tensor
+    offset: Tensor
+    target: Tensor
+    weight: Tensor
+    task: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same as tensors on ``device``."""
-        values = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Parameters):
-                values[field.name] = value.to(device)
-                continue
-            tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-            values[field.name] = tensor.to(device, non_blocking=True)
-        return Batch(**values)
+        """The same on ``device``."""
+        parts = [
+            getattr(self, field.name).to(device, non_blocking=True) for field in fields(self) if field.name != "scenes"
+        ]
+        return Batch(self.scenes.to(device), *parts)
 
 
 class Questioner:
@@ -106,20 +102,16 @@ class Questioner:
 
     def __call__(self, scenes: list[Scene]) -> Batch:
         shape = len(scenes), self.tokens
-        batch = Batch(
-            parameters(scenes),
-            *(np.zeros(shape, np.int64) for _ in range(3)),
-            np.full(shape, NO_TARGET, np.int64),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.int64),
-        )
-        for row, made in enumerate(scenes):
-            self._fill(batch, row, made)
-        return batch
+        made = {name: np.zeros(shape, np.int64) for name in ("ids", "block", "offset", "task")}
+        made["target"], made["weight"] = np.full(shape, NO_TARGET, np.int64), np.zeros(shape, np.float32)
+        for row, shown in enumerate(scenes):
+            self._fill({name: array[row] for name, array in made.items()}, shown)
+        return Batch(parameters(scenes), **{name: torch.from_numpy(array) for name, array in made.items()})
 
-    def _fill(self, batch: Batch, row: int, made: Scene) -> None:
+    def _fill(self, row: dict[str, np.ndarray], made: Scene) -> None:
         rng = random.Random(f"questions {made.seed}")
-        end, number, asked = 0, 0, set()
+        end, number = 0, 0
+        asked: set[str] = set()
         for form in rng.choices(FORMS, [_SHARES[form] for form in FORMS], k=80):
             question = ask(made, form, rng, training=True)
             if question is None or question.text in asked:
@@ -132,10 +124,10 @@ class Questioner:
                 break
             number += 1
             at = slice(end, end + len(ids))
-            batch.ids[row, at], batch.block[row, at] = ids, number
-            batch.offset[row, at], batch.task[row, at] = range(len(ids)), _TASK_INDEX[form]
+            row["ids"][at], row["block"][at] = ids, number
+            row["offset"][at], row["task"][at] = range(len(ids)), _TASK_INDEX[form]
             answers = slice(end + len(prompt) - 1, end + len(ids))
-            batch.target[row, answers], batch.weight[row, answers] = answer, len(answer) ** -0.5
+            row["target"][answers], row["weight"][answers] = answer, len(answer) ** -0.5
             end += len(ids)
 
 
@@ -151,7 +143,7 @@ class _Batches(IterableDataset):
             start = TRAINING_SEEDS + self.first + number * self.size
             scenes = [scene(seed, held_out=False) for seed in range(start, start + self.size)]
             batch = self.make(scenes) if self.make else parameters(scenes)
-            yield batch.to("cpu")
+            yield batch
             number += every
 
 

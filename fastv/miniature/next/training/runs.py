@@ -123,7 +123,7 @@ def train_decoders(
 ) -> dict[str, LlavaForConditionalGeneration]:
     """All ``variants`` of the same batches, side by side; ``folder`` gets <name>.pt (without the tower) and curves."""
     plain, learners, trainers = Kernels.plain(), [], []
-    tower = tower.to(machine.device)
+    torch.nn.Module.to(tower, machine.device)
     for variant in variants:
         model = new_model(variant.twin, tower, tokenizer, variant.seed)
         trainer = DecoderTrainer(model, tokenizer, machine.kernels, variant.auxiliary).to(machine.device)

@@ -7,6 +7,8 @@ anywhere in the picture.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, layer_norm, normalize
@@ -107,8 +109,8 @@ class TowerTrainer(nn.Module):
         return loss, (logits.argmax(1) == own).float().mean()
 
 
-def linear_of(module: nn.Linear, hidden: Tensor) -> Tensor:
-    """A linear reading in the dtype of ``hidden``."""
+def linear_of(module: Any, hidden: Tensor) -> Tensor:
+    """What a linear layer reads, computed in the dtype of ``hidden``."""
     return nn.functional.linear(hidden, module.weight.to(hidden.dtype), module.bias.to(hidden.dtype))
 
 

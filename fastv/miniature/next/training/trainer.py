@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class Learner:
         chosen = {id(weight) for weight in matrices}
         rest = [weight for weight in module.parameters() if weight.requires_grad and id(weight) not in chosen]
         self.muon = Muon(matrices, muon, weight_decay=weight_decay)
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [weight for weight in rest if weight.dim() > 1]},
             {"params": [weight for weight in rest if weight.dim() <= 1], "weight_decay": 0.0},
         ]
@@ -138,10 +139,9 @@ def train(
             ]
             speed = schedule.log_every * schedule.batch / (time.perf_counter() - logged)
             logged = time.perf_counter()
-            for learner, (_, figures) in zip(learners, values, strict=True):
-                learner.watch(figures["loss"])
-            for name, figures in values:
-                _note(folder, name, step, logged - began, speed, figures)
+            for learner, (name, shares) in zip(learners, values, strict=True):
+                _note(folder, name, step, logged - began, speed, shares)
+                learner.watch(shares["loss"])
         if time.perf_counter() - saved > schedule.save_seconds:
             save()
             saved = time.perf_counter()

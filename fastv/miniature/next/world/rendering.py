@@ -34,7 +34,7 @@ _PAINT = 8  # colour (3), its strength, ink (3), light
 
 @dataclass
 class Parameters:
-    """Scenes in numbers: a batch of arrays (NumPy or torch) with a leading dimension of scenes.
+    """Scenes in numbers: tensors with a leading dimension of scenes.
 
     Attributes
     ----------
@@ -44,80 +44,70 @@ class Parameters:
     large_paint, small_paint : float32 (batch, slots, 8)
     large_index, small_index : int64 (batch, slots)
         Which thing of the scene it is, in reading order.
-    ground : float32 (batch, 13)
-        Two colours, then style (0 blotches, 1 stripes, 2 dots), step, slope and phases of the texture, and digits.
+    ground : float32 (batch, 12)
+        Two colours, then style (0 blotches, 1 stripes, 2 dots), step, slope (sine, cosine) and phases of the texture.
     coarse : float32 (batch, 9, 9)
         Blotches or gradient, 0 to 1.
-    name, cell, colour, digit : int64 (batch, 9)
+    name, cell, colour, number : int64 (batch, 9)
         Of each thing, in reading order: 1 + index in NAMES (0: no thing), index in CELLS, 1 + index of its colour (0:
         none), number on the plate or NO_LABEL.
     background : int64 (batch,)
         Index of the background's colour.
     """
 
-    large: np.ndarray
-    small: np.ndarray
-    large_geometry: np.ndarray
-    small_geometry: np.ndarray
-    large_paint: np.ndarray
-    small_paint: np.ndarray
-    large_index: np.ndarray
-    small_index: np.ndarray
-    ground: np.ndarray
-    coarse: np.ndarray
-    name: np.ndarray
-    cell: np.ndarray
-    colour: np.ndarray
-    number: np.ndarray
-    background: np.ndarray
+    large: Tensor
+    small: Tensor
+    large_geometry: Tensor
+    small_geometry: Tensor
+    large_paint: Tensor
+    small_paint: Tensor
+    large_index: Tensor
+    small_index: Tensor
+    ground: Tensor
+    coarse: Tensor
+    name: Tensor
+    cell: Tensor
+    colour: Tensor
+    number: Tensor
+    background: Tensor
 
     def to(self, device: torch.device | str) -> Parameters:
-        """The same as tensors on ``device``."""
-        values = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-            values[field.name] = tensor.to(device, non_blocking=True)
-        return Parameters(**values)
+        """The same on ``device``."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Parameters(*(part.to(device, non_blocking=True) for part in parts))
 
 
 def parameters(scenes: list[Scene]) -> Parameters:
-    """Scenes -> their numbers, as NumPy arrays."""
+    """Scenes -> their numbers, on the CPU."""
     count = len(scenes)
-    made = Parameters(
-        *(np.zeros((count, _SLOTS[large]), np.int64) for large in (True, False)),
-        *(np.zeros((count, _SLOTS[large], _GEOMETRY), np.float32) for large in (True, False)),
-        *(np.zeros((count, _SLOTS[large], _PAINT), np.float32) for large in (True, False)),
-        *(np.zeros((count, _SLOTS[large]), np.int64) for large in (True, False)),
-        ground=np.zeros((count, 12), np.float32),
-        coarse=np.zeros((count, _COARSE, _COARSE), np.float32),
-        name=np.zeros((count, MOST_THINGS), np.int64),
-        cell=np.zeros((count, MOST_THINGS), np.int64),
-        colour=np.zeros((count, MOST_THINGS), np.int64),
-        number=np.full((count, MOST_THINGS), NO_LABEL, np.int64),
-        background=np.zeros(count, np.int64),
-    )
+    made: dict[str, np.ndarray] = {}  # single elements are set much faster in NumPy's arrays than in tensors
+    for kind, slots in (("large", _SLOTS[True]), ("small", _SLOTS[False])):
+        made[kind], made[f"{kind}_index"] = np.zeros((count, slots), np.int64), np.zeros((count, slots), np.int64)
+        made[f"{kind}_geometry"] = np.zeros((count, slots, _GEOMETRY), np.float32)
+        made[f"{kind}_paint"] = np.zeros((count, slots, _PAINT), np.float32)
+    made["ground"], made["coarse"] = np.zeros((count, 12), np.float32), np.zeros((count, _COARSE, _COARSE), np.float32)
+    made |= {name: np.zeros((count, MOST_THINGS), np.int64) for name in ("name", "cell", "colour")}
+    made["number"] = np.full((count, MOST_THINGS), NO_LABEL, np.int64)
+    made["background"] = np.zeros(count, np.int64)
     tints, colours = list(TINTS), list(COLOURS)
     for row, scene in enumerate(scenes):
         rng = random.Random(f"looks {scene.seed}")
-        made.ground[row], made.coarse[row] = _ground(scene, rng)
-        made.background[row] = colours.index(scene.colour)
+        made["ground"][row], made["coarse"][row] = _ground(scene, rng)
+        made["background"][row] = colours.index(scene.colour)
         used = {True: 0, False: 0}
         for index, thing in enumerate(scene.things):
-            made.name[row, index] = 1 + NAME_INDEX[thing.name]
-            made.cell[row, index] = thing.cell
-            made.colour[row, index] = 1 + tints.index(thing.colour) if thing.colour else 0
+            made["name"][row, index] = 1 + NAME_INDEX[thing.name]
+            made["cell"][row, index] = thing.cell
+            made["colour"][row, index] = 1 + tints.index(thing.colour) if thing.colour else 0
             if thing.number is not None:
-                made.number[row, index] = thing.number
+                made["number"][row, index] = thing.number
             kind = "large" if thing.large else "small"
             slot = used[thing.large]
             used[thing.large] += 1
-            texture, geometry, paint = _numbers(thing, rng)
-            getattr(made, kind)[row, slot] = texture
-            getattr(made, f"{kind}_geometry")[row, slot] = geometry
-            getattr(made, f"{kind}_paint")[row, slot] = paint
-            getattr(made, f"{kind}_index")[row, slot] = index
-    return made
+            made[kind][row, slot], geometry, paint = _numbers(thing, rng)
+            made[f"{kind}_geometry"][row, slot], made[f"{kind}_paint"][row, slot] = geometry, paint
+            made[f"{kind}_index"][row, slot] = index
+    return Parameters(**{name: torch.from_numpy(array) for name, array in made.items()})
 
 
 def _numbers(thing: Thing, rng: random.Random) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
@@ -178,7 +168,7 @@ def render(made: Parameters) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     made : Parameters
-        As tensors on the device that is to draw.
+        On the device that is to draw.
 
     Returns
     -------
@@ -191,12 +181,10 @@ def render(made: Parameters) -> tuple[Tensor, Tensor]:
     cover = torch.zeros(batch, MOST_THINGS, GRID * GRID, device=device)
     for large in (False, True):
         kind = "large" if large else "small"
-        _lay(
-            canvas,
-            cover,
-            *(getattr(made, name) for name in (kind, f"{kind}_geometry", f"{kind}_paint", f"{kind}_index")),
-            large,
+        texture, geometry, paint, index = (
+            getattr(made, name) for name in (kind, f"{kind}_geometry", f"{kind}_paint", f"{kind}_index")
         )
+        _lay(canvas, cover, texture, geometry, paint, index, large)
     canvas = canvas.view(batch, SIDE, SIDE, 4).permute(0, 3, 1, 2)
     alpha = canvas[:, 3:].clamp(max=1)
     pictures = _background(made) * (1 - alpha) + canvas[:, :3]

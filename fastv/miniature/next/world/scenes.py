@@ -112,7 +112,8 @@ def _names(rng: random.Random) -> tuple[list[str], list[str]]:
     """
     large_count = rng.choice((1, 2, 2, 3, 3))
     total = max(large_count, rng.randint(1, MOST_THINGS))
-    large, names = [], []
+    large: list[str] = []
+    names: list[str] = []
     if rng.random() < 0.35:
         large.append(PLATE)
     while len(large) + len(names) < total:
