@@ -78,20 +78,20 @@ class BatchedEvaluator:
             if item.scene.seed not in self._seen
         }
         if new:
+            base: Any = loaded.model.base_model
             with torch.inference_mode():
-                seen = loaded.model.base_model.get_image_features(
-                    pixel_values=torch.stack(list(new.values())), return_dict=True
-                )
+                seen = base.get_image_features(pixel_values=torch.stack(list(new.values())), return_dict=True)
             self._seen |= zip(new, seen.pooler_output)
 
     @torch.inference_mode()
     def _answer(self, batch: Sequence[int], budget: PruningConfig | None) -> list[Answer]:
         loaded = self.loaded
+        model: Any = loaded.model
         ids = torch.stack([self._prompts[index] for index in batch])
         seen = [self._seen[self.items[index].scene.seed] for index in batch]
         with given(loaded.model, seen), budget.build()(loaded.model) if budget else nullcontext():
             # The pictures themselves are not looked at again: any tensor stands for them.
-            out = loaded.model.generate(
+            out = model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,
@@ -115,10 +115,11 @@ def answers(
 @contextmanager
 def given(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
     """While open, the model takes ``seen``, for each picture (visual tokens, width), for its pictures' features."""
-    base = model.base_model
+    base: Any = model.base_model
 
     def get_image_features(pixel_values: Tensor | None = None, **_: Any) -> BaseModelOutputWithPooling:  # as theirs
-        return BaseModelOutputWithPooling(pooler_output=seen)
+        features: Any = seen  # a tensor for each picture, as theirs
+        return BaseModelOutputWithPooling(pooler_output=features)
 
     base.get_image_features = get_image_features
     try:

@@ -67,7 +67,9 @@ def _kept(loaded: LoadedModel, prompt: Prompt, budget: PruningConfig) -> np.ndar
     """Boolean, shaped like the picture's grid of patches."""
     with budget.build()(loaded.model) as trace:
         loaded.model(**prompt.inputs, use_cache=False)
-    return np.array(prompt.seen(trace.kept[0].cpu())[0].kept)
+    assert trace.kept is not None
+    kept: Any = prompt.seen(trace.kept[0].cpu())[0].kept
+    return np.array(kept)
 
 
 def _counts(owners: np.ndarray, kept: np.ndarray) -> tuple[int, int, int, int]:
@@ -75,7 +77,7 @@ def _counts(owners: np.ndarray, kept: np.ndarray) -> tuple[int, int, int, int]:
     sizes = np.bincount(owners[owners >= 0])
     seen = np.bincount(owners[(owners >= 0) & kept], minlength=len(sizes))
     lost = (sizes > 0) & (seen <= _LOST * sizes)
-    return sizes.sum(), seen.sum(), np.count_nonzero(sizes), np.count_nonzero(lost)
+    return int(sizes.sum()), int(seen.sum()), int(np.count_nonzero(sizes)), int(np.count_nonzero(lost))
 
 
 def record(loaded: LoadedModel, command: str, points: Sequence[KeptThings]) -> dict[str, Any]:

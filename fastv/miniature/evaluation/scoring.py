@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastv.inputs.answer_matching import is_match
 from fastv.miniature.evaluation.dataset import Item
@@ -30,8 +30,12 @@ def merged(parts: Sequence[dict[str, Score]]) -> dict[str, Score]:
 
 def scores(items: Sequence[Item], marks: Sequence[bool]) -> dict[str, Score]:
     """Overall, per task, and by what training had seen: name -> Score."""
-    groups = {"all": lambda item: True}
-    groups |= {task: lambda item, task=task: item.question.task == task for task in TASKS}
+
+    def is_of(task: str) -> Callable[[Item], bool]:
+        return lambda item: item.question.task == task
+
+    groups: dict[str, Callable[[Item], bool]] = {"all": lambda item: True}
+    groups |= {task: is_of(task) for task in TASKS}
     groups |= {
         "phrasing seen": lambda item: item.question.seen,
         "phrasing unseen": lambda item: not item.question.seen,

@@ -7,6 +7,7 @@ The pair has a quarter of the layers of LLaVA-1.5 7B and 13B at 1/25.6 of their 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import CLIPImageProcessor, CLIPVisionConfig, LlamaConfig, LlavaConfig
 
@@ -60,6 +61,7 @@ def llava_config(
         eos_token_id=eos,
         pad_token_id=pad,
     )
+    special: dict[str, Any] = {"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad}
     return LlavaConfig(
         vision_config=tower,
         text_config=text,
@@ -67,9 +69,7 @@ def llava_config(
         image_seq_length=GRID * GRID,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
-        bos_token_id=bos,
-        eos_token_id=eos,
-        pad_token_id=pad,
+        **special,
     )
 
 
