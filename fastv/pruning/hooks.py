@@ -20,19 +20,14 @@ from torch import Tensor, nn
 from fastv.errors import InvalidInputError, NestingError, UnsupportedModelError
 from fastv.families.base import Family, base_of
 from fastv.pruning.attention_tap import observing
+from fastv.pruning.ended_context import ENDED, refuse_later
 from fastv.pruning.index_selection import PrunedForward, Selection
-from fastv.pruning.methods.base import ATTENTION, Method
 from fastv.pruning.outer_arguments import OuterArguments
 from fastv.pruning.pruned_cache import note_of, note_on, remove_note
 from fastv.pruning.requirements import check_one_sample_per_row, check_trainable, check_window
-from fastv.pruning.signals import Attention, Signals
-from fastv.pruning.token_selection import PromptTokens, Trace, choose
+from fastv.pruning.signals import ATTENTION, Attention, Signals
+from fastv.pruning.token_selection import PromptTokens, TokenSelector, Trace, choose
 from fastv.pruning.transformers_compat import cache_in, generate_call, generate_keys, other_generates, runs_elsewhere
-
-_ENDED = (
-    "The `with` in which this generation began has ended, and the rest of it would not be pruned. Wait for it, for "
-    "example with thread.join(), before leaving the `with`."
-)
 
 
 @dataclass
@@ -51,7 +46,7 @@ class _Forward:
 class PruningHooks:
     """The hooks of one ``with`` on one model, for any number of threads."""
 
-    def __init__(self, method: Method, model: nn.Module, family: Family) -> None:
+    def __init__(self, method: TokenSelector, model: nn.Module, family: Family) -> None:
         self.method, self.model, self.family = method, model, family
         self.base = base_of(model)
         self.decoder: Any = family.decoder(model)
@@ -84,12 +79,12 @@ class PruningHooks:
                 yield
             except BaseException:
                 self._closing = True
-                _refuse_later(self.base, other_generates(self.base) - before)
+                refuse_later(self.base, other_generates(self.base) - before)
                 raise
             self._closing = True
             if running := other_generates(self.base) - before:
-                _refuse_later(self.base, running)
-                raise NestingError(_ENDED)
+                refuse_later(self.base, running)
+                raise NestingError(ENDED)
 
     def _wait_for_forwards(self) -> None:
         """Layers must not lose their hooks amid a forward of another thread."""
@@ -289,21 +284,3 @@ def _begins_with(ids: Tensor, prompt: Tensor) -> bool:
     if len(ids) != len(prompt) or ids.shape[1] < prompt.shape[1]:
         return False
     return torch.equal(ids[:, : prompt.shape[1]], prompt.to(ids.device))
-
-
-def _refuse_later(base: nn.Module, running: set[tuple[int, int]]) -> None:
-    """Make the next forward of each of these calls of ``generate`` raise, rather than go on without pruning."""
-    if not running:
-        return
-
-    def refuse(*_: Any) -> None:
-        call = generate_call(base)
-        here = (threading.get_ident(), call.key if call else 0)
-        if here in running:
-            running.discard(here)
-            raise InvalidInputError(_ENDED)
-        running.intersection_update(other_generates(base))
-        if not running:
-            handle.remove()
-
-    handle = base.register_forward_pre_hook(refuse)

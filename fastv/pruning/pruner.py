@@ -16,19 +16,15 @@ from torch import nn
 from fastv.errors import NestingError
 from fastv.families.registry import family_of
 from fastv.pruning.hooks import PruningHooks
-from fastv.pruning.methods.base import Method
-from fastv.pruning.methods.fastv import FastV
 from fastv.pruning.requirements import check_model
-from fastv.pruning.token_selection import Trace
-
-__all__ = ["FastV", "Trace", "pruned"]
+from fastv.pruning.token_selection import TokenSelector, Trace
 
 _ACTIVE: WeakSet[nn.Module] = WeakSet()  # decoders that are being pruned
 _LOCK = Lock()
 
 
 @contextmanager
-def pruned(model: nn.Module, method: Method) -> Iterator[Trace]:
+def pruned(model: nn.Module, method: TokenSelector) -> Iterator[Trace]:
     """Prune ``model`` by ``method`` while the context is open; it is left exactly as it was.
 
     Yields

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Queries and keys of decoder layer ``k - 1``, where its own kernel computes them.
+ATTENTION = "attention"
+
+#: What a method may read, as a person reads it.
+SIGNALS = {ATTENTION: "queries and keys of decoder layer K - 1"}
 
 
 class Attention(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,8 +13,19 @@ from fastv.errors import InvalidInputError, UnsupportedModelError
 from fastv.pruning.index_selection import Selection, mark, positions_of
 from fastv.pruning.signals import Signals
 
-if TYPE_CHECKING:
-    from fastv.pruning.methods.base import Method
+
+class TokenSelector(Protocol):
+    """What the engine asks of a pruning method; ``methods.base.Method`` tells what each means."""
+
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+
+    def kept_of(self, count: int) -> int: ...
+
+    def select(self, prompt: PromptTokens, signals: Signals) -> tuple[Tensor, Tensor | None]: ...
 
 
 @dataclass
@@ -111,7 +122,7 @@ class PromptTokens:
         return self.kept_counts != self.counts
 
 
-def choose(prompt: PromptTokens, method: Method) -> tuple[Selection | None, Trace]:
+def choose(prompt: PromptTokens, method: TokenSelector) -> tuple[Selection | None, Trace]:
     """The columns that layers >= k see, and what is told of them. The selection is None when nothing is dropped."""
     visual, positions, length = prompt.visual, prompt.positions, prompt.visual.shape[1]
     if prompt.choice is None:

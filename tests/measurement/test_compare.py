@@ -13,13 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+from fastv import FastV
 from fastv.costs.flops import cost
 from fastv.costs.memory import kv_cache_bytes
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.families.config_reader import read_shape
 from fastv.measurement import compare as compare_room
 from fastv.measurement.compare import Comparison, Progress
-from fastv.pruning.pruner import FastV
 from tests.support.compare_sides import compare
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 from tests.support.standins import VISUAL_TOKENS

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fastv import FastV
 from fastv.costs.flops import cost
 from fastv.errors import InvalidBudgetError, InvalidInputError
-from fastv.pruning.pruner import FastV
 from tests.support.compare_sides import compare, side_of
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.costs.flops import kept_tokens
 from fastv.errors import InvalidBudgetError
+from fastv.pruning.signals import ATTENTION, SIGNALS
 from fastv.validation import fraction, whole
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 
     from fastv.pruning.signals import Signals
     from fastv.pruning.token_selection import PromptTokens, Trace
-
-#: Queries and keys of decoder layer ``k - 1``, where its own kernel computes them.
-ATTENTION = "attention"
-
-#: What a method may read, as a person reads it.
-SIGNALS = {ATTENTION: "queries and keys of decoder layer K - 1"}
 
 _DESCRIPTION = ("name", "label", "phrase", "paper", "cuts", "limits")
 

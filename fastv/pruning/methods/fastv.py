@@ -50,13 +50,15 @@ class FastV(AttentionMethod):
     def __new__(cls, k: Any = 2, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> Any:
         if rank is None or cls is not FastV:
             return super().__new__(cls)
-        from fastv.pruning.methods.registry import METHODS
+        from fastv.pruning.methods.fastv_mean import FastVMean
+        from fastv.pruning.methods.random import RandomTokens
 
         if rank not in RANK_NAMES:
             raise InvalidBudgetError(f"rank is one of {', '.join(RANK_NAMES)}, not {rank!r}. It is now the method.")
         name = RANK_NAMES[rank]
         warnings.warn(f"rank={rank!r} is METHODS[{name!r}] from now on.", DeprecationWarning, stacklevel=2)
-        return super().__new__(cls) if METHODS[name] is cls else METHODS[name](k, r, seed, **amount)
+        other = {"fastv_mean": FastVMean, "random": RandomTokens}.get(name)
+        return super().__new__(cls) if other is None else other(k, r, seed, **amount)
 
     def __init__(self, k: Any = 2, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> None:
         super().__init__(k, r, seed, **amount)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastv.pruning.methods.base import SIGNALS, Method, check_description
+from fastv.pruning.methods.base import Method, check_description
 from fastv.pruning.methods.fastv import RANK_NAMES, FastV
 from fastv.pruning.methods.fastv_mean import FastVMean
 from fastv.pruning.methods.random import RandomTokens
+from fastv.pruning.signals import SIGNALS
 
 #: Name -> class, in the order in which people are shown them.
 METHODS: dict[str, type[Method]] = {}

@@ -18,6 +18,7 @@ from torch.nn.functional import embedding, gelu, linear, rms_norm, scaled_dot_pr
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from fastv.miniature.next.evaluation.dataset import Item
+from fastv.miniature.next.evaluation.lattice import lattice_scores
 from fastv.miniature.next.model.architecture import FEATURE_LAYER
 from fastv.miniature.next.model.tokenizer import IMAGE, OPENING, Encoder, block
 from fastv.miniature.next.training.fast_forward import rotary_table, rotated, tower_layer, tower_states
@@ -256,7 +257,7 @@ class Prober:
                 [torch.rand(VISUAL, generator=torch.Generator().manual_seed(97 * i + pruning.seed)) for i in chosen]
             ).to(self.device)
         elif pruning.ranking == "lattice":
-            scores = _lattice_scores().to(self.device).expand(len(chosen), -1)
+            scores = lattice_scores().to(self.device).expand(len(chosen), -1)
         else:
             layer = self.model.model.language_model.layers[number - 1]
             scores = self._scores(layer, before, rotary, ends, pruning.ranking)
@@ -297,11 +298,3 @@ class Prober:
 
 def _until(words: list[int], end: int) -> list[int]:
     return words[: words.index(end)] if end in words else words
-
-
-def _lattice_scores() -> Tensor:
-    """Scores whose top n are spread evenly over the grid, for any n: places in an ordered-dither matrix of 32 x 32."""
-    matrix = torch.zeros(1, 1)
-    for _ in range(5):
-        matrix = torch.cat([torch.cat([4 * matrix, 4 * matrix + 2], 1), torch.cat([4 * matrix + 3, 4 * matrix + 1], 1)])
-    return -matrix[:GRID, :GRID].flatten()

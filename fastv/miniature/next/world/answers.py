@@ -10,7 +10,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from fastv.miniature.next.world.scenes import Scene, Thing
+from fastv.miniature.next.world.scene_queries import (
+    absent_kind,
+    alone_in_cell,
+    caption,
+    counts_of,
+    in_cell,
+    things_of,
+    unique_things,
+)
+from fastv.miniature.next.world.scenes import Scene
 from fastv.miniature.next.world.vocabulary import (
     CALL,
     CATEGORIES,
@@ -26,7 +35,6 @@ from fastv.miniature.next.world.vocabulary import (
     TINTS,
     WEIGHT,
     YOUNG,
-    counted,
     mixture,
     plural,
     with_article,
@@ -40,81 +48,31 @@ _ENDS = {"leftmost": (0, -1), "rightmost": (0, 1), "topmost": (1, -1), "lowest":
 Slots = tuple[dict[str, Any], str]
 
 
-def caption(made: Scene) -> str:
-    """The large things in reading order, and the background: ``a red car and two dogs on a blue background``."""
-    large = [thing for thing in made.things if thing.large]
-    counts = Counter(thing.name for thing in large)
-    colours = {thing.name: thing.colour for thing in large}
-    parts = [
-        with_article(f"{colours[name]} {name}") if number == 1 and colours[name] else counted(number, name)
-        for name, number in counts.items()
-    ]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{listed} on {with_article(made.colour)} background"
-
-
 @lru_cache(maxsize=4096)
 def is_held_out_fact(kind: str, fact: str) -> bool:
     """Whether training never asks for this fact about a thing of this kind in a picture."""
     return random.Random(f"fact {kind} {fact}").random() < _HELD_OUT_FACTS
 
 
-def _things(made: Scene) -> list[Thing]:
-    return [thing for thing in made.things if thing.name != PLATE]
-
-
-def _counts(made: Scene) -> Counter[str]:
-    return Counter(thing.name for thing in made.things if thing.name != PLATE)
-
-
-def _unique(made: Scene) -> list[Thing]:
-    counts = Counter(thing.name for thing in made.things)
-    return [thing for thing in made.things if counts[thing.name] == 1]
-
-
-def _absent(made: Scene, rng: random.Random) -> str:
-    """A kind that is not there; every other time one easily mistaken for what is there (of the same category)."""
-    present = dict.fromkeys(thing.name for thing in made.things)  # no set: its order would differ from run to run
-    known = [name for name in present if name != PLATE]
-    for _ in range(20):
-        pool = CATEGORIES[CATEGORY_OF[rng.choice(known)]] if known and rng.random() < 0.5 else KINDS
-        kind = rng.choice(pool)
-        if kind not in present:
-            return kind
-    return next(kind for kind in KINDS if kind not in present)
-
-
-def _alone(made: Scene) -> dict[int, str]:
-    """Cell -> the only name in it."""
-    inside: dict[int, set[str]] = {}
-    for thing in made.things:
-        inside.setdefault(thing.cell, set()).add(thing.name)
-    return {cell: next(iter(names)) for cell, names in inside.items() if len(names) == 1}
-
-
-def _in_cell(cell: int) -> str:
-    return f"the thing in the {CELLS[cell]}"
-
-
 def _exists(made: Scene, rng: random.Random) -> Slots | None:
-    things = _things(made)
+    things = things_of(made)
     yes = bool(things) and rng.random() < 0.5
     thing = rng.choice(things) if things else None
     if thing and thing.colour and rng.random() < 0.5:
         shown = {other.colour for other in things if other.name == thing.name}
         wrong = [colour for colour in TINTS if colour not in shown]
         return {"a": with_article(f"{thing.colour if yes else rng.choice(wrong)} {thing.name}")}, "yes" if yes else "no"
-    return {"a": with_article(thing.name if yes and thing else _absent(made, rng))}, "yes" if yes else "no"
+    return {"a": with_article(thing.name if yes and thing else absent_kind(made, rng))}, "yes" if yes else "no"
 
 
 def _count(made: Scene, rng: random.Random) -> Slots | None:
-    counts = _counts(made)
+    counts = counts_of(made)
     several = [name for name, number in counts.items() if number > 1]
     draw = rng.random()
     name = (
         rng.choice(several) if several and draw < 0.6 else rng.choice(list(counts)) if counts and draw < 0.88 else None
     )
-    name = name or _absent(made, rng)
+    name = name or absent_kind(made, rng)
     if name in COLOURABLE and counts[name] and rng.random() < 0.3:
         colour = rng.choice([thing.colour for thing in made.things if thing.name == name])
         number = sum(thing.name == name and thing.colour == colour for thing in made.things)
@@ -123,13 +81,13 @@ def _count(made: Scene, rng: random.Random) -> Slots | None:
 
 
 def _count_category(made: Scene, rng: random.Random) -> Slots | None:
-    counts = Counter(CATEGORY_OF[thing.name] for thing in _things(made))
+    counts = Counter(CATEGORY_OF[thing.name] for thing in things_of(made))
     category = rng.choice(list(counts)) if counts and rng.random() < 0.85 else rng.choice(list(CATEGORIES))
     return {"many": plural(category)}, NUMBERS[counts[category]]
 
 
 def _where(made: Scene, rng: random.Random) -> Slots | None:
-    unique = _unique(made)
+    unique = unique_things(made)
     if not unique:
         return None
     thing = rng.choice(unique)
@@ -137,7 +95,7 @@ def _where(made: Scene, rng: random.Random) -> Slots | None:
 
 
 def _outermost(made: Scene, rng: random.Random) -> Slots | None:
-    several = [name for name, number in _counts(made).items() if number > 1]
+    several = [name for name, number in counts_of(made).items() if number > 1]
     if not several:
         return None
     name, end = rng.choice(several), rng.choice(list(_ENDS))
@@ -157,7 +115,7 @@ def _identify(made: Scene, rng: random.Random) -> Slots | None:
         taken = {thing.cell for thing in made.things}
         empty = [cell for cell in range(9) if cell not in taken]
         return ({"cell": CELLS[rng.choice(empty)]}, "nothing") if empty else None
-    alone = _alone(made)
+    alone = alone_in_cell(made)
     if not alone:
         return None
     cell = rng.choice(list(alone))
@@ -165,7 +123,7 @@ def _identify(made: Scene, rng: random.Random) -> Slots | None:
 
 
 def _category(made: Scene, rng: random.Random) -> Slots | None:
-    alone = {cell: name for cell, name in _alone(made).items() if name != PLATE}
+    alone = {cell: name for cell, name in alone_in_cell(made).items() if name != PLATE}
     if not alone:
         return None
     cell = rng.choice(list(alone))
@@ -173,7 +131,7 @@ def _category(made: Scene, rng: random.Random) -> Slots | None:
 
 
 def _colour(made: Scene, rng: random.Random) -> Slots | None:
-    coloured = [thing for thing in _unique(made) if thing.colour]
+    coloured = [thing for thing in unique_things(made) if thing.colour]
     if not coloured:
         return None
     thing = rng.choice(coloured)
@@ -185,7 +143,7 @@ def _background(made: Scene, rng: random.Random) -> Slots | None:
 
 
 def _relation(made: Scene, rng: random.Random) -> Slots | None:
-    unique = _unique(made)
+    unique = unique_things(made)
     if len(unique) < 2:
         return None
     one, other = rng.sample(unique, 2)
@@ -198,12 +156,12 @@ def _relation(made: Scene, rng: random.Random) -> Slots | None:
 
 
 def _compare(made: Scene, rng: random.Random) -> Slots | None:
-    counts = _counts(made)
+    counts = counts_of(made)
     if rng.random() < 0.5:
         counts = Counter(CATEGORY_OF[name] for name in counts.elements())
         pool = [*counts, *rng.sample(list(CATEGORIES), 2)]
     else:
-        pool = [*counts, _absent(made, rng)]
+        pool = [*counts, absent_kind(made, rng)]
     pool = list(dict.fromkeys(pool))
     if len(pool) < 2:
         return None
@@ -220,13 +178,13 @@ def fact(made: Scene, fact: str, rng: random.Random, training: bool) -> tuple[Sl
         return ({"it": with_article(kind)}, words[kind]), True
     options = [
         (cell, name)
-        for cell, name in _alone(made).items()
+        for cell, name in alone_in_cell(made).items()
         if name in words and not (training and is_held_out_fact(name, fact))
     ]
     if not options:
         return None, True
     cell, name = rng.choice(options)
-    return ({"it": _in_cell(cell)}, words[name]), not is_held_out_fact(name, fact)
+    return ({"it": in_cell(cell)}, words[name]), not is_held_out_fact(name, fact)
 
 
 def mix(made: Scene, rng: random.Random, training: bool) -> tuple[Slots | None, bool]:
@@ -246,13 +204,13 @@ def mix(made: Scene, rng: random.Random, training: bool) -> tuple[Slots | None, 
 
 def _two(made: Scene, rng: random.Random, known: dict[str, Any]) -> tuple[list[str], list[str]] | None:
     """Two kinds of those ``known``, each alone in its cell, and how they are referred to: mostly by where they are."""
-    alone = [(cell, name) for cell, name in _alone(made).items() if name in known]
+    alone = [(cell, name) for cell, name in alone_in_cell(made).items() if name in known]
     if len(alone) < 2:
         return None
     two = rng.sample(alone, 2)
     if two[0][1] == two[1][1]:
         return None
-    return [name for _, name in two], [_in_cell(cell) for cell, _ in two]
+    return [name for _, name in two], [in_cell(cell) for cell, _ in two]
 
 
 def _heavier(made: Scene, rng: random.Random) -> Slots | None:
@@ -276,7 +234,7 @@ def _sum(made: Scene, rng: random.Random) -> Slots | None:
 
 def _which(facts: dict[str, str], slot: str) -> Callable[[Scene, random.Random], Slots | None]:
     def asker(made: Scene, rng: random.Random) -> Slots | None:
-        unique = [thing for thing in _unique(made) if thing.name in facts]
+        unique = [thing for thing in unique_things(made) if thing.name in facts]
         if not unique:
             return None
         thing = rng.choice(unique)
@@ -296,8 +254,8 @@ def _caption(made: Scene, rng: random.Random) -> Slots | None:
 
 def _choice(made: Scene, rng: random.Random) -> Slots | None:
     draw = rng.random()
-    alone = {cell: name for cell, name in _alone(made).items() if name != PLATE}
-    names = list(_counts(made))
+    alone = {cell: name for cell, name in alone_in_cell(made).items() if name != PLATE}
+    names = list(counts_of(made))
     wrong: list[str]
     if draw < 0.4 and alone:
         cell = rng.choice(list(alone))
@@ -310,7 +268,7 @@ def _choice(made: Scene, rng: random.Random) -> Slots | None:
         question, right = "What colour is the background?", made.colour
         wrong = rng.sample([colour for colour in COLOURS if colour != right], 3)
     while len(wrong) < 3:
-        absent = _absent(made, rng)
+        absent = absent_kind(made, rng)
         if absent not in (right, *wrong):
             wrong.append(absent)
     options = [right, *wrong]

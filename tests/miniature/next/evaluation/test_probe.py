@@ -10,7 +10,8 @@ from fastv.loading.load import load
 from fastv.miniature.model.checkpoint import save
 from fastv.miniature.next.evaluation.dataset import benchmark
 from fastv.miniature.next.evaluation.exhibit import Exhibit, measure
-from fastv.miniature.next.evaluation.probe import Prober, Pruning, _lattice_scores
+from fastv.miniature.next.evaluation.lattice import lattice_scores
+from fastv.miniature.next.evaluation.probe import Prober, Pruning
 from fastv.miniature.next.model.architecture import tower_config
 from fastv.miniature.next.model.tokenizer import build_processor
 from fastv.miniature.next.training.decoder_stage import new_model
@@ -67,7 +68,7 @@ def test_every_ranking_keeps_as_many_as_it_should(prober, ranking):
 
 
 def test_a_lattice_is_spread_evenly():
-    scores = _lattice_scores()
+    scores = lattice_scores()
     for keep in (288, 144, 36):
         chosen = torch.zeros(GRID * GRID).index_fill(0, scores.topk(keep).indices, 1).view(4, 6, 4, 6).sum((1, 3))
         assert chosen.max() - chosen.min() <= 4
