@@ -71,7 +71,8 @@ class PatchProbeLoss(torch.nn.Module):
 
     def forward(self, projected: torch.Tensor, labels: dict[str, torch.Tensor]) -> torch.Tensor:
         """projected: (batch, v, width); labels: int64 (batch, v) each."""
-        return sum(label_loss(label, head(projected), labels[label]) for label, head in self.heads.items())
+        losses = [label_loss(label, head(projected), labels[label]) for label, head in self.heads.items()]
+        return torch.stack(losses).sum()
 
 
 class GroundingLoss(torch.nn.Module):

@@ -88,9 +88,10 @@ def chunked_attention(model: nn.Module) -> Iterator[None]:
     """While open, the layers of a transformers model attend in this way; a decoder then needs its mask with each
     call.
     """
-    kernel = model.config._attn_implementation
-    model.config._attn_implementation = _NAME
+    config: Any = model.config
+    kernel = config._attn_implementation
+    config._attn_implementation = _NAME
     try:
         yield
     finally:
-        model.config._attn_implementation = kernel
+        config._attn_implementation = kernel

@@ -78,7 +78,7 @@ def main() -> None:
         tower = (
             checkpoint.saved(arguments.tower).model.vision_tower
             if arguments.tower
-            else train_tower(*tower_plans, runs / "tower")
+            else train_tower(tower_plans, runs / "tower")
         )
         model = new_model(arguments.twin, tower.float(), processor.tokenizer)
     train_decoder(model, processor.tokenizer, decoder_plans, runs / arguments.twin, arguments.stage)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -36,9 +37,10 @@ class DecoderTrainer(torch.nn.Module):
     def __init__(self, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast):
         super().__init__()
         self.model, self.naming, self.tokenizer = model, WordAlignmentLoss(tokenizer), tokenizer
-        width = model.config.text_config.hidden_size
+        text: Any = model.config.text_config
+        width = text.hidden_size
         self.keeping, self.grounding = PatchProbeLoss(width), GroundingLoss(width)
-        self.image_token = tokenizer.convert_tokens_to_ids(IMAGE)
+        self.image_token: Any = tokenizer.convert_tokens_to_ids(IMAGE)
 
     def forward(self, packed: Packed) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, float]]:
         """Logits (m, vocabulary) for the m answer tokens, the auxiliary losses by name, and the grounding's figures."""
@@ -48,7 +50,7 @@ class DecoderTrainer(torch.nn.Module):
             seen = seen.gather(1, packed.patches[..., None].expand(-1, -1, seen.shape[-1]))
         projected = inner.multi_modal_projector(seen)
         words = inner.language_model.embed_tokens.weight
-        at_image = packed.input_ids == self.image_token
+        at_image = packed.input_ids.eq(self.image_token)
         embeds = inner.language_model.embed_tokens(packed.input_ids).masked_scatter(at_image[..., None], projected)
         forbidden = torch.zeros(packed.visible.shape, dtype=words.dtype).masked_fill(
             ~packed.visible, torch.finfo(words.dtype).min
@@ -122,11 +124,13 @@ def few_patches(examples: list[Example]) -> torch.Tensor:
 def new_model(name: str, tower: CLIPVisionModel, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     """An untaught miniature on a finished tower."""
     torch.manual_seed(0)
+    image_token = tokenizer.convert_tokens_to_ids(IMAGE)
+    assert isinstance(image_token, int)  # a list only for a list of tokens
     config = llava_config(
         DECODERS[name],
         tower.config,
         vocabulary=len(tokenizer),
-        image_token=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_token=image_token,
         bos=tokenizer.bos_token_id,
         eos=tokenizer.eos_token_id,
         pad=tokenizer.pad_token_id,

@@ -56,7 +56,7 @@ class Reader:
             cell = self.cells.get(tuple(tokens[at : at + 2])) or self.cells.get((tokens[at],))
             if cell:
                 names = {thing.name for thing in made.things if thing.cell == cell}
-                content = 0 if not names else 1 + NAMES.index(*names) if len(names) == 1 else NO_LABEL
+                content = 0 if not names else 1 + NAMES.index(next(iter(names))) if len(names) == 1 else NO_LABEL
                 found.append(Place(at + (1 if " " in cell else 0), content))
         return found
 
@@ -68,8 +68,8 @@ def _mention(made: Scene, at: int, noun: str) -> Mention:
         at,
         len(meant),
         tuple({CELLS.index(thing.cell) for thing in meant}),
-        only and tuple(part / SIDE for part in only.centre),
-        only and only.number,
+        None if only is None else (only.centre[0] / SIDE, only.centre[1] / SIDE),
+        None if only is None else only.number,
     )
 
 

@@ -129,7 +129,11 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
     input_ids = torch.full((len(examples), length), tokenizer.pad_token_id)
     position_ids = torch.zeros(len(examples), length, dtype=torch.long)
     blocks = torch.full((len(examples), length), -1)
-    rows, columns, targets, owner, tasks = [], [], [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    targets: list[int] = []
+    owner: list[int] = []
+    tasks: list[int] = []
     mentions: list[tuple[int, int, Mention]] = []
     places: list[tuple[int, int, Place]] = []
     for row, example in enumerate(examples):
@@ -163,6 +167,10 @@ def pack(examples: list[Example], tokenizer: PreTrainedTokenizerFast, patches: t
             label: torch.stack([example.labels[label] for example in examples]).gather(1, patches)
             for label in examples[0].labels
         },
-        *(torch.tensor(values) for values in (rows, columns, targets, owner, tasks)),
-        facts(mentions, places),
+        rows=torch.tensor(rows),
+        columns=torch.tensor(columns),
+        targets=torch.tensor(targets),
+        owner=torch.tensor(owner),
+        tasks=torch.tensor(tasks),
+        facts=facts(mentions, places),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,17 +49,18 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
-    masters = (
+    masters: Mapping[str, torch.Tensor] = (
         {name: weight.detach().clone().requires_grad_() for name, weight in weights.items()} if plan.half else weights
     )
     if plan.half:
         for weight in module.parameters():  # parameters only: the rotary embedding's buffers need their precision
             weight.data = weight.data.bfloat16()
+    groups: list[dict[str, Any]] = [
+        {"params": [weight for weight in masters.values() if weight.dim() > 1]},
+        {"params": [weight for weight in masters.values() if weight.dim() <= 1], "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(
-        [
-            {"params": [weight for weight in masters.values() if weight.dim() > 1]},
-            {"params": [weight for weight in masters.values() if weight.dim() <= 1], "weight_decay": 0.0},
-        ],
+        groups,
         lr=plan.learning_rate,
         betas=(0.9, 0.98),
         weight_decay=plan.weight_decay,
@@ -74,7 +76,8 @@ def train(
         schedule.load_state_dict(state["schedule"])
         done = state["steps"]
     _copy(masters, weights)
-    stream, sums, since = feed(done * plan.pictures), defaultdict(float), now(_CPU)
+    sums: dict[str, float] = defaultdict(float)
+    stream, since = feed(done * plan.pictures), now(_CPU)
     for step in range(done + 1, plan.steps + 1):
         total, figures = loss(next(stream))
         module.zero_grad(set_to_none=True)
@@ -116,7 +119,7 @@ def train(
         weight.data = masters[name].data
 
 
-def _copy(source: dict[str, torch.Tensor], target: dict[str, torch.Tensor]) -> None:
+def _copy(source: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, weight in target.items():
             weight.copy_(source[name])

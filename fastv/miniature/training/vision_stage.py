@@ -5,6 +5,7 @@ there.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -71,13 +72,14 @@ def label_loss(label: str, logits: torch.Tensor, truth: torch.Tensor) -> torch.T
 
 
 def labelling_loss(
-    labeller: Labeller, batch: list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]
+    labeller: Labeller, batch: list[list[tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]]
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Weighted cross-entropies, and how often the labels that matter are right (names and cells on things, digits on
     digits).
     """
     windows = [window for scene_windows in batch for window in scene_windows]
-    pixel_values, patches = (torch.stack([window[part] for window in windows]) for part in (0, 1))
+    pixel_values = torch.stack([pixels for pixels, _, _ in windows])
+    patches = torch.stack([places for _, places, _ in windows])
     total, figures = torch.zeros(()), {}
     for label, logits in labeller(normalised(pixel_values), patches).items():
         truth = torch.stack([window[2][label] for window in windows])
@@ -112,12 +114,13 @@ def _windows(
     return windows
 
 
-def train_tower(windows: StageConfig, signs: StageConfig, whole: StageConfig, folder: Path) -> CLIPVisionModel:
+def train_tower(plans: Sequence[StageConfig], folder: Path) -> CLIPVisionModel:
     """Learn from quarter windows of pictures (a sixth of the work), from small ones mostly of signs, then from whole
     pictures.
 
     Resumes where it stopped.
     """
+    windows, signs, whole = plans
     torch.manual_seed(0)
     labeller = Labeller(CLIPVisionModel(tower_config()))
     for name, plan, example in (

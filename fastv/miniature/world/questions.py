@@ -129,7 +129,7 @@ def _in_cells(made: Scene) -> dict[str, set[str]]:
 
 
 def _cell_of_one_name(made: Scene, rng: random.Random) -> tuple[str, str] | None:
-    options = [(cell, *names) for cell, names in _in_cells(made).items() if len(names) == 1]
+    options = [(cell, next(iter(names))) for cell, names in _in_cells(made).items() if len(names) == 1]
     return rng.choice(options) if options else None
 
 
@@ -200,7 +200,7 @@ def _choice(made: Scene, rng: random.Random):
         elsewhere = sorted(set(_names(made)) - {right})
         wrong = rng.sample(elsewhere, min(len(elsewhere), 1))
     elif draw < 0.7 and _present(made, rng):
-        question, right, wrong = "Which of these is in the picture?", _present(made, rng), []
+        question, right, wrong = "Which of these is in the picture?", _present(made, rng) or "", []
     else:
         question, right = "What colour is the background?", made.colour
         wrong = rng.sample([colour for colour in COLOURS if colour != right], 3)

@@ -97,8 +97,8 @@ def patch_labels(made: Scene) -> dict[str, np.ndarray]:
         name[owners == index] = 1 + NAMES.index(thing.name)
         cell[owners == index] = CELLS.index(thing.cell)
         centre[_patch_at(*thing.centre)] = 1
-        for patch, index in _digit_patches(thing.digit_centres):
-            digit[patch], place[patch] = 1 + int(thing.number[index]), 1 + index
+        for patch, position in _digit_patches(thing.digit_centres):
+            digit[patch], place[patch] = 1 + int((thing.number or "")[position]), 1 + position
     return {
         "name": name,
         "cell": cell,
