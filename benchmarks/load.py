@@ -109,7 +109,6 @@ class Client:
             None,
             0.5,
             False,
-            None,
         ]
         for kind, at, wrong in (
             ("no question", 1, " "),

@@ -10,7 +10,7 @@ import httpx
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
 # What "compare" takes last: beside the same model without pruning, a video or not, and the old name of the method.
-ALONE, VIDEO_ALONE = (None, None, 0.5, False, None), (None, None, 0.5, True, None)
+ALONE, VIDEO_ALONE = (None, None, 0.5, False), (None, None, 0.5, True)
 
 
 SLIDERS = {"method": "fastv", "k": 2, "r": 50, "baseline_k": 2, "baseline_r": 0}

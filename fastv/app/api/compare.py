@@ -36,24 +36,22 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         baseline_k: int | None = None,
         baseline_r: float = 0.5,
         video: bool = False,
-        rank: str | None = None,
     ) -> dict[str, Any]:
         """Answers a question about an image with and without pruning: {"baseline": {...}, "fastv": {...}, ...}.
 
         Seconds, bytes and FLOPs are in base units. k is the decoder layer on entering which visual tokens are dropped,
-        r the fraction dropped; k=None runs without pruning. method is one of METHODS, rank its former name. model is
+        r the fraction dropped; k=None runs without pruning. method is one of METHODS, or what rank called it. model is
         one of those on the page, by default the one the app was started with. repeats counts the timed passes of each
         side, warmup those before. The baseline is the same model without pruning, or baseline_model, pruned where
         baseline_k is given. video=True reads image as a video, for a model that reads videos; kept is then one grid
         per frame.
         """
         path = upload_path(image)
-        chosen = method if rank is None else rank
         sides = ChosenSides(
-            ChosenSide(model, None if k is None else PruningConfig(chosen, k, r, seed)),
+            ChosenSide(model, None if k is None else PruningConfig(method, k, r, seed)),
             ChosenSide(
                 model if baseline_model is None else baseline_model,
-                None if baseline_k is None else PruningConfig(chosen, baseline_k, baseline_r, seed),
+                None if baseline_k is None else PruningConfig(method, baseline_k, baseline_r, seed),
             ),
         )
         request = Request(path, question, sides, max_new_tokens, repeats, warmup, video)
