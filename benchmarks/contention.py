@@ -45,9 +45,9 @@ def worker(model: str) -> None:
 
     from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
     from fastv.inputs.image import open_picture
-    from fastv.inputs.prompt import prompt_of
     from fastv.loading.load import load
     from fastv.measurement.machine import Machine
+    from fastv.measurement.prompt import prompt_of
     from fastv.measurement.timing import generate
 
     loaded = load(model, "float32", "cpu")

@@ -11,8 +11,6 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from fastv.errors import InvalidInputError
-
 _LONGEST_VALUE = 60  # characters of a refused value that a message repeats
 
 Choice = TypeVar("Choice")
@@ -24,7 +22,7 @@ def whole(
     *,
     low: int | None = None,
     high: int | None = None,
-    error: type[Exception] = InvalidInputError,
+    error: type[Exception] = ValueError,
     allow_float: bool = False,
 ) -> int:
     """Check a whole number.
@@ -48,8 +46,8 @@ def whole(
 
     Raises
     ------
-    InvalidInputError
-        Or ``error``: for anything else, ``True`` and (without ``allow_float``) ``2.0`` included.
+    error
+        For anything else, ``True`` and (without ``allow_float``) ``2.0`` included.
     """
     if allow_float and isinstance(value, Real) and not isinstance(value, Integral) and value == value // 1:
         value = int(float(value))
@@ -65,7 +63,7 @@ def real(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
-    error: type[Exception] = InvalidInputError,
+    error: type[Exception] = ValueError,
 ) -> float:
     """Check a finite number.
 
@@ -88,8 +86,8 @@ def real(
 
     Raises
     ------
-    InvalidInputError
-        Or ``error``: for anything else, booleans, NaN and infinities included.
+    error
+        For anything else, booleans, NaN and infinities included.
     """
     number = _finite(value)
     if number is not None and _within(number, low, high) and (above is None or number > above):
@@ -97,12 +95,12 @@ def real(
     raise error(f"{name} must be a number{_range(low, high, above)}, not {shown(value)}.")
 
 
-def fraction(value: Any, name: str, *, error: type[Exception] = InvalidInputError) -> float:
+def fraction(value: Any, name: str, *, error: type[Exception] = ValueError) -> float:
     """Check a number from 0 to 1; see ``real``."""
     return real(value, name, low=0, high=1, error=error)
 
 
-def one_of(value: Any, name: str, choices: Collection[Choice], *, error: type[Exception] = InvalidInputError) -> Choice:
+def one_of(value: Any, name: str, choices: Collection[Choice], *, error: type[Exception] = ValueError) -> Choice:
     """Check that a value is one of some choices; returns the choice.
 
     Raises

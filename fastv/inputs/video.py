@@ -100,7 +100,7 @@ def open_video(
     InvalidInputError
         For a file that is no video or an incomplete one, and beyond any of the limits.
     """
-    frames = whole(frames, "frames", low=1)
+    frames = whole(frames, "frames", low=1, error=InvalidInputError)
     if av is None:
         raise InvalidInputError('Videos need the package av: pip install "fastv-explorer[video]".')
     if isinstance(source, (str, Path)):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastv.costs.flops import Cost, cost
-from fastv.inputs.prompt import Prompt
 from fastv.loading.load import LoadedModel
+from fastv.measurement.prompt import Prompt
 from fastv.pruning.config import PruningConfig
 
 

@@ -17,14 +17,14 @@ from typing import Any, cast
 
 from PIL import Image
 
-from fastv.errors import FastVError
+from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs.image import check_question, open_picture
-from fastv.inputs.prompt import answer_text, check_reads, prompt_of
 from fastv.inputs.video import Clip
 from fastv.loading.load import free_memory, is_out_of_memory
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.machine import Machine
 from fastv.measurement.memory import peak_memory
+from fastv.measurement.prompt import answer_text, check_reads, prompt_of
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
 from fastv.measurement.system_load import watch_load
 from fastv.measurement.timing import Pass, Timing, generate, interleaved, now
@@ -64,11 +64,11 @@ class RunSettings:
     time_limit_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        whole(self.max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS)
-        whole(self.repeats, "repeats", low=1, high=MAX_ROUNDS)
-        whole(self.warmup, "warmup", low=1, high=MAX_ROUNDS)
+        whole(self.max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS, error=InvalidInputError)
+        whole(self.repeats, "repeats", low=1, high=MAX_ROUNDS, error=InvalidInputError)
+        whole(self.warmup, "warmup", low=1, high=MAX_ROUNDS, error=InvalidInputError)
         if self.time_limit_seconds is not None:
-            real(self.time_limit_seconds, "time_limit_seconds", above=0)
+            real(self.time_limit_seconds, "time_limit_seconds", above=0, error=InvalidInputError)
 
 
 def compare(

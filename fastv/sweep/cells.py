@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastv.inputs.image import check_question, open_picture
-from fastv.inputs.prompt import answer_text, prompt_of
 from fastv.loading.load import LoadedModel
 from fastv.measurement.answer_cost import answer_cost
+from fastv.measurement.prompt import answer_text, prompt_of
 from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.datasets.base import Sample

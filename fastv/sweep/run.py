@@ -56,7 +56,9 @@ class SampleResult:
 
 def check_answer_tokens(answer_tokens: int) -> int:
     """The longest answer in tokens, checked: before a model is loaded. Raises InvalidInputError."""
-    return whole(answer_tokens, "The longest answer (answer tokens)", low=1, high=MAX_ANSWER_TOKENS)
+    return whole(
+        answer_tokens, "The longest answer (answer tokens)", low=1, high=MAX_ANSWER_TOKENS, error=InvalidInputError
+    )
 
 
 def sweep(

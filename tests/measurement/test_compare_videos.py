@@ -9,9 +9,9 @@ import pytest
 
 from fastv import FastV
 from fastv.errors import InvalidInputError
-from fastv.inputs.prompt import prompt_of
 from fastv.loading.load import load
 from fastv.measurement.compare import Comparison
+from fastv.measurement.prompt import prompt_of
 from fastv.presentation import comparison_html, report
 from fastv.presentation.side_labels import USUAL
 from tests.support.compare_sides import compare, side_of

@@ -150,7 +150,7 @@ def _asked(
         "batch": batch,
     }
     for name, count in counts.items():
-        whole(count, name, low=0, high=_MOST)
+        whole(count, name, low=0, high=_MOST, error=InvalidInputError)
     if config is None:
         shape = configs.shape_of(model)
     elif len(json.dumps(config)) > configs.LONGEST_CONFIG:

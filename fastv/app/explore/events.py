@@ -253,7 +253,7 @@ def _own_changed(explorer: Explorer, values: Values) -> Updates:
     shown = _redrawn(explorer, values)
     try:
         layers = shape_of(values[explorer.model], values[explorer.own_text]).decoder.layers
-        k = min(whole(values[explorer.k], "K", low=0, allow_float=True), layers - 1)
+        k = min(whole(values[explorer.k], "K", low=0, allow_float=True, error=InvalidInputError), layers - 1)
     except FastVError:
         return shown
     return {explorer.k: k_slider(k, layers), **shown}

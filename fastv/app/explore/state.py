@@ -121,7 +121,7 @@ def settings(choices: Choices) -> Settings:
     """
     shape = shape_of(choices.model, choices.own_text)
     text, answer, pictures, batch, k = (
-        whole(value, name, low=0, high=_MOST, allow_float=True)
+        whole(value, name, low=0, high=_MOST, allow_float=True, error=InvalidInputError)
         for name, value in (
             ("Text tokens", choices.text_tokens),
             ("Answer tokens", choices.answer_tokens),

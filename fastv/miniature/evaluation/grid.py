@@ -16,9 +16,9 @@ from typing import Any
 from fastv.costs.solver import Solution, Target, Workload, solve_all
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import fingerprint, packed
-from fastv.inputs.prompt import prompt_of
 from fastv.measurement import records
 from fastv.measurement.machine import Machine
+from fastv.measurement.prompt import prompt_of
 from fastv.measurement.records import RecordFile
 from fastv.measurement.results import layer_count
 from fastv.measurement.timing import Pass, generate, interleaved

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from fastv.evidence.measurements import FOLDER, fingerprint, packed
-from fastv.inputs.prompt import prompt_of
 from fastv.loading.load import LoadedModel, load
+from fastv.measurement.prompt import prompt_of
 from fastv.miniature.evaluation.batched_generation import BatchedEvaluator
 from fastv.miniature.evaluation.dataset import Item, benchmark
 from fastv.miniature.evaluation.scoring import by_group, is_right, scores

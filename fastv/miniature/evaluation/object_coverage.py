@@ -20,8 +20,8 @@ import torch
 
 from fastv.evidence.measurements import fingerprint
 from fastv.evidence.object_coverage import KeptThings, folder
-from fastv.inputs.prompt import Prompt, prompt_of
 from fastv.loading.load import LoadedModel, load
+from fastv.measurement.prompt import Prompt, prompt_of
 from fastv.miniature.evaluation.dataset import Item, benchmark
 from fastv.miniature.evaluation.grid import KS
 from fastv.pruning.config import PruningConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, SUGGESTIONS, example, true_answer
-from fastv.inputs.prompt import answer_text, prompt_of
 from fastv.loading.load import load
+from fastv.measurement.prompt import answer_text, prompt_of
 from fastv.measurement.timing import generate
 
 

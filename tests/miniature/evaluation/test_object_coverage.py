@@ -9,8 +9,8 @@ import pytest
 from fastv.evidence.measurements import fingerprint
 from fastv.evidence.object_coverage import all_kept_things, folder, parsed
 from fastv.families.catalogue import find
-from fastv.inputs.prompt import prompt_of
 from fastv.loading.load import load
+from fastv.measurement.prompt import prompt_of
 from fastv.miniature.evaluation import object_coverage
 from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.object_coverage import kept_things

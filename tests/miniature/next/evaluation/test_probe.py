@@ -5,8 +5,8 @@ import torch
 from transformers import CLIPVisionModel
 
 from fastv import FastV
-from fastv.inputs.prompt import prompt_of
 from fastv.loading.load import load
+from fastv.measurement.prompt import prompt_of
 from fastv.miniature.model.checkpoint import save
 from fastv.miniature.next.evaluation.dataset import benchmark
 from fastv.miniature.next.evaluation.exhibit import Exhibit, measure
