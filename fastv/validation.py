@@ -105,8 +105,8 @@ def one_of(value: Any, name: str, choices: Collection[Choice], *, error: type[Ex
 
     Raises
     ------
-    InvalidInputError
-        Or ``error``: with the choices in the message.
+    error
+        Otherwise, with the choices in the message.
     """
     for choice in choices:
         if type(value) is type(choice) and value == choice:
