@@ -16,15 +16,17 @@ from fastv.formatting import percent, sized
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help=workload.MODEL_HELP)
-    parser.add_argument("--like", default="llava-1.5-7b", metavar="MODEL", help="the model whose cost is to be met")
+    parser.add_argument("--like", default="llava-1.5-7b", metavar="MODEL", help="the model whose cost is matched")
     parser.add_argument(
         "--basis",
         choices=(*BASES, *QUANTITIES),
         default="total",
-        help="what is to be equal: total, all decoder layers; per-layer, their average, as in the paper's Table 1; or "
+        help="the cost to match: total, all decoder layers; per-layer, their average, as in the paper's Table 1; or "
         "a quantity of fastv cost (default: total)",
     )
-    parser.add_argument("--ratio", type=float, default=1.0, help="this many times the other model's cost (default: 1)")
+    parser.add_argument(
+        "--ratio", type=float, default=1.0, help="match this multiple of the other model's cost (default: 1)"
+    )
     parser.add_argument("-k", type=int, nargs="+", metavar="K", help="only these layers (default: every layer)")
     workload.add_arguments(parser, "paper")
 

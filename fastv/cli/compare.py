@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastv.cli.command import Command, Output
-from fastv.cli.progress import Progress
+from fastv.cli.progress import ProgressLine
 from fastv.cli.table import table
 from fastv.costs.memory import DTYPES
 from fastv.errors import FastVError, InvalidInputError
@@ -32,20 +32,22 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="mini-7", help="a name of fastv models, a folder or a hub id (default: mini-7)"
     )
-    parser.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="of the weights (default: auto)")
+    parser.add_argument(
+        "--dtype", choices=("auto", *DTYPES), default="auto", help="precision of the weights (default: auto)"
+    )
     parser.add_argument("-k", type=int, default=2, metavar="K", help="drop before this decoder layer (default: 2)")
     parser.add_argument("-r", type=float, default=0.5, metavar="R", help="drop this fraction (default: 0.5)")
     parser.add_argument(
         "--method", default="fastv", help=f"what chooses the tokens: {', '.join(METHODS)} (default: fastv)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="for methods that draw at random (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of methods that choose at random (default: 0)")
     parser.add_argument("--video", action="store_true", help="read the file as a video")
-    other = parser.add_argument_group("the other side: by default the same model without pruning")
-    other.add_argument("--baseline-model", metavar="MODEL", help="another model")
-    other.add_argument("--baseline-k", type=int, metavar="K", help="prune it too, before this layer")
-    other.add_argument("--baseline-r", type=float, default=0.5, metavar="R", help="by this fraction (default: 0.5)")
+    other = parser.add_argument_group("the baseline: by default the same model without pruning")
+    other.add_argument("--baseline-model", metavar="MODEL", help="compare with another model")
+    other.add_argument("--baseline-k", type=int, metavar="K", help="also prune the baseline, before this layer")
+    other.add_argument("--baseline-r", type=float, default=0.5, metavar="R", help="fraction it drops (default: 0.5)")
     other.add_argument(
-        "--baseline-method", choices=tuple(METHODS), metavar="METHOD", help="by this method (default: that of --method)"
+        "--baseline-method", choices=tuple(METHODS), metavar="METHOD", help="its method (default: that of --method)"
     )
     runs = parser.add_argument_group("the measurement")
     runs.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="longest answer (default: 64)")
@@ -56,8 +58,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> Output:
     if arguments.report and not arguments.report.absolute().parent.is_dir():
-        raise InvalidInputError(f"There is no folder for {arguments.report}.")
-    with Progress() as progress:
+        raise InvalidInputError(f"The folder of {arguments.report} does not exist.")
+    with ProgressLine() as progress:
         progress.show("Importing torch")
         comparison = _compared(arguments, progress)
     if arguments.report:
@@ -70,7 +72,7 @@ def _run(arguments: Namespace) -> Output:
     return Output(comparison.to_dict(), _text(comparison))
 
 
-def _compared(arguments: Namespace, progress: Progress) -> Comparison:
+def _compared(arguments: Namespace, progress: ProgressLine) -> Comparison:
     from fastv.inputs.video import open_video
     from fastv.loading.load import load
     from fastv.measurement.compare import Comparison, RunSettings, Side, compare

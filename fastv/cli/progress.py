@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TextIO
 
 
-class Progress:
+class ProgressLine:
     """Shows how far a command is; a context manager that clears its line at the end."""
 
     def __init__(self, stream: TextIO | None = None):
@@ -22,7 +22,7 @@ class Progress:
             self._stream.flush()
             self._shown = text
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fastv.cli.command import Command, Output
-from fastv.cli.progress import Progress
+from fastv.cli.progress import ProgressLine
 from fastv.costs.memory import DTYPES
 from fastv.errors import InvalidInputError
 from fastv.pruning.config import PruningConfig
@@ -36,7 +36,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--skip-bad-rows", action="store_true", help="leave out rows that cannot be used, in place of refusing the file"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
-    parser.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="of the weights (default: auto)")
+    parser.add_argument(
+        "--dtype", choices=("auto", *DTYPES), default="auto", help="precision of the weights (default: auto)"
+    )
     parser.add_argument("--answer-tokens", type=int, default=32, metavar="N", help="longest answer (default: 32)")
     parser.add_argument(
         "--output",
@@ -48,7 +50,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> Output:
-    with Progress() as progress:
+    with ProgressLine() as progress:
         progress.show("Importing torch")
         from fastv.loading.load import load
         from fastv.sweep.datasets.registry import read_dataset

@@ -23,9 +23,9 @@ def add_arguments(parser: ArgumentParser, convention: str) -> None:
         "--visual-tokens",
         type=int,
         metavar="N",
-        help="visual tokens in all (default: what the model makes of an image)",
+        help="visual tokens in total (default: as many as the model uses per image)",
     )
-    prompt.add_argument("--answer-tokens", type=int, default=1, metavar="N", help="tokens answered (default: 1)")
+    prompt.add_argument("--answer-tokens", type=int, default=1, metavar="N", help="tokens of the answer (default: 1)")
     prompt.add_argument("--images", type=int, default=1, metavar="N", help="images in the prompt (default: 1)")
     prompt.add_argument("--batch", type=int, default=1, metavar="N", help="prompts processed together (default: 1)")
     prompt.add_argument("--dtype", choices=DTYPES, default="float16", help="of weights and cache (default: float16)")

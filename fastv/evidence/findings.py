@@ -19,9 +19,9 @@ from fastv.stats import Change, Score, holm
 PAIR = ("mini-7", "mini-13")  # the smaller model first
 USUAL = (2, 0.5)  # the paper's recommended (K, R)
 SCOPE = (
-    "Measured on drawn scenes; every setting answered the same questions, compared pair by pair. Intervals are 95% "
-    "confidence intervals. Where a finding makes several comparisons, significance is Holm-corrected. This holds for "
-    "other questions about such scenes, not for other trainings: each model was trained once."
+    "Measured on drawn scenes. Every setting answered the same questions, and differences are paired by question, with "
+    "95% CIs. Where a finding makes several comparisons, significance is Holm-corrected. The results generalize to "
+    "other questions about such scenes, but not to other training runs: each model was trained once."
 )
 _LEVEL = 0.05
 _SAME_COST = 1.005  # R is exact to a token and prompts differ by a few: within half a percent is the same
@@ -92,7 +92,7 @@ def findings(
 
 
 def _usual_cost(one: Measured) -> Finding | None:
-    """What the paper's recommended setting costs, and which tasks pay for it."""
+    """What the paper's recommended setting costs, and which tasks lose accuracy."""
     point = one.point(*USUAL)
     if point is None:
         return None
@@ -102,7 +102,7 @@ def _usual_cost(one: Measured) -> Finding | None:
     rest = len(by_task.named) - len(by_task.significant)
     return Finding(
         f"What does {_name(point)} cost {one.model} in accuracy?",
-        f"{_kind(change)}: {percent(before.share)} of {after.asked:,} questions right without FastV, "
+        f"{_kind(change)}: {percent(before.share)} of {after.asked:,} questions answered correctly without FastV, "
         f"{percent(after.share)} with it ({_said(change)}).",
         f"{tasks}no significant change in {rest} of {len(by_task.named)} tasks.",
     )
@@ -115,7 +115,7 @@ def _kind(change: Change) -> str:
 
 
 def _equal_cost(found: Mapping[str, Measured]) -> Finding | None:
-    """The paper's boldest claim, at equal FLOPs of all decoder layers; None without both models and equal questions."""
+    """The paper's strongest claim, at equal decoder FLOPs; None unless both answered the same questions."""
     small, big = (found.get(model) for model in PAIR)
     if small is None or big is None or small.tasks != big.tasks:
         return None
@@ -127,8 +127,8 @@ def _equal_cost(found: Mapping[str, Measured]) -> Finding | None:
     main = next((point for point in fitting if point.k == USUAL[0]), fitting[0])
     change = big.change(main, since=small.unpruned)
     scores = (
-        f"at {_name(main)} it answers {percent(big.score(main).share)} of {change.asked:,} questions, {small.model} "
-        f"{percent(small.score(small.unpruned).share)} ({_said(change)})"
+        f"at {_name(main)} it answers {percent(big.score(main).share)} of {change.asked:,} questions correctly, "
+        f"{small.model} {percent(small.score(small.unpruned).share)} ({_said(change)})"
     )
     if not change.is_clear:
         sentence = f"No significant difference: {scores}."

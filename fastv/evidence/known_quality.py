@@ -7,7 +7,7 @@ from fastv.evidence.published import table1
 from fastv.formatting import budget, percent, points
 
 _NEAR = 0.01  # of R: a few visual tokens
-_UNKNOWN = "What this budget costs in quality was not measured for this model; one question says little of it."
+_UNKNOWN = "The quality loss at this (K, R) was not measured for this model; one question says little about it."
 
 
 def known_quality(model: str, k: int | None, r: float, method: str | None = "fastv") -> str:
@@ -30,9 +30,9 @@ def _measured(found: Measured, k: int, r: float, method: str | None) -> str:
     before, after, change = found.score(found.unpruned), found.score(point), found.change(point)
     how = "" if wanted == "fastv" else f", method {wanted}"
     return (
-        f"Of {after.asked:,} questions about drawn scenes {percent(after.share)} are answered right at "
-        f"{budget(k, point.r)}{how}, {percent(before.share)} without pruning: {points(change.share)} points (95% "
-        f"interval {points(change.low)} to {points(change.high)})."
+        f"Of {after.asked:,} questions about drawn scenes, {percent(after.share)} are answered correctly at "
+        f"{budget(k, point.r)}{how}, and {percent(before.share)} without pruning: {points(change.share)} points (95% "
+        f"CI {points(change.low)} to {points(change.high)})."
     )
 
 

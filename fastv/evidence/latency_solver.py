@@ -75,13 +75,13 @@ def solve_time(
     """
     seconds = real(seconds, "The time in seconds", above=0, error=InvalidBudgetError)
     if found is None:
-        return Unknown(k, "No time to the first token was measured of this model.")
+        return Unknown(k, "Time to first token was not measured for this model.")
     where = str(found.machine["device"])
     if device not in (None, where):
-        return Unknown(k, f"{found.model} was timed on {where}, which tells nothing of {device}.")
+        return Unknown(k, f"{found.model} was timed on {where}, which says nothing about {device}.")
     curve = _curve(found, k, method)
     if len(curve) < 2:
-        return Unknown(k, f"No time to the first token of {found.model} was measured at K={k}.")
+        return Unknown(k, f"Time to first token of {found.model} was not measured at K={k}.")
     return interpolated(curve, seconds, k, found.visual_tokens, where)
 
 

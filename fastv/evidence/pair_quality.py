@@ -10,12 +10,10 @@ from fastv.formatting import budget, percent, points
 
 _NEAR = 0.01  # of R: a few visual tokens
 _NEAR_EQUAL_COST = 0.05  # of R: pairs of equal cost were measured at the R of their own prompts
-_UNKNOWN = (
-    "What this pair of settings costs in quality was not measured over many questions; one question says little of it."
-)
+_UNKNOWN = "The difference in quality between these two sides was not measured; one question says little about it."
 
 
-class Side(Protocol):
+class ComparedSide(Protocol):
     """A model and how it is pruned; ``k``, ``r`` and ``method`` are None without pruning."""
 
     @property
@@ -30,7 +28,7 @@ class Side(Protocol):
     def method(self) -> str | None: ...
 
 
-def quality_of_sides(candidate: Side, baseline: Side) -> str:
+def quality_of_sides(candidate: ComparedSide, baseline: ComparedSide) -> str:
     """What was measured or published of the candidate beside the baseline.
 
     Parameters
@@ -58,7 +56,7 @@ def quality_of_sides(candidate: Side, baseline: Side) -> str:
     return _UNKNOWN
 
 
-def _measured(candidate: Side, baseline: Side, records: dict[str, Measured], near: float) -> str | None:
+def _measured(candidate: ComparedSide, baseline: ComparedSide, records: dict[str, Measured], near: float) -> str | None:
     first, second = records.get(candidate.model), records.get(baseline.model)
     if first is None or second is None or first.tasks != second.tasks:
         return None
@@ -68,12 +66,12 @@ def _measured(candidate: Side, baseline: Side, records: dict[str, Measured], nea
     after, before, change = first.score(point), second.score(other), first.change(point, since=other)
     return (
         f"Of {after.asked:,} questions about drawn scenes, {_name(candidate, point)} answers {percent(after.share)} "
-        f"right, {_name(baseline, other)} {percent(before.share)}: {points(change.share)} points (95% interval "
+        f"correctly, and {_name(baseline, other)} {percent(before.share)}: {points(change.share)} points (95% CI "
         f"{points(change.low)} to {points(change.high)})."
     )
 
 
-def _nearest(record: Measured, side: Side, near: float) -> MeasuredPoint | None:
+def _nearest(record: Measured, side: ComparedSide, near: float) -> MeasuredPoint | None:
     if side.k is None or not side.r:
         return record.unpruned
     method = "random" if side.k == 0 else side.method
@@ -85,7 +83,7 @@ def _nearest(record: Measured, side: Side, near: float) -> MeasuredPoint | None:
     return min(found, key=lambda point: abs(point.r - (side.r or 0.0)), default=None)
 
 
-def _name(side: Side, point: MeasuredPoint) -> str:
+def _name(side: ComparedSide, point: MeasuredPoint) -> str:
     """The side at the setting that was measured, which can be a few tokens beside the one that is asked about."""
     if point.k is None:
         return f"{side.name} without pruning"

@@ -20,21 +20,21 @@ AXES = {
     "total": "Prefill FLOPs of all decoder layers (paper's formula, computed for 36 + 576 tokens)",
     "per-layer": "FLOPs of one decoder layer on average (paper's formula, as printed in its Table 1)",
     "ratio": "FLOPs as a share of the same model without FastV (paper's formula, as printed)",
-    "seconds": "Seconds to the first token (A100, fp16, as published in the official README)",
+    "seconds": "Time to first token in seconds (A100, fp16, as published in the official README)",
 }
 #: The same where this project measured the scores.
 _MEASURED_AXES = {
     "total": "Prefill FLOPs of all decoder layers (paper's formula, mean over the questions' prompts)",
     "per-layer": "FLOPs of one decoder layer on average (paper's formula, mean over the questions' prompts)",
     "ratio": "Prefill FLOPs as a share of the same model without FastV (paper's formula, decoder layers)",
-    "seconds": "Seconds to the first token",
+    "seconds": "Time to first token in seconds",
 }
 SCENES = "scenes"
 #: What may stand on the quality axis -> its title.
 BENCHMARKS = {
     **published.TABLE1_BENCHMARKS,
     "video": "Video: TGIF, MSVD, MSRVTT (average accuracy, fraction)",
-    SCENES: "Drawn scenes: questions answered right (%, measured here)",
+    SCENES: "Drawn scenes: questions answered correctly (%, measured here)",
 }
 
 _TABLE1 = "FastV paper, Table 1"
@@ -82,9 +82,9 @@ def available(axis: str, benchmark: str) -> str | None:
     if benchmark == SCENES:
         return _why_none_measured(axis)
     if axis == "seconds" and benchmark != "aokvqa_acc":
-        return "Times to the first token were published with the A-OKVQA score only."
+        return "Time to first token was published only with the A-OKVQA score."
     if benchmark == "video" and axis != "ratio":
-        return "The video results were published with the share of FLOPs only."
+        return "The video results were published only with FLOPs relative to no pruning."
     return None
 
 

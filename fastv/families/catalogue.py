@@ -34,8 +34,7 @@ def _catalogue() -> tuple[ModelEntry, ...]:
             "mini-7",
             "Mini 7",
             str(_EMBEDDED / "mini-7"),
-            "A small LLaVA that comes with the project and knows "
-            "its own drawn scenes. Runs on a laptop, without network.",
+            "A small LLaVA trained by this project on drawn scenes. Runs on a laptop, without network.",
             embedded=True,
             prompt=VICUNA_PROMPT,
             visual_span=VISUAL_SPAN,
@@ -44,7 +43,7 @@ def _catalogue() -> tuple[ModelEntry, ...]:
             "mini-13",
             "Mini 13",
             str(_EMBEDDED / "mini-13"),
-            "Its larger twin, as 13B is to 7B. Runs on a laptop, without network.",
+            "The larger of the two, as 13B is to 7B. Runs on a laptop, without network.",
             embedded=True,
             prompt=VICUNA_PROMPT,
             visual_span=VISUAL_SPAN,

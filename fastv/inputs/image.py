@@ -113,7 +113,7 @@ def open_picture(
     if width * height > most_pixels:
         raise _too_many_pixels(f"{width * height / 1e6:.3g}", most_pixels)
     if not width or not height or max(width, height) > MAX_ASPECT_RATIO * min(width, height):
-        raise InvalidInputError(f"The picture is {width} x {height} pixels, too narrow to look at: please crop it.")
+        raise InvalidInputError(f"The picture is {width} x {height} pixels, too narrow for the model: please crop it.")
     try:
         picture = _decoded(picture, data)
         rgb = opaque(_with_samples_of_8_bits(_upright(picture), _tagged_no_data(picture)))

@@ -236,7 +236,7 @@ class _Reader:
         wide = round(width * ratio)
         if max(wide, height) > MAX_ASPECT_RATIO * min(wide, height):
             raise InvalidInputError(
-                f"The video's frames are {wide} x {height} pixels, too narrow to look at: please crop it."
+                f"The video's frames are {wide} x {height} pixels, too narrow for the model: please crop it."
             )
 
 

@@ -40,8 +40,8 @@ def load_error_message(error: Exception, entry: ModelEntry, dtype: str) -> str:
     codes = {getattr(link, "errno", None) for link in chain}
     if codes & {errno.ENOSPC, errno.EDQUOT}:
         return (
-            f"The disk became full while {entry.name} was fetched: make room, or set HF_HOME to a folder on a "
-            "larger disk. What has arrived is not fetched again."
+            f"The disk filled up while {entry.name} was downloaded: free some space, or set HF_HOME to a folder on a "
+            "larger disk. Files already downloaded are kept."
         )
     if codes & {errno.EACCES, errno.EPERM, errno.EROFS}:
         return (
@@ -73,7 +73,7 @@ def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
     page = f"{constants.ENDPOINT}/{entry.repository}"
     if isinstance(error, GatedRepoError):
         return (
-            f"{entry.repository} asks for permission: accept its terms at {page} and log in with “hf auth login”, "
+            f"{entry.repository} is gated: accept its terms at {page} and log in with “hf auth login”, "
             "or choose another model."
         )
     if isinstance(error, RepositoryNotFoundError):
@@ -87,12 +87,12 @@ def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
             "leave it out."
         )
     if isinstance(error, RemoteEntryNotFoundError):
-        return f"{entry.repository} holds no model that can be loaded here: it has no config.json. Choose another one."
+        return f"{entry.repository} has no config.json: choose another model."
     if any(isinstance(link, OfflineModeIsEnabled) for link in _chain(error)) or (
         isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE
     ):
         return (
-            f"{entry.repository} is not on this machine, and HF_HUB_OFFLINE forbids fetching it: unset it, or "
+            f"{entry.repository} is not on this machine, and HF_HUB_OFFLINE prevents the download: unset it, or "
             f"download the model first with “{_command(entry)}”."
         )
     if isinstance(error, HfHubHTTPError):
@@ -100,7 +100,7 @@ def _from_hub(error: Exception, entry: ModelEntry) -> str | None:
         return f"The hub answered {status} when asked for {entry.repository}: try again later. ({first_line(error)})"
     if isinstance(error, (OSError, HTTPError)):
         return (
-            f"{entry.repository} is not whole on this machine and could not be fetched: check the network, or "
+            f"{entry.repository} is incomplete on this machine and could not be downloaded: check the network, or "
             f"download it first with “{_command(entry)}”. ({first_line(list(_chain(error))[-1])})"
         )
     return None

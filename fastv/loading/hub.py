@@ -68,6 +68,6 @@ def _check_disk(entry: ModelEntry, missing: int) -> None:
     free = shutil.disk_usage(folder).free
     if missing > free:
         raise ModelLoadError(
-            f"{entry.name} is a download of {gb(missing)} and {gb(free)} are free on the disk: make "
-            "room, or set HF_HOME to a folder on a larger disk."
+            f"{entry.name} is a download of {gb(missing)} and {gb(free)} are free on the disk: free "
+            "some space, or set HF_HOME to a folder on a larger disk."
         )

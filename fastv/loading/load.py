@@ -136,7 +136,7 @@ def load(
     except Exception as error:  # whatever the libraries raise, a person needs a sentence
         logger.debug("loading %s failed", entry.source, exc_info=True)
         if isinstance(error, Stopped) or (stopped and stopped()):  # a transfer cut off fails in its own way
-            problem = Stopped(f"Loading {entry.name} was stopped. What was fetched so far stays on the disk.")
+            problem = Stopped(f"Loading {entry.name} was stopped. Files downloaded so far are kept.")
         else:
             problem = ModelLoadError(load_error_message(error, entry, dtype))
     # Outside the handlers: an error that is still held keeps its frames, and in them the weights loaded so far.
@@ -203,7 +203,7 @@ class _Load:
         if found["missing_keys"]:
             names = sorted(found["missing_keys"])
             raise ModelLoadError(
-                f"The checkpoint of {self.entry.name} lacks {len(names)} weights, {names[0]} for one: fetch it again."
+                f"The checkpoint of {self.entry.name} lacks {len(names)} weights, such as {names[0]}: fetch it again."
             )
         model.eval()
         device = input_device(model)
@@ -219,7 +219,7 @@ class _Load:
         family = family_for(model_type := settings.get("model_type"))
         if family is None:
             raise ModelLoadError(
-                f"{self.entry.name} is a model of type “{model_type}”, which FastV does not know: choose "
+                f"{self.entry.name} is a model of type “{model_type}”, which is not supported: choose "
                 f"one of type {model_types()}."
             )
         return AutoConfig.from_pretrained(folder, trust_remote_code=False), family
@@ -239,7 +239,7 @@ class _Load:
 
     def _check_inputs(self, processor: Processor, config: PreTrainedConfig, family: Family) -> None:
         """Prepares one small picture and a question: what does not work then never will."""
-        problem, text = "has no place for a picture", ""
+        problem, text = "has no image placeholder", ""
         try:
             text = family.prompt(processor, "What is it?")
         except Exception as error:  # templates are programs of the checkpoint's own

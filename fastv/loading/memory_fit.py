@@ -220,7 +220,7 @@ def fit(entry: ModelEntry, dtype: str, memory: MachineMemory) -> Fit:
         dtype = _auto_dtype(entry, shape, memory, "float16")
     needed = required_bytes(entry, dtype, shape)
     if needed is None:
-        return Fit(None, f"How much memory {entry.name} needs shows in its config.json, which is fetched first.")
+        return Fit(None, f"The memory {entry.name} needs is computed from its config.json, which is downloaded first.")
     found = find_placement(needed, memory, quantized=dtype in QUANTIZED)
     if found is None:
         gpu = next((size for size in _GPU_SIZES_GB if needed <= size * 1e9), None)

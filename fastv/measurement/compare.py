@@ -165,9 +165,7 @@ class _ComparisonRun:
         # Outside the handler: an error that is still held keeps its frames, and in them the tensors.
         for side in self.sides.values():
             free_memory(side.loaded.device)
-        raise FastVError(
-            "The memory ran out while answering: choose a shorter answer, the dtype 4bit, or a smaller model."
-        )
+        raise FastVError("Out of memory while answering: choose a shorter answer, the dtype 4bit, or a smaller model.")
 
     def _comparison(self, picture: Image.Image | Clip, question: str) -> Comparison:
         models = {id(side.loaded.model): side.loaded for side in self.sides.values()}

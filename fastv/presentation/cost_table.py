@@ -47,7 +47,7 @@ class Relative:
 
 
 @dataclass(frozen=True)
-class Row:
+class CostRow:
     """One line of the table, in base units. Values are None before a run, a Spread where runs were repeated."""
 
     title: str
@@ -80,7 +80,7 @@ def _median(value: float | Spread | None) -> float | None:
     return value.median if isinstance(value, Spread) else value
 
 
-def rows_of(comparison: Comparison | None) -> Iterator[Row]:
+def rows_of(comparison: Comparison | None) -> Iterator[CostRow]:
     """The lines of the table; without a comparison their values are None."""
     layers = _pruned_layers(comparison) if comparison else "from layer K on"
     tokens = _answer_lengths(comparison) if comparison else "to the last token"
@@ -102,23 +102,23 @@ def rows_of(comparison: Comparison | None) -> Iterator[Row]:
             "at the end",
             "memory",
             MEMORY,
-            "Keys and values of all tokens, kept for the rest of the answer. It grows with every token and every "
+            "Keys and values of all tokens, stored until the answer ends. It grows with every token and every "
             "concurrent request.",
             lambda run: run.kv_cache_bytes,
         ),
         ("Visual tokens", layers, "tokens", COUNT, "", lambda run: run.visual_tokens),
         (
             "Prefill FLOPs",
-            "computed, exact" if flops_known else "not known of this model's parts",
+            "computed, exact" if flops_known else "not known for this model",
             "FLOPs",
             FLOPS,
             "Floating-point operations to read image and question, computed: 2 per multiply-add, with vision tower, "
-            "projector and lm_head, without the method's own ranking.",
+            "projector and lm_head, without the ranking of visual tokens.",
             lambda run: run.prefill_flops,
         ),
     ):
         sides = (quantity(comparison.baseline), quantity(comparison.fastv)) if comparison else (None, None)
-        yield Row(title, note, noun, units, hint, *sides)
+        yield CostRow(title, note, noun, units, hint, *sides)
 
 
 def _pruned_layers(comparison: Comparison) -> str:
@@ -152,7 +152,7 @@ def table(comparison: Comparison | None = None, labels: tuple[SideLabel, SideLab
     )
 
 
-def _shown(row: Row) -> dict[str, object]:
+def _shown(row: CostRow) -> dict[str, object]:
     amounts = [amount for amount in row.values if amount is not None]
     unit = unit_for(amounts or [0], row.units)
     return {
@@ -186,7 +186,7 @@ class _RatioCell:
     undecided: bool = False
 
 
-def _ratio_cell(row: Row) -> _RatioCell:
+def _ratio_cell(row: CostRow) -> _RatioCell:
     """Undecided ratios are shown without a number."""
     relative = row.relative
     if relative is None:
@@ -214,10 +214,11 @@ def how_measured(comparison: Comparison) -> str:
         f"medians of {repeats} rounds in which both sides alternate, range below; ratios of these medians, with the "
         "95% CI of the ratios by round"
         if repeats > 1
-        else "one run of each side, so differences cannot be told from noise"
+        else "one run of each side, too few to separate a difference from noise"
     )
+    warmup = f"{comparison.warmup} warm-up pass{'' if comparison.warmup == 1 else 'es'} per side"
     return (
-        f"{models} on {machine.device}{threads}{machine.share}. Times: {timed}, after {comparison.warmup} untimed. "
+        f"{models} on {machine.device}{threads}{machine.share}. Times: {timed}, after {warmup}. "
         f"Peak memory: from an untimed run{weights}. FLOPs: computed, 2 per multiply-add, with vision tower, projector "
         f"and lm_head. PyTorch {machine.torch}, Transformers {machine.transformers}, Python {machine.python}."
     )

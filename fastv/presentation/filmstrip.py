@@ -22,7 +22,7 @@ _ABOVE_MEAN = 1.1  # a frame stands out when it holds more than this multiple of
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameFigure:
     """One figure of a strip: its picture as a data URI, alt text, time(s) in seconds and, with FastV, tokens kept."""
 
     source: str
@@ -34,7 +34,7 @@ class Frame:
 def clip_strip(clip: Clip) -> Markup:
     """The frames that a model will be given."""
     frames = [
-        Frame(_data_uri(_reduced(frame)), f"Frame {number}, at {_seconds(second)} s", _seconds(second))
+        FrameFigure(_data_uri(_reduced(frame)), f"Frame {number}, at {_seconds(second)} s", _seconds(second))
         for number, (frame, second) in enumerate(zip(clip.frames, clip.seconds, strict=True), 1)
     ]
     return render("presentation/filmstrip", frames=frames)
@@ -43,7 +43,7 @@ def clip_strip(clip: Clip) -> Markup:
 def seen_strip(seen: Sequence[FrameView]) -> Markup:
     """The frames as the vision tower received them."""
     frames = [
-        Frame(_data_uri(_reduced(frame.picture)), f"{name}, as the model saw it", times_of(frame))
+        FrameFigure(_data_uri(_reduced(frame.picture)), f"{name}, as the model saw it", times_of(frame))
         for name, frame in _named(seen)
     ]
     return render("presentation/filmstrip", frames=frames)
@@ -52,7 +52,7 @@ def seen_strip(seen: Sequence[FrameView]) -> Markup:
 def kept_strip(seen: Sequence[FrameView]) -> Markup:
     """The same frames with dropped patches darkened, and how many visual tokens of each were kept."""
     frames = [
-        Frame(
+        FrameFigure(
             _data_uri(dimmed(frame.picture, frame.kept, _DIMMED_SIDE)),
             f"{name}: {frame.kept_tokens} of {frame.tokens} visual tokens kept",
             times_of(frame),

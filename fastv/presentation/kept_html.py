@@ -45,7 +45,7 @@ def _who_sees(config: PruningConfig | None, count: int, total: int, is_clip: boo
     whole = "all of every frame" if is_clip else "the whole image"
     if config is None or count == total:
         return f"All layers see {whole}."
-    rest = "nothing of it" if count == 0 else "only what is not darkened"
+    rest = "none of it" if count == 0 else "only what is not darkened"
     if config.k == 0:
         return f"All layers see {rest}."
     before = {1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(config.k, f"Layers 0 to {config.k - 1} see")

@@ -48,7 +48,7 @@ _SETTINGS = ("date", "max_new_tokens", "repeats", "warmup")
 _ABOUT = (
     "Pruning makes a vision-language model cheaper: on entering decoder layer K it drops a share R of the image's "
     "tokens, with FastV those that get the least attention. Time to first token is the wait until an answer begins. "
-    "One question about one image shows what is saved, but not what it costs in quality."
+    "One question about one image shows the savings, but not the loss in quality."
 )
 
 

@@ -29,7 +29,7 @@ def verdict(comparison: Comparison) -> str:
 
 def _first_token(relative: Relative | None) -> str:
     if relative is None or relative.interval is None:
-        return "Time to first token was measured once, which is too few to compare."
+        return "Time to first token was measured only once, which does not allow a comparison."
     rounds = f"{relative.rounds} rounds"
     if not relative.is_decided:
         return f"No significant difference in time to first token ({rounds})."

@@ -116,8 +116,8 @@ def notes(results: Sequence[SampleResult]) -> list[str]:
     problems = [result for result in results if result.problem]
     known = sum(bool(result.sample.answers) for result in results)
     return [
-        f"{len(results) - len(problems):,} questions, {known:,} of them with a known answer. In brackets 95% "
-        "intervals; time and FLOPs as a share of those without pruning, time as the median over the questions.",
+        f"{len(results) - len(problems):,} questions, {known:,} of them with a known answer. In brackets: 95% "
+        "CIs. Times (medians over the questions) and FLOPs are in percent of those without pruning.",
         *(f"Not asked: {one.sample.image.name}, “{one.sample.question}”: {one.problem}" for one in problems),
     ]
 

@@ -21,7 +21,7 @@ def side(model: str, k: int | None = None, r: float | None = None, method: str |
 
 def shares(sentence: str) -> list[str]:
     """The shares that a sentence tells before its change in points."""
-    return re.findall(r"[0-9.]+%(?= right|:)", sentence)
+    return re.findall(r"(?<![=0-9.])[0-9.]+%(?! CI)", sentence)
 
 
 @pytest.fixture

@@ -32,12 +32,12 @@ def test_what_the_hub_does_not_have(hub, failure, source, told):
 def test_a_gated_repository(hub, failure):
     hub.repositories[NAME].gated = True
     told = failure(NAME)
-    assert f"{NAME} asks for permission: accept its terms at {hub.address}/{NAME} and log in with “hf auth l" in told
+    assert f"{NAME} is gated: accept its terms at {hub.address}/{NAME} and log in with “hf auth l" in told
 
 
 def test_a_repository_that_is_no_model(hub, copy, failure):
     (copy / "config.json").unlink()
-    assert f"{NAME} holds no model that can be loaded here: it has no config.json" in failure(NAME)
+    assert f"{NAME} has no config.json" in failure(NAME)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -49,32 +49,32 @@ def test_a_hub_that_is_busy(hub, failure, status):
 def test_no_network(hub, failure, monkeypatch, tmp_path):
     fakehub.use("http://127.0.0.1:9", tmp_path / "cache", monkeypatch)  # a port without a server
     told = failure(NAME)
-    assert f"{NAME} is not whole on this machine and could not be fetched: check the network" in told
+    assert f"{NAME} is incomplete on this machine" in told and "check the network" in told
     assert f"“hf download {NAME}”" in told
 
 
 def test_no_network_by_choice(hub, failure, monkeypatch, tmp_path):
     fakehub.use(hub.address, tmp_path / "cache", monkeypatch, offline=True)
-    assert "HF_HUB_OFFLINE forbids fetching it: unset it, or download the model first with “hf d" in failure(NAME)
+    assert "HF_HUB_OFFLINE" in failure(NAME) and "download the model first with “hf d" in failure(NAME)
 
 
 def test_a_download_broken_off_and_then_no_network(hub, failure, monkeypatch, tmp_path):
     stop_after(NAME, "downloading", 0.3)
     fakehub.use("http://127.0.0.1:9", tmp_path / "cache", monkeypatch)
-    assert "is not whole on this machine and could not be fetched" in failure(NAME)
+    assert "is incomplete on this machine" in failure(NAME)
 
 
 def test_a_disk_too_small_for_the_download(hub, failure, monkeypatch):
     monkeypatch.setattr(loading_hub.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1_000))
     told = failure(NAME)
-    assert "is a download of" in told and "are free on the disk: make room, or set HF_HOME" in told
+    assert "is a download of" in told and "are free on the disk" in told and "set HF_HOME" in told
     assert hub.downloads() == ["config.json"]
 
 
 @pytest.mark.parametrize(
     "code, told",
     [
-        (errno.ENOSPC, "The disk became full while"),
+        (errno.ENOSPC, "The disk filled up while"),
         (errno.EACCES, "check its permissions"),
     ],
 )
@@ -118,7 +118,7 @@ def stop_after(source: str, stage: str, fraction: float) -> str:
 
 
 def test_a_download_that_is_stopped_goes_on_where_it_was(hub):
-    assert "was stopped. What was fetched so far stays on the disk" in stop_after(NAME, "downloading", 0.3)
+    assert "was stopped." in stop_after(NAME, "downloading", 0.3)
     before = set(hub.downloads())
     hub.requests.clear()
     assert load(NAME, "float32").entry.repository == NAME

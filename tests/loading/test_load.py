@@ -90,7 +90,7 @@ def test_a_checkpoint_without_a_chat_template_is_asked_as_llava_is(checkpoint, t
 @pytest.mark.parametrize(
     "template, piece",
     [
-        ("{% for turn in messages %}{{ turn['role'] }}{% endfor %}", "no place for a picture"),
+        ("{% for turn in messages %}{{ turn['role'] }}{% endfor %}", "no image placeholder"),
         ("{{ raise_exception('no pictures please') }}", "cannot be used (no pictures please)"),
     ],
 )

@@ -265,7 +265,7 @@ def test_an_error_in_the_model_arrives_once_and_leaves_it_usable(loaded, picture
     with pytest.raises(expected) as failure:
         list(compare(loaded, picture, QUESTION, **QUICK))
     hook.remove()
-    assert failure.value is raised if expected is not FastVError else "memory ran out" in str(failure.value)
+    assert failure.value is raised if expected is not FastVError else "memory" in str(failure.value)
     assert not loaded.lock.locked()
     assert isinstance(list(compare(loaded, picture, QUESTION, **QUICK))[-1], Comparison)
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastv.measurement.results import Comparison
 from fastv.presentation import cost_table
-from fastv.presentation.cost_table import Relative, Row, rows_of
+from fastv.presentation.cost_table import CostRow, Relative, rows_of
 from tests.support.comparisons import HOSTILE, PRUNED, Tags, comparison, duel, pruned, run, spread, words
 
 TITLES = ["First token", "Per token", "Total", "Peak memory", "KV cache", "Visual tokens", "Prefill FLOPs"]
@@ -143,5 +143,5 @@ def test_foreign_text_is_never_markup():
 
 
 def test_a_row_without_values_has_no_ratio():
-    assert Row("x", "", "time", (), "").relative is None
-    assert Row("x", "", "time", (), "", 0.0, 1.0).relative is None
+    assert CostRow("x", "", "time", (), "").relative is None
+    assert CostRow("x", "", "time", (), "", 0.0, 1.0).relative is None

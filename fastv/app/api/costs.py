@@ -116,7 +116,7 @@ def _in_time(model: str | None, like: str, ratio: float, shape: ModelShape, ks: 
     ks = list(range(shape.decoder.layers)) if ks is None else ks
     reference = measured(like)
     if reference is None:
-        reason = f"No time to first token was measured of {like}."
+        reason = f"Time to first token was not measured for {like}."
         return {"target": None, "rows": [_row(Unknown(k, reason)) for k in ks]}
     seconds, device = ratio * reference.unpruned.first_token_seconds, str(reference.machine["device"])
     target = {"quantity": "first_token_seconds", "amount": seconds, "convention": f"measured on {device}"}

@@ -70,7 +70,7 @@ def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
         model = gr.Radio(
             [("The same model", SAME), *((pool.label(key), key) for key in pool.entries)],
             value=SAME,
-            label="Model of the other side",
+            label="Model to compare with",
             elem_id="baseline-model",
         )
         with gr.Row(elem_classes="sliders"):
@@ -80,7 +80,7 @@ def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
                 value=min(DEFAULT_K, outline.layers - 1),
                 step=1,
                 label="K: drop at layer",
-                info="has an effect where R is above 0",
+                info="used only if R is above 0",
                 elem_id="baseline-k",
                 min_width=200,
                 buttons=[],
@@ -91,7 +91,7 @@ def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
                 value=0,
                 step=1,
                 label="R: drop, %",
-                info="0: without pruning",
+                info="0: no pruning",
                 elem_id="baseline-r",
                 min_width=200,
                 buttons=[],

@@ -76,7 +76,7 @@ def lay_out(pool: ModelPool) -> CompareControls:
             made["model"] = gr.Radio(
                 [(pool.label(key), key) for key in pool.entries], value=pool.default, label="Model", elem_id="model"
             )
-            with gr.Accordion("What the models need, and what fits here", open=False, elem_id="models"):
+            with gr.Accordion("Memory of each model, and which models fit this machine", open=False, elem_id="models"):
                 _html(models_table(pool, MachineMemory.here()), "models-table")
             made["baseline"] = baseline_panel.layout(pool, model)
             made |= _measuring_controls()
@@ -102,7 +102,7 @@ def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr
     return row, picture, html
 
 
-def _question_controls(first: example_scenes.Example, model: ModelOutline) -> dict[str, Any]:
+def _question_controls(first: example_scenes.ExampleScene, model: ModelOutline) -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Row(elem_classes="pictures"):
         with gr.Column(scale=3, min_width=220):
@@ -197,7 +197,7 @@ def _measuring_controls() -> dict[str, Any]:
         made["max_new_tokens"] = gr.Slider(
             1, 256, value=_LONGEST_ANSWER, step=1, label="Longest answer, tokens", buttons=[]
         )
-        made["repeats"] = gr.Slider(1, 20, value=3, step=1, label="Timed runs of each side", buttons=[])
+        made["repeats"] = gr.Slider(1, 20, value=3, step=1, label="Timed runs per side", buttons=[])
     return made
 
 

@@ -26,7 +26,7 @@ from fastv.errors import FastVError, ModelLoadError
 from fastv.families.catalogue import ModelEntry
 
 LINK_FIELDS = (*deep_link.FIELDS, *deep_link.OLD_FIELDS)
-_OWN = "The link is about its sender's own picture or video, which it does not contain: please choose a file."
+_OWN = "This link was made with an uploaded picture or video, which a link does not contain: please upload a file."
 
 
 def inputs(ui: CompareControls) -> list[Any]:
@@ -131,7 +131,7 @@ def follow(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
     else:
         are = "is" if len(missing) == 1 else "are"
         where = "Model" if pool.entry(model) in missing else "Compare with"
-        words = f"The link is about {_names(missing)}, which {are} not loaded: choose under {where} what to load."
+        words = f"The link uses {_names(missing)}, which {are} not loaded: select the model to load under {where}."
         there = [None if key is None or pool.entry(key) in missing else key for key in (model, other)]
         updates |= side_updates(ui, pool, replace(link, model=there[0], baseline=there[1]))
         updates[ui.status] = status.status(words)

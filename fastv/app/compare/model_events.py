@@ -85,11 +85,11 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
             return {
                 **panel.updates(pool, other, key, values[panel.k], values[panel.r]),
                 **preset_updates(ui, pool, chosen),
-                ui.status: status.status(f"The other side is {'the same model' if key == SAME else other.entry.name}."),
+                ui.status: status.status(f"The baseline is {'the same model' if key == SAME else other.entry.name}."),
             }
 
         failed = {panel.model: values[panel.in_use]}
-        yield from _switch(ui, pool, key or model, model, loaded, failed, "The other side stays as it was.")
+        yield from _switch(ui, pool, key or model, model, loaded, failed, "The baseline is unchanged.")
 
     def moved(values: Values) -> Updates:
         k, r_percent = values[panel.k], values[panel.r]

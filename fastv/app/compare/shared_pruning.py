@@ -19,7 +19,7 @@ def shared_pruning(ui: CompareControls, pool: ModelPool) -> SharedPruning:
         if k >= layers:
             words = (
                 f"K={k} was chosen on another tab, but {model.entry.name} has {layers} decoder layers "
-                f"(0 to {layers - 1}): K and R stay as they are here."
+                f"(0 to {layers - 1}): K and R on this tab are unchanged."
             )
             return {ui.status: status.problem(words)}
         chosen = {**values, ui.k: k, ui.r: r_percent}

@@ -74,7 +74,7 @@ class View:
 def no_comparison() -> View:
     """Before the first run."""
     return View(
-        status.status("Choose a picture, ask about it, and run both."),
+        status.status("Choose a picture, enter a question, and press Run both."),
         comparison_html.answers("", ""),
         comparison_html.table(),
         (NO_KEPT,),

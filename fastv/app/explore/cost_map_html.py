@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from fastv.app.explore.quality_map_html import STRONGEST, quality_map
-from fastv.app.explore.state import Settings, budgets_for, name_of
+from fastv.app.explore.state import ExploreSettings, budgets_for, name_of
 from fastv.app.shared.plots import Line, Marker, heat_map
 from fastv.costs.cost_map import MEASURES, Grid, amount, contour, cost_grid
 from fastv.errors import InvalidInputError
@@ -21,7 +21,7 @@ def measures() -> list[tuple[str, str]]:
     return [(measure.title, key) for key, measure in MEASURES.items()] + [("Quality, measured or published", QUALITY)]
 
 
-def map_pane(chosen: Settings, benchmark: str) -> Markup:
+def map_pane(chosen: ExploreSettings, benchmark: str) -> Markup:
     """benchmark: whose scores a map of published quality shows, see ``quality_map``."""
     if chosen.measure == QUALITY:
         return quality_map(chosen, benchmark)
@@ -71,29 +71,29 @@ def map_pane(chosen: Settings, benchmark: str) -> Markup:
     )
 
 
-def _frames(chosen: Settings) -> int:
+def _frames(chosen: ExploreSettings) -> int:
     """How many frames the prompt has, 0 for still pictures."""
     frames = chosen.workload.pictures or 0
     return frames if frames > chosen.pictures else 0
 
 
-def _lines(chosen: Settings, grid: Grid, small: float) -> tuple[list[Line], list[dict[str, str]]]:
+def _lines(chosen: ExploreSettings, grid: Grid, small: float) -> tuple[list[Line], list[dict[str, str]]]:
     """The contours at the smaller model's cost, and their legend. A model has none with itself."""
     if chosen.model == chosen.small:
         return [], []
     name, own = name_of(chosen.small), amount(chosen.shape, chosen.workload, chosen.measure, None, 0.0)
     if own <= small:
-        return [], [{"kind": "", "text": f"all of it costs less than {name}"}]
+        return [], [{"kind": "", "text": f"every setting costs less than {name}"}]
     lines = [Line("total", contour(grid, small))]
     legend = [
-        {"kind": "key-total", "text": f"costs what {name} costs"}
+        {"kind": "key-total", "text": f"same cost as {name}"}
         if lines[0].spots
-        else {"kind": "", "text": f"all of it costs more than {name}"}
+        else {"kind": "", "text": f"every setting costs more than {name}"}
     ]
     if chosen.measure == "prefill-paper":
         depth = chosen.shape.decoder.layers / chosen.small_shape.decoder.layers
         per_layer = Line("per-layer", contour(grid, small * depth))
         if per_layer.spots:
             lines.append(per_layer)
-            legend.append({"kind": "key-per-layer", "text": "the same per layer, as in the paper"})
+            legend.append({"kind": "key-per-layer", "text": "same cost per layer, as in the paper"})
     return lines, legend

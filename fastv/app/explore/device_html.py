@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-from fastv.app.explore.state import Settings
+from fastv.app.explore.state import ExploreSettings
 from fastv.costs import roofline
 from fastv.errors import InvalidInputError
 from fastv.evidence.published import LatencyRow, latency
@@ -19,12 +19,12 @@ _PUBLISHED_PRECISIONS = {"float16": "fp16", "4bit": "4bit"}
 _UNKNOWN = "–"
 
 
-def device_pane(chosen: Settings, key: str) -> Markup:
+def device_pane(chosen: ExploreSettings, key: str) -> Markup:
     """Lower bounds on a device, with the published figures of the same model, device and precision where there are any.
 
     Parameters
     ----------
-    chosen : Settings
+    chosen : ExploreSettings
         The model, prompt and (K, R).
     key : str
         A key of ``roofline.devices()``.
@@ -35,7 +35,7 @@ def device_pane(chosen: Settings, key: str) -> Markup:
         There is no such device.
     """
     if key not in roofline.devices():
-        raise InvalidInputError(f"There is no device {key!r} here: choose one of {', '.join(roofline.devices())}.")
+        raise InvalidInputError(f"Unknown device {key!r}: choose one of {', '.join(roofline.devices())}.")
     device = roofline.devices()[key]
     before = roofline.estimate(chosen.shape, chosen.workload, device, None, 0.0)
     after = roofline.estimate(chosen.shape, chosen.workload, device, chosen.k, chosen.r)
@@ -58,7 +58,7 @@ def device_pane(chosen: Settings, key: str) -> Markup:
 
 
 def _published(
-    chosen: Settings, device: str, quantity: str, cell: Callable[[LatencyRow | None], str]
+    chosen: ExploreSettings, device: str, quantity: str, cell: Callable[[LatencyRow | None], str]
 ) -> list[tuple[str, str, str]]:
     """A row with a published quantity of the same model on the same device, for one picture at a time."""
     if chosen.pictures != 1 or chosen.workload.batch != 1:

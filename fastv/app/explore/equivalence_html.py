@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.explore.state import Settings, name_of
+from fastv.app.explore.state import ExploreSettings, name_of
 from fastv.costs.cost_map import rows_for
 from fastv.costs.solver import NotReachable, Solution, Target, Workload, solve
 from fastv.evidence.latency_solver import TimeSolution, solve_time
@@ -39,7 +39,7 @@ class _Card:
     r: float | None = None
 
 
-def equivalence_pane(chosen: Settings) -> Markup:
+def equivalence_pane(chosen: ExploreSettings) -> Markup:
     """As cheap as the smaller model in total, per layer and by time; why these differ; and R for every K."""
     small = name_of(chosen.small)
     if chosen.model == chosen.small:
@@ -71,7 +71,7 @@ def _equivalent(
     return solve(shape, workload, target, k)
 
 
-def _r_at(chosen: Settings, basis: str, k: int) -> Solution | NotReachable:
+def _r_at(chosen: ExploreSettings, basis: str, k: int) -> Solution | NotReachable:
     return _equivalent(chosen.shape, chosen.workload, chosen.small_shape, chosen.small_workload, basis, k)
 
 
@@ -80,7 +80,7 @@ def _slider_r(r: float) -> float:
     return round(r, 3)
 
 
-def _share(chosen: Settings, k: int | None, r: float, quantity: str = "decoder_prefill_flops") -> float:
+def _share(chosen: ExploreSettings, k: int | None, r: float, quantity: str = "decoder_prefill_flops") -> float:
     """Decoder FLOPs (paper's formula) as a fraction of the smaller model's without FastV."""
     own = chosen.workload.cost(chosen.shape, k, r, "paper")
     small = chosen.small_workload.cost(chosen.small_shape, None, 0.0, "paper")
@@ -92,13 +92,13 @@ def _is_free(found: Solution | TimeSolution, visual_tokens: int) -> bool:
     return found.kept == visual_tokens
 
 
-def _flops_card(chosen: Settings, basis: str, title: str, note: str) -> _Card:
+def _flops_card(chosen: ExploreSettings, basis: str, title: str, note: str) -> _Card:
     found, small = _r_at(chosen, basis, chosen.k), name_of(chosen.small)
     if isinstance(found, NotReachable):
         return _Card(basis, title, note, f"Not reachable at K={chosen.k}. {found.reason}")
     if _is_free(found, chosen.workload.visual_tokens):
         share = percent(_share(chosen, None, 0.0, _BASES[basis][0]))
-        return _Card(basis, title, note, f"Nothing to drop: without FastV it takes {share} of what {small} takes.")
+        return _Card(basis, title, note, f"No pruning needed: without FastV it costs {share} of {small}.")
     text = (
         f"{found.kept:,} of {chosen.workload.visual_tokens:,} visual tokens kept; equal cost at "
         f"R={percent(found.continuous_r)}. In total {percent(_share(chosen, found.k, found.r))} of {small}'s FLOPs."
@@ -106,7 +106,7 @@ def _flops_card(chosen: Settings, basis: str, title: str, note: str) -> _Card:
     return _Card(basis, title, note, text, found.k, _slider_r(found.r))
 
 
-def _cell(chosen: Settings, basis: str, k: int) -> dict[str, Any] | None:
+def _cell(chosen: ExploreSettings, basis: str, k: int) -> dict[str, Any] | None:
     """R of one row and column of the table; None where it is not reachable."""
     found = _r_at(chosen, basis, k)
     if isinstance(found, NotReachable):
@@ -118,7 +118,7 @@ def _cell(chosen: Settings, basis: str, k: int) -> dict[str, Any] | None:
     }
 
 
-def _why(chosen: Settings) -> str:
+def _why(chosen: ExploreSettings) -> str:
     """Why total and per layer differ; empty where that does not matter."""
     layers, less = chosen.shape.decoder.layers, chosen.small_shape.decoder.layers
     if layers == less:
@@ -129,11 +129,11 @@ def _why(chosen: Settings) -> str:
     return (
         f"The paper compares the average layer. {chosen.name} has {layers} layers, {small} {less}: at equal cost per "
         f"layer it still takes {percent(layers / less)} of {small}'s FLOPs. "
-        "Equal cost of the whole prompt is the total."
+        "For the cost of the whole prompt, use the total."
     )
 
 
-def _time_card(chosen: Settings) -> _Card:
+def _time_card(chosen: ExploreSettings) -> _Card:
     """As fast to the first token, by times measured here, else by published ones, else unknown."""
     note = "to the first token"
     small = measured(chosen.small)
@@ -142,17 +142,17 @@ def _time_card(chosen: Settings) -> _Card:
     found = published_times(chosen.model, chosen.small, chosen.workload.visual_tokens, chosen.k)
     if found is not None:
         return _published_time(chosen, found)
-    text = f"Not known: no times of both {chosen.name} and {name_of(chosen.small)} on one device were measured here."
+    text = f"Unknown: {chosen.name} and {name_of(chosen.small)} were not timed on the same device."
     return _Card("time", "In time", note, text)
 
 
-def _measured_time(chosen: Settings, seconds: float, device: str) -> _Card:
+def _measured_time(chosen: ExploreSettings, seconds: float, device: str) -> _Card:
     title, note, small = "In time", "to the first token, measured here", name_of(chosen.small)
     found = solve_time(measured(chosen.model), seconds, chosen.k, device=device)
     if isinstance(found, NotReachable):
         return _Card("time", title, note, f"Not reachable at K={chosen.k}. {found.reason}")
     if not isinstance(found, TimeSolution):
-        return _Card("time", title, note, f"Not known at K={chosen.k}. {found.reason}")
+        return _Card("time", title, note, f"Unknown at K={chosen.k}. {found.reason}")
     text = (
         f"{sized(seconds, 'seconds')}, as {small} without FastV, on {device}. Interpolated between measured "
         f"R={percent(found.between[0])} and {percent(found.between[1])}."
@@ -160,7 +160,7 @@ def _measured_time(chosen: Settings, seconds: float, device: str) -> _Card:
     return _Card("time", title, note, text, found.k, _slider_r(found.r))
 
 
-def _published_time(chosen: Settings, found: PublishedTimes) -> _Card:
+def _published_time(chosen: ExploreSettings, found: PublishedTimes) -> _Card:
     title, note = "In time", f"to the first token, published for one picture on {found.device}, {found.precision}"
     rows = ", ".join(_time_of(row) for row in found.neighbors)
     text = (
@@ -168,7 +168,7 @@ def _published_time(chosen: Settings, found: PublishedTimes) -> _Card:
     )
     solution = found.solution
     if isinstance(solution, NotReachable):
-        return _Card("time", title, note, f"Not reachable with a published R. {text}")
+        return _Card("time", title, note, f"Not reachable at any published R. {text}")
     return _Card("time", title, note, f"{text} R is interpolated.", solution.k, _slider_r(solution.r))
 
 

@@ -265,7 +265,7 @@ def _own_file(upload: Any) -> tuple:
         path = Path(upload_path(upload))
         if path.stat().st_size > configs.LONGEST_CONFIG:
             raise InvalidInputError(
-                f"The file is larger than {configs.LONGEST_CONFIG:,} bytes, which no config.json is."
+                f"The file is larger than {configs.LONGEST_CONFIG:,} bytes, too large for a config.json."
             )
         return path.read_text(encoding="utf-8"), ""
     except UnicodeDecodeError:

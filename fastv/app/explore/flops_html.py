@@ -6,14 +6,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.explore.state import Settings
+from fastv.app.explore.state import ExploreSettings
 from fastv.app.shared.plots import stacked_bars
 from fastv.costs.cost_map import breakdown
 from fastv.formatting import FLOPS, budget, change, number, unit_for
 from fastv.presentation.html import render
 
 
-def flops_pane(chosen: Settings) -> Markup:
+def flops_pane(chosen: ExploreSettings) -> Markup:
     """Two stacked bars, and a table with a row for each part of the model."""
     parts = breakdown(chosen.shape, chosen.workload, chosen.k, chosen.r)
     before, after = sum(part.baseline_flops for part in parts), sum(part.fastv_flops for part in parts)

@@ -20,12 +20,12 @@ _SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
 SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
 _INTRO = (
     '<p class="note">What would FastV save on a model that you have not downloaded? Costs are computed from its '
-    "config, scores are published or were measured here. No model is loaded.</p>"
+    "config; scores are published ones or were measured by this project. No model is loaded.</p>"
 )
 _AXIS_NAMES = {
     "total": "FLOPs in total",
     "per-layer": "FLOPs per layer",
-    "ratio": "Share of its own FLOPs",
+    "ratio": "FLOPs relative to no pruning",
     "seconds": "Time to first token",
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.explore.state import Settings, name_of
+from fastv.app.explore.state import ExploreSettings, name_of
 from fastv.app.shared.plots import Dot, scatter
 from fastv.evidence import pareto
 from fastv.evidence.findings import SCOPE, findings
@@ -17,14 +17,14 @@ from fastv.pruning.methods.registry import METHODS, phrase_of
 _UNITS = {"total": "FLOPs", "per-layer": "FLOPs", "ratio": None, "seconds": "seconds"}
 
 
-def frontier_pane(chosen: Settings | None, axis: str, benchmark: str) -> Markup:
+def frontier_pane(chosen: ExploreSettings | None, axis: str, benchmark: str) -> Markup:
     """Costs and scores with the Pareto frontier; below it the findings in sentences."""
     reason = pareto.available(axis, benchmark)
     shown: dict[str, Any] = {"chart": None, "legend": []} if reason else _chart(chosen, axis, benchmark)
     return render("app/explore/pareto", reason=reason, findings=findings(), scope=SCOPE, **shown)
 
 
-def _chart(chosen: Settings | None, axis: str, benchmark: str) -> dict[str, Any]:
+def _chart(chosen: ExploreSettings | None, axis: str, benchmark: str) -> dict[str, Any]:
     """The plot and its legend."""
     found, unit, title = pareto.series(axis, benchmark), _UNITS[axis], pareto.BENCHMARKS[benchmark]
     dots = {point: _dot(point, index, unit, title, chosen) for index, one in enumerate(found) for point in one.points}
@@ -54,13 +54,13 @@ def _chart(chosen: Settings | None, axis: str, benchmark: str) -> dict[str, Any]
             if name in used
         ]
         legend.append({"kind": "key-reach", "text": "95% CI"})
-    legend.append({"kind": "key-efficient", "text": "Pareto frontier: nothing here is cheaper and better"})
+    legend.append({"kind": "key-efficient", "text": "Pareto frontier: no other point is both cheaper and better"})
     if axis != "ratio" and line is not None:
-        legend.append({"kind": "key-total", "text": f"what {name_of(small)} costs"})
+        legend.append({"kind": "key-total", "text": f"cost of {name_of(small)}"})
     return {"chart": chart, "legend": legend}
 
 
-def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: Settings | None) -> Dot:
+def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: ExploreSettings | None) -> Dot:
     kinds = [
         "baseline" if point.k is None else "fastv",
         f"shape-{index}",
@@ -71,7 +71,7 @@ def _dot(point: pareto.Point, index: int, unit: str | None, title: str, chosen: 
     budget = "without FastV" if point.k is None else f"K={point.k}, R={percent(point.r)}"
     if point.method:
         budget += f", kept {phrase_of(point.method)}"
-    cost = f"{percent(point.cost)} of its FLOPs" if unit is None else sized(point.cost, unit)
+    cost = f"{percent(point.cost)} of its FLOPs without FastV" if unit is None else sized(point.cost, unit)
     score = f"{point.quality:.4g}"
     if point.interval:
         score += f" (95% CI {point.interval[0]:.1f} to {point.interval[1]:.1f})"

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.explore.state import Settings
+from fastv.app.explore.state import ExploreSettings
 from fastv.app.shared.plots import heat_map
 from fastv.costs.cost_map import Grid
 from fastv.costs.flops import kept_tokens
@@ -23,7 +23,7 @@ STRONGEST = 0.55  # of the color: text on it stays readable
 _FULL_COLOR = 0.1  # share of the score whose loss gets the strongest color, where no cell loses more
 
 
-def quality_map(chosen: Settings, benchmark: str) -> Markup:
+def quality_map(chosen: ExploreSettings, benchmark: str) -> Markup:
     """benchmark: whose published scores are shown, one of ``TABLE1_BENCHMARKS``; for any other their average."""
     found = measured(chosen.model)
     if found is not None:
@@ -31,20 +31,20 @@ def quality_map(chosen: Settings, benchmark: str) -> Markup:
     return _published_map(chosen, benchmark if benchmark in TABLE1_BENCHMARKS else "average")
 
 
-def _measured_map(chosen: Settings, found: Measured) -> Markup:
+def _measured_map(chosen: ExploreSettings, found: Measured) -> Markup:
     grid, whole = measured_grid(found), found.score(found.unpruned)
     texts = [["" if value is None else f"{100 * value:.1f}" for value in row] for row in grid.values]
     notes = {(point.k, point.r): _note(found, point) for point in _ranked(found) if point.k is not None}
     return render(
         "app/explore/quality_map",
         kind="measured",
-        title="Questions answered right",
+        title="Questions answered correctly",
         name=chosen.name,
         whole=whole,
         phrase=METHODS["fastv"].phrase,
         has_random_row=0 in grid.rows,
         plane=_plane(
-            grid, texts, whole.share, f"Questions that {chosen.name} answers right", " percent", chosen, notes
+            grid, texts, whole.share, f"Questions that {chosen.name} answers correctly", " percent", chosen, notes
         ),
         setting=budget(chosen.k, chosen.r),
         **_at_chosen(chosen, found),
@@ -59,12 +59,12 @@ def _ranked(found: Measured) -> list[MeasuredPoint]:
 def _note(found: Measured, point: MeasuredPoint) -> str:
     score, change = found.score(point), found.change(point)
     return (
-        f"95% CI {percent(score.low)} to {percent(score.high)}; {points(change.share)} points from no FastV "
+        f"95% CI {percent(score.low)} to {percent(score.high)}; {points(change.share)} points relative to no FastV "
         f"(95% CI {points(change.low)} to {points(change.high)})"
     )
 
 
-def _at_chosen(chosen: Settings, found: Measured) -> dict[str, Any]:
+def _at_chosen(chosen: ExploreSettings, found: Measured) -> dict[str, Any]:
     """What was measured at the chosen point, overall and per task; a score of None where nothing was."""
     kept = kept_tokens(found.visual_tokens, chosen.r)
     point = next(
@@ -84,7 +84,7 @@ def _at_chosen(chosen: Settings, found: Measured) -> dict[str, Any]:
     return {"score": found.score(point).share, "note": _note(found, point), "tasks": tasks}
 
 
-def _published_map(chosen: Settings, benchmark: str) -> Markup:
+def _published_map(chosen: ExploreSettings, benchmark: str) -> Markup:
     grid = quality_grid(chosen.model, benchmark)
     if not grid.rows:
         return render(
@@ -121,7 +121,7 @@ def _plane(
     whole: float,
     title: str,
     unit: str,
-    chosen: Settings,
+    chosen: ExploreSettings,
     notes: Mapping[tuple[int, float], str],
 ) -> Markup:
     # As on the map of costs, the stronger color is what one wants less: here what is lost of the whole score.

@@ -20,7 +20,7 @@ _NAMES = {entry.key: entry.name for entry in CATALOGUE} | {OWN: OWN_NAME, "qwen-
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExploreSettings:
     """What the panes show.
 
     Attributes
@@ -109,7 +109,7 @@ class Choices:
     benchmark: str
 
 
-def settings(choices: Choices) -> Settings:
+def settings(choices: Choices) -> ExploreSettings:
     """Check the controls' values.
 
     A K that the model does not have becomes its last layer, since models change under the slider.
@@ -132,7 +132,7 @@ def settings(choices: Choices) -> Settings:
     )
     r_percent = real(choices.r, "R in percent", low=0, high=100, error=InvalidBudgetError)
     workload = workload_for(shape, Workload(text, 0, answer, 0, choices.dtype, batch), choices.model, pictures)
-    return Settings(
+    return ExploreSettings(
         choices.model,
         shape,
         workload,
@@ -150,7 +150,7 @@ def presets() -> tuple[Preset, ...]:
     return load_presets()[0]
 
 
-def budgets_for(chosen: Settings) -> list[tuple[str, int, float]]:
+def budgets_for(chosen: ExploreSettings) -> list[tuple[str, int, float]]:
     """(name, K, R) of the presets that apply to a model."""
     found = []
     for preset in presets():

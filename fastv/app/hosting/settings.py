@@ -68,29 +68,31 @@ class Settings:
         "yes, no or auto: whether visitors may load models that do not come with "
         "the project; auto: yes, but not with --share, nor on a Space without a GPU",
     )
-    queue: int = _setting(20, _whole(1, 1_000), "runs that may wait; the next one is told that the app is busy")
-    waiting_per_visitor: int = _setting(4, _whole(1, 1_000), "of these, how many may be one visitor's")
+    queue: int = _setting(20, _whole(1, 1_000), "most runs that may wait; further ones are refused as busy")
+    waiting_per_visitor: int = _setting(4, _whole(1, 1_000), "most waiting runs per visitor")
     picture_pixels: int = _setting(
-        MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS), "most pixels of a picture, or of a video's frame"
+        MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS), "most pixels of a picture or of a video frame"
     )
-    picture_bytes: int = _setting(MAX_PICTURE_BYTES, _whole(1_000, MAX_PICTURE_BYTES), "most bytes of a file")
+    picture_bytes: int = _setting(MAX_PICTURE_BYTES, _whole(1_000, MAX_PICTURE_BYTES), "most bytes of an uploaded file")
     question_characters: int = _setting(MAX_QUESTION_CHARACTERS, _whole(1, MAX_QUESTION_CHARACTERS), "longest question")
-    answer_tokens: int = _setting(_LONGEST_ANSWER, _whole(1, _LONGEST_ANSWER), "longest answer that can be asked for")
-    run_seconds: int = _setting(300, _whole(0, 86_400), "seconds a run may take; it then ends with what it has")
-    runs_per_minute: int = _setting(30, _whole(0, 100_000), "runs of one visitor in any minute")
-    runs_per_minute_of_address: int = _setting(
-        120, _whole(0, 100_000), "the same for all visitors of one address together, such as a classroom's"
+    answer_tokens: int = _setting(_LONGEST_ANSWER, _whole(1, _LONGEST_ANSWER), "longest answer, tokens")
+    run_seconds: int = _setting(
+        300, _whole(0, 86_400), "seconds a run may take; it then ends with the rounds timed so far"
     )
-    uploads_per_minute: int = _setting(60, _whole(0, 100_000), "files one address may send in any minute")
+    runs_per_minute: int = _setting(30, _whole(0, 100_000), "runs per minute per visitor")
+    runs_per_minute_of_address: int = _setting(
+        120, _whole(0, 100_000), "runs per minute per IP address, which a classroom may share"
+    )
+    uploads_per_minute: int = _setting(60, _whole(0, 100_000), "uploads per minute per IP address")
     trust_proxy: int | None = _setting(
         None,
         _whole(0, 10),
-        "how many reverse proxies of yours stand before the app and add to X-Forwarded-For; 0: "
-        "the header is not believed (default: 0, on a Space 1)",
+        "number of trusted reverse proxies in front of the app that append to X-Forwarded-For; 0: "
+        "the header is ignored (default: 0, on a Space 1)",
     )
-    forget_seconds: int = _setting(3_600, _whole(10, 3_600), "how old a visitor's files may get on this disk")
+    forget_seconds: int = _setting(3_600, _whole(10, 3_600), "seconds until a visitor's files are deleted")
     log: str = _setting("-", str, "a file for one line of JSON per run; -: standard error, none: nowhere")
-    log_text: bool = _setting(False, _switch, "put questions and answers into that log; pictures never are")
+    log_text: bool = _setting(False, _switch, "also log questions and answers; pictures are never logged")
 
     def __post_init__(self) -> None:
         if self.waiting_per_visitor > self.queue:

@@ -49,5 +49,5 @@ class ModelOutline:
         kind = json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.is_file() else None
         family = family_for(kind)
         if shape is None or family is None:
-            raise ModelLoadError(f"The config of {entry.name} does not tell what kind of model it is.")
+            raise ModelLoadError(f"The config of {entry.name} does not state a supported model type.")
         return cls(entry, family, shape, shape.decoder.layers)

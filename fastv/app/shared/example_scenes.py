@@ -29,7 +29,7 @@ _KNOWN_QUESTIONS = 120
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleScene:
     """An RGB image, what it shows, short questions about it, and the true answers that are known, by question."""
 
     picture: Image.Image
@@ -38,7 +38,7 @@ class Example:
     answers: dict[str, str]
 
 
-def example(seed: int) -> Example:
+def example(seed: int) -> ExampleScene:
     """The scene of a seed, with a layout that was held out of the miniatures' training."""
     made, rng = scene(seed, held_out=True), random.Random(f"suggestions {seed}")
     tasks = [task for task in rng.sample(TASKS, len(TASKS)) if task != "choice"]
@@ -50,7 +50,7 @@ def example(seed: int) -> Example:
     ]
     suggested = {question.text: question for question in short}
     known = [*questions(made, _KNOWN_QUESTIONS, rng), *suggested.values()]
-    return Example(
+    return ExampleScene(
         made.picture,
         description(made),
         tuple(suggested)[:SUGGESTIONS],

@@ -37,7 +37,7 @@ def in_words(folder: Path) -> str:
     weak = sorted((share, ABOUT[task]) for task, share in shares.items() if task in ABOUT and share < _OFTEN)
     but = f" ({', '.join(f'{share:.1%} about {about}' for share, about in weak)})" if weak else ""
     return (
-        f"It knows {len(KINDS)} kinds of drawn things, up to {MOST_THINGS} in a picture, {len(COLOURS)} background "
-        f"colours and where things are, and answers {shares['all']:.1%} of questions about new scenes right{but}. "
-        "Outside that world its answers mean nothing."
+        f"Its scenes show up to {MOST_THINGS} objects of {len(KINDS)} kinds on {len(COLOURS)} background colours; it "
+        f"answers {shares['all']:.1%} of questions about new scenes correctly{but}. About other pictures its answers "
+        "are meaningless."
     )

@@ -45,9 +45,7 @@ def read_csv(path: Path) -> Dataset:
                         'separator in straight quotation marks ("...").'
                     )
                 if any(_is_half_quoted(cell) for cell in cells):
-                    raise RowError(
-                        'typographic quotation marks do not hold a text together: use straight ones ("...").'
-                    )
+                    raise RowError('typographic quotation marks do not delimit a cell: use straight ones ("...").')
                 row = {field: cells[place] for field, place in places.items() if place < len(cells)}
                 sample = sample_of(row, path.parent, line)
             except RowError as error:
@@ -109,5 +107,5 @@ def _check_continuation(lines: Sequence[str], delimiter: str, line: int, cells: 
         alone = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), [])
         if len(alone) == cells and alone[image].strip() and (folder / alone[image].strip()).is_file():
             raise InvalidInputError(
-                f"line {line}: a quotation mark is not closed, so that the row swallows the lines after it."
+                f"line {line}: a quotation mark is not closed, so the row would include the lines after it."
             )

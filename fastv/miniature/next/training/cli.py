@@ -25,7 +25,7 @@ from fastv.miniature.model import checkpoint
 from fastv.miniature.next.model.architecture import DECODERS
 from fastv.miniature.next.model.tokenizer import build_processor
 from fastv.miniature.next.training.runs import (
-    Machine,
+    TrainingMachine,
     Variant,
     kept_model,
     kept_tower,
@@ -77,7 +77,7 @@ def _train(arguments: argparse.Namespace) -> None:
         raise SystemExit(
             "Say for how long to train the tower (--tower-steps or --tower-seconds), or name one (--tower)."
         )
-    machine = Machine(arguments.device, arguments.half, arguments.workers, arguments.compiled)
+    machine = TrainingMachine(arguments.device, arguments.half, arguments.workers, arguments.compiled)
     if arguments.tower:
         tower = kept_tower(arguments.tower)
     else:

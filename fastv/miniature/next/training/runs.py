@@ -29,7 +29,7 @@ MUON = {"mini-7": 0.02, "mini-13": 0.02}
 
 
 @dataclass(frozen=True)
-class Machine:
+class TrainingMachine:
     """Where a training runs: device, dtype of the computation, processes that make batches, compiled kernels or not."""
 
     device: str = "cpu"
@@ -61,7 +61,7 @@ class Variant:
 
 def train_tower(
     schedule: Schedule,
-    machine: Machine,
+    machine: TrainingMachine,
     folder: Path,
     *,
     start: CLIPVisionModel | None = None,
@@ -89,7 +89,7 @@ def train_tower(
 
 
 @torch.inference_mode()
-def summary_auc(trainer: TowerTrainer, machine: Machine, where: str, scenes: int = 512) -> float:
+def summary_auc(trainer: TowerTrainer, machine: TrainingMachine, where: str, scenes: int = 512) -> float:
     """How well one patch, of "things" or of "background" far from them, tells which kinds are in a new picture.
 
     The area under the curve over all kinds and pictures together, read by the tower's own linear head; 0.5 is chance.
@@ -118,7 +118,7 @@ def train_decoders(
     tower: CLIPVisionModel,
     tokenizer: PreTrainedTokenizerFast,
     schedule: Schedule,
-    machine: Machine,
+    machine: TrainingMachine,
     folder: Path,
 ) -> dict[str, LlavaForConditionalGeneration]:
     """All ``variants`` of the same batches, side by side; ``folder`` gets <name>.pt (without the tower) and curves."""
