@@ -25,7 +25,7 @@ class Measure:
 MEASURES = {
     "prefill-paper": Measure("Prefill FLOPs, paper's formula", "FLOPs", "paper"),
     "prefill-exact": Measure("Prefill FLOPs, exact", "FLOPs", "exact"),
-    "answer": Measure("Whole answer's FLOPs, exact", "FLOPs", "exact"),
+    "answer": Measure("FLOPs of prompt and answer, exact", "FLOPs", "exact"),
     "kv-cache": Measure("KV cache", "bytes"),
     "memory": Measure("Memory, estimated", "bytes"),
 }
@@ -36,7 +36,7 @@ COLUMNS = (0.0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 def amount(config: Any, workload: Workload, measure: str, k: int | None, r: float) -> float:
     """FLOPs or bytes of one point. Raises InvalidBudgetError."""
     if measure not in MEASURES:
-        raise InvalidBudgetError(f"What is mapped is one of {', '.join(MEASURES)}, not {measure!r}.")
+        raise InvalidBudgetError(f"A map shows one of {', '.join(MEASURES)}, not {measure!r}.")
     shape = read_shape(config)
     figures = workload.cost(shape, k, r, MEASURES[measure].convention or "exact")
     if measure == "memory":

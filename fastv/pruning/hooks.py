@@ -136,7 +136,7 @@ class PruningHooks:
         if own is not None and not is_own and _begins_with(own, input_ids):
             raise InvalidInputError(
                 "FastV ranks visual tokens by the prompt's last token. Read the prompt whole, without "
-                "prefill_chunk_size: this chunk ends before."
+                "prefill_chunk_size: this chunk ends earlier."
             )
         if getattr(forward.cache, "is_compileable", False):
             raise UnsupportedModelError(
@@ -184,13 +184,13 @@ class PruningHooks:
         if not fits or len(selection.index) not in (1, batch):
             raise InvalidInputError(
                 f"This cache does not fit: it was pruned at layer {selection.k} for "
-                f"{len(selection.index)} rows. Go on with that k and those rows, or a new cache."
+                f"{len(selection.index)} rows. Continue with that k and those rows, or use a new cache."
             )
         mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
         length = self.family.sequence_length(self.model, mask, positions) if k == 0 and new > 1 else None
         if length not in (None, seen + new):
             raise InvalidInputError(
-                "With k=0 the cache does not tell how much has been read. Pass the new tokens "
+                "With k=0 the cache does not show how many tokens were read. Pass the new tokens "
                 "alone, and the attention_mask of the whole sequence."
             )
         check_window(self.decoder, seen + new)

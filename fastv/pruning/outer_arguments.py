@@ -47,13 +47,13 @@ class OuterArguments:
         """Raise InvalidInputError for what cannot be served where visual tokens, boolean (batch, n), are dropped."""
         if self.labels:
             raise InvalidInputError(
-                "labels speak of positions that are dropped. Compute the loss from the logits of the "
-                "trace.pruned_length positions that are left."
+                "labels cover positions that are dropped. Compute the loss from the logits of the "
+                "trace.pruned_length remaining positions."
             )
         if self.last is not None and visual[:, -self.last :].any():
             raise InvalidInputError(
                 f"logits_to_keep={self.last} reaches into the image, where tokens are dropped. Keep the logits of the "
-                "text after it, or of all positions that are left (logits_to_keep=0)."
+                "text after it, or of all remaining positions (logits_to_keep=0)."
             )
         if self.positions is not None and self.positions.dtype not in (torch.long, torch.int):
             raise InvalidInputError("logits_to_keep must be a whole number or a tensor of positions.")
@@ -69,6 +69,6 @@ class OuterArguments:
         if (columns < 0).any() or (columns != columns[:1]).any():
             raise InvalidInputError(
                 "logits_to_keep names a position that was dropped, or that is not the same in all rows of the batch. "
-                "Keep the logits of all positions that are left (logits_to_keep=0), and see trace.kept."
+                "Keep the logits of all remaining positions (logits_to_keep=0), and see trace.kept."
             )
         self.positions.copy_(columns[0])

@@ -47,7 +47,7 @@ class PrunedCacheNote:
             if alike.any(dim=1).all():
                 return self.selection.rows(alike.int().argmax(dim=1))
         raise InvalidInputError(
-            "The rows of this cache are not those it was pruned for. Go on with those rows, or a new cache."
+            "The rows of this cache are not those it was pruned for. Continue with those rows, or use a new cache."
         )
 
 

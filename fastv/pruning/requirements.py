@@ -17,7 +17,9 @@ def check_model(model: nn.Module, base: nn.Module, decoder: Any, k: int) -> None
     """Raise UnsupportedModelError for a model that cannot be pruned, InvalidBudgetError when it has no layer ``k``."""
     layers = getattr(decoder, "layers", ())
     if not layers or not all(hasattr(layer, "self_attn") for layer in layers):
-        raise UnsupportedModelError(f"FastV needs a decoder of attention layers; {type(decoder).__name__} is none.")
+        raise UnsupportedModelError(
+            f"FastV needs a decoder made of attention layers, which {type(decoder).__name__} is not."
+        )
     if k >= len(layers):
         raise InvalidBudgetError(f"k={k}, but the model's layers are 0 to {len(layers) - 1}: choose one.")
     if decoder.config._attn_implementation == "flex_attention":
@@ -25,7 +27,7 @@ def check_model(model: nn.Module, base: nn.Module, decoder: Any, k: int) -> None
             "FastV cannot cut the masks of flex_attention. Load the model with attn_implementation='sdpa'."
         )
     if len(set(getattr(decoder.config, "layer_types", None) or ())) > 1:
-        raise UnsupportedModelError("FastV needs layers that attend alike; this model mixes kinds of attention.")
+        raise UnsupportedModelError("FastV needs one attention type in all layers; this model mixes several.")
     if any(_is_compiled(module) for module in _modules(model, base, decoder)):
         raise UnsupportedModelError(
             "This model is compiled, and a compiled forward may run without the hooks that prune it. Use the model as "
@@ -85,8 +87,8 @@ def check_one_sample_per_row(kwargs: Mapping[str, Any], visual: Tensor, real: Te
         packed = packed or bool(restarts.any())
     if packed:
         raise InvalidInputError(
-            "A row of this batch holds several samples, and FastV would rank the images of all by the last one's text. "
-            "Give each sample a row of its own."
+            "A row of this batch holds several samples, and FastV would rank all their images by the last text. "
+            "Use one row per sample."
         )
 
 
@@ -96,6 +98,6 @@ def check_window(decoder: Any, length: int) -> None:
     window = getattr(config, "sliding_window", None)
     if window and length >= window and "full_attention" not in (getattr(config, "layer_types", None) or ()):
         raise InvalidInputError(
-            f"{length} tokens are more than the model's sliding window of {window} holds, and "
-            "FastV cannot prune beyond it. Shorten the prompt or the answer."
+            f"{length} tokens exceed the model's sliding window of {window}, beyond which "
+            "FastV cannot prune. Shorten the prompt or the answer."
         )

@@ -109,7 +109,7 @@ class PromptTokens:
         if visual[:, -1].any():
             raise InvalidInputError(
                 "The prompt ends with a visual token, and tokens are ranked by the text that follows the image. Add "
-                "some, and read the prompt whole, without prefill_chunk_size."
+                "text after the image, and read the prompt whole, without prefill_chunk_size."
             )
         self.texts: list[int] = (~visual & ~self.padding).sum(dim=1).tolist()
         self.positions = positions_of(visual, max(self.counts))

@@ -35,7 +35,7 @@ def test_the_contour_is_where_the_solver_says():
 
 
 def test_unknown_measures_are_refused():
-    with pytest.raises(InvalidBudgetError, match="mapped"):
+    with pytest.raises(InvalidBudgetError, match="beauty"):
         amount(BIG, PROMPT, "beauty", 2, 0.5)
 
 

@@ -72,7 +72,7 @@ def chunked_attention_forward(
     """Attention as transformers' kernels return it: (batch, n, heads, d).
 
     query, key, value: (batch, heads, n, d), as many heads of each. attention_mask: (batch, 1, n, n) of the same dtype,
-    added to the scores; under it nobody may look at what comes later. Without one everybody sees everything.
+    added to the scores; it must be causal. Without one, attention is bidirectional.
     """
     attended = _ChunkedAttention.apply(
         (query * scaling).contiguous(), key.contiguous(), value.contiguous(), attention_mask

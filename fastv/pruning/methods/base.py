@@ -93,7 +93,7 @@ class Method:
         given = [name for name, value in (amounts | {"keep": self.keep}).items() if value is not None]
         if len(given) > 1 or (not given and self.r is None):
             told = " and ".join(given) or "none"
-            raise InvalidBudgetError(f"The amount is one of r, keep_ratio and keep, not {told}.")
+            raise InvalidBudgetError(f"Give exactly one of r, keep_ratio and keep, not {told}.")
         checked: dict[str, Any] = dict.fromkeys(("r", "keep_ratio", "keep"))
         if "keep" in given:
             checked["keep"] = whole(self.keep, "keep", low=0, error=InvalidBudgetError)
@@ -165,7 +165,7 @@ class AttentionMethod(Method):
 
     signals: ClassVar[tuple[str, ...]] = (ATTENTION,)
     cuts: ClassVar[str] = "on entering decoder layer K"
-    limits: ClassVar[str] = "K = 0 draws at random: there is no attention before layer 0."
+    limits: ClassVar[str] = "K = 0 selects at random: there is no attention before layer 0."
 
     def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import random_scores
