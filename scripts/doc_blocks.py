@@ -182,7 +182,7 @@ def small_machines_setting() -> str:
     settings, machine = record["settings"], record["machine"]
     return (
         f"K={settings['k']}, R={settings['r']:.0%}, {settings['text']} text and 576 visual tokens, answers of "
-        f"{settings['answer']} tokens, medians of {settings['repeats']} runs in which the sides take turns; "
+        f"{settings['answer']} tokens, medians of {settings['repeats']} runs in which the sides alternate; "
         f"{machine['threads']} threads on {machine['device']}, torch {machine['torch']}"
     )
 
@@ -236,7 +236,7 @@ def gpu_setting() -> str:
     return _wrapped(
         f"{machine['device']}, torch {machine['torch']}, transformers {machine['transformers']}, random weights in "
         f"bfloat16, {part['text_tokens']} text and {part['visual_tokens']:,} visual tokens; medians of {rounds} rounds "
-        f"in which the sides take turns (`{record['command']}`)."
+        f"in which the sides alternate (`{record['command']}`)."
     )
 
 
@@ -273,7 +273,7 @@ def load_test() -> str:
         [
             [
                 "clients at once",
-                f"{len(crowd)}: {outcomes['answer']} answered, {outcomes['busy']} told that the app is busy",
+                f"{len(crowd)}: {outcomes['answer']} answered, {outcomes['busy']} refused as busy",
             ],
             ["seconds to an answer", f"{seconds[len(seconds) // 2]:.1f} median, {seconds[-1]:.1f} longest"],
             ["mixed requests from 8 clients", ended],

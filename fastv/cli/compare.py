@@ -117,7 +117,7 @@ def _text(comparison: Comparison) -> str:
     ]
     names = [_name(side) for side in sides]
     answers = "\n".join(f"{name}: {side.answer}" for name, side in zip(names, sides, strict=True))
-    footer = f"Medians of {comparison.repeats} timed passes of each side, in turn, on {comparison.fastv.setup.device}."
+    footer = f"Medians of {comparison.repeats} timed passes per side, alternating, on {comparison.fastv.setup.device}."
     return f"{answers}\n\n{table(['', *names], rows)}\n\n{footer}"
 
 
