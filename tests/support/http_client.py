@@ -84,7 +84,7 @@ class Stranger:
             question=question,
             **SLIDERS | {"k": k, "r": r_percent},
             Longest_answer__tokens=tokens,
-            Timed_runs_of_each_side=repeats,
+            Timed_runs_per_side=repeats,
         )
 
     def dependencies(self) -> list[dict[str, Any]]:
