@@ -247,6 +247,7 @@ def test_two_at_a_time_come_out_as_one_by_one(loaded, picture, told):
     assert results[0.0].fastv.answer == told[-1].baseline.answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raised, expected",
     [
@@ -304,6 +305,7 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(loaded, picture):
         list(compare(loaded, picture, "red " * 480, max_new_tokens=40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (1, 20), (400, 21), (2_048, 2_048)])
 def test_pictures_of_all_sizes_run(loaded, size):
     *_, result = compare(loaded, Image.new("RGB", size, "red"), QUESTION, max_new_tokens=1, repeats=1)

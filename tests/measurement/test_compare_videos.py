@@ -19,6 +19,8 @@ from tests.support.comparisons import Tags, words
 from tests.support.standins import save_checkpoint
 from tests.support.video_files import noise_clip
 
+pytestmark = pytest.mark.slow  # seconds each
+
 QUESTION = "what is in the picture ?"
 SIZES = {"video_llava": (56, 56), "qwen2_vl": (24, 16), "qwen2_5_vl": (24, 16)}  # as they take them
 # Moments that the decoder sees, the tokens of each, and how many of them belong to no place.

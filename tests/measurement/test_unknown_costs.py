@@ -30,6 +30,8 @@ from fastv.sweep.table import as_markdown, table
 from tests.support.compare_sides import compare
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_config, save_llava_checkpoint
 
+pytestmark = pytest.mark.slow  # seconds each
+
 _SIZES = (
     "vocab_size",
     "hidden_size",

@@ -22,6 +22,7 @@ def texts(results):
     return [{config: pair.pruned.answer for config, pair in result.answers.items()} for result in results]
 
 
+@pytest.mark.slow
 def test_each_answer_is_that_of_a_single_run(mini, samples, configs, swept):
     for sample, result in zip(samples, swept[1]):
         *_, single = compare(mini, sample.image, sample.question, k=2, r=0.75, repeats=1, max_new_tokens=32)

@@ -19,6 +19,8 @@ from fastv.miniature.next.world.question_templates import GROUPS
 from fastv.miniature.next.world.rendering import picture
 from fastv.miniature.next.world.scenes import GRID
 
+pytestmark = pytest.mark.slow  # seconds each
+
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):

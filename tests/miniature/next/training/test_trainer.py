@@ -21,6 +21,8 @@ from fastv.miniature.next.training.trainer import Learner, Schedule, train
 from fastv.miniature.next.world.rendering import parameters, render
 from fastv.miniature.next.world.scenes import scene
 
+pytestmark = pytest.mark.slow  # seconds each
+
 
 def test_orthogonalized_matrices_have_singular_values_near_one():
     torch.manual_seed(0)
