@@ -12,7 +12,7 @@ from transformers import AttentionInterface, DynamicCache, LlamaModel
 
 from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError, InvalidInputError, NestingError, UnsupportedModelError
-from fastv.pruning import scorers
+from fastv.pruning.scorers import attention as scorers
 from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import CACHE, EXACT, GREEDY, PROMPTS, assert_same_answer, model_of, whole_state
 from tests.support.standins import llava_inputs, tiny_llava

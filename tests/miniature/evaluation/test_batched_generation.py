@@ -50,7 +50,7 @@ def test_answers_and_their_lengths_are_those_of_the_plain_way(mini, items, budge
 def test_each_batch_draws_its_own_tokens_and_the_same_ones_again(mini, items, monkeypatch):
     seeds = []
     monkeypatch.setattr(
-        "fastv.pruning.scorers.torch.rand",
+        "fastv.pruning.scorers.ranking.torch.rand",
         lambda *size, generator, rand=torch.rand: (
             seeds.append(generator.initial_seed()),
             rand(*size, generator=generator),

@@ -1,7 +1,7 @@
-"""Scores: small pure functions from queries and keys, or from a seed, to one number per position.
+"""Scores from one layer's queries and keys: one number per position.
 
-Attention is computed here in float32 whatever the model's dtype, and only for the queries that are needed: the whole
-n x n map never exists.
+Attention is computed in float32 whatever the model's dtype, and only for the queries that are needed: the whole n x n
+map never exists.
 """
 
 from __future__ import annotations
@@ -86,29 +86,3 @@ def mean_attention(
         total += rows.sum(dim=1)
     looking = length if real is None else real.sum(dim=1, keepdim=True).to(total.device)
     return total / looking
-
-
-def random_scores(counts: list[int], seed: int) -> Tensor:
-    """Scores for dropping at random.
-
-    Each row draws from a generator of its own, so that a batch drops what its rows drop one by one.
-
-    Returns
-    -------
-    Tensor
-        float32 (rows, max(counts)) on the CPU, -inf beyond a row's count.
-    """
-    scores = torch.full((len(counts), max(counts)), float("-inf"))
-    for row, count in zip(scores, counts):
-        row[:count] = torch.rand(count, generator=torch.Generator().manual_seed(seed))
-    return scores
-
-
-def highest(scores: Tensor, counts: Tensor) -> Tensor:
-    """Mark the ``counts[row]`` highest scores of each row: boolean, shaped like scores (rows, n).
-
-    Of equal scores the earlier position is kept, so the choice never depends on the device's sorting.
-    """
-    order = scores.argsort(dim=1, descending=True, stable=True)
-    chosen = torch.arange(scores.shape[1], device=scores.device) < counts[:, None]
-    return torch.zeros_like(chosen).scatter(1, order, chosen)
