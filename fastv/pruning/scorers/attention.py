@@ -12,8 +12,8 @@ from torch import Tensor
 _BLOCK_FLOATS = 4_000_000  # the most attention weights ``mean_attention`` holds at a time
 
 
-def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
-    """Attention weights of consecutive queries, averaged over heads.
+def head_attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
+    """Attention weights of consecutive queries, each head's.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: flo
     Returns
     -------
     Tensor
-        float32 (batch, rows, n).
+        float32 (batch, heads, rows, n).
     """
     batch, heads, rows, width = query.shape
     kv_heads, length = key.shape[1:3]
@@ -50,13 +50,21 @@ def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: flo
         logits.masked_fill_(~visible, torch.finfo(torch.float32).min)
     else:
         logits += visible
-    return logits.softmax(dim=-1).mean(dim=1)
+    return logits.softmax(dim=-1)
+
+
+def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
+    """The same, averaged over heads: float32 (batch, rows, n).
+
+    Parameters: see ``head_attention_rows``.
+    """
+    return head_attention_rows(query, key, mask, scaling, start).mean(dim=1)
 
 
 def last_token_attention(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
     """The attention that the last prompt token pays to each position: float32 (batch, n).
 
-    Parameters: see ``attention_rows``.
+    Parameters: see ``head_attention_rows``.
     """
     last = query.shape[2] - 1
     return attention_rows(query[:, :, last:], key, mask, scaling, start=last)[:, 0]
@@ -72,7 +80,7 @@ def mean_attention(
     Parameters
     ----------
     query, key, mask, scaling
-        See ``attention_rows``.
+        See ``head_attention_rows``.
     real : Tensor or None
         boolean (batch, n): False = padding, which is left out as a query; None when there is none.
     """
