@@ -38,6 +38,11 @@ def _observed_attention(
 AttentionInterface.register(_NAME, _observed_attention)
 
 
+def observer_of(attention: nn.Module) -> Observer | None:
+    """The observer of an attention module that is being observed; for what calls it in place of the kernel."""
+    return _OBSERVED[attention][1] if attention in _OBSERVED else None
+
+
 @contextmanager
 def observing(attention: nn.Module, observer: Observer) -> Iterator[None]:
     """While open, each call of ``attention`` first calls ``observer(query, key, attention_mask, scaling)``.

@@ -1,0 +1,253 @@
+"""One pass over a prompt, from which others branch off: pictures' features and the first layers are computed once.
+
+Before its first cut a pruned pass computes what the pass without pruning computed. ``recording`` keeps that, and
+``replaying`` gives it back: the model's own code and the pruning hooks run as always, but its vision tower is not asked
+again, and a layer before the cut returns what it returned before and fills the cache as it did. Answers are those of a
+pass of its own, bit for bit.
+
+A layer, or a tower, that something else looks into (hooks on a module inside it, an observed attention kernel whose
+inputs were not recorded) runs again in full, and so does everything where the inputs are not those recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.cache_utils import DynamicLayer
+
+from fastv.families.base import Family, base_of
+from fastv.pruning.attention_tap import observer_of, observing
+from fastv.pruning.transformers_compat import cache_in
+
+_FEATURES = ("get_image_features", "get_video_features")  # the methods of transformers' models that run a tower
+
+
+@dataclass(frozen=True)
+class _LayerCall:
+    """What one layer did: its input and output (batch, n, width), and its keys and values (batch, heads, n, width)."""
+
+    given: Tensor
+    output: Any
+    keys: Tensor
+    values: Tensor
+
+
+@dataclass
+class Prefix:
+    """What a pass without pruning computed of one prompt, or one batch of prompts.
+
+    Attributes
+    ----------
+    layers : list of _LayerCall
+        Of the first layers, as many as could be recorded.
+    kernels : dict of int to tuple
+        Layer -> query, key, mask and scaling of its attention kernel, where they were asked for.
+    features : dict of str to tuple
+        Method of the model -> the first tensor it was given, and what it returned.
+    """
+
+    layers: list[_LayerCall] = field(default_factory=list)
+    kernels: dict[int, tuple[Tensor, Tensor, Tensor | None, float]] = field(default_factory=dict)
+    features: dict[str, tuple[Tensor, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Replay:
+    """What a branch took over: how many layers, and whether the features of its pictures and videos."""
+
+    layers: int = 0
+    features: bool = False
+
+
+def first_cut(method: Any, layers: int) -> int:
+    """The layer on entering which a pruning method first drops something, of a decoder with so many layers."""
+    schedule = getattr(method, "schedule", None)
+    return schedule(layers)[0] if schedule else method.k
+
+
+@contextmanager
+def recording(model: nn.Module, family: Family, depth: int, observed: Collection[int] = ()) -> Iterator[Prefix]:
+    """Record the first forward of each of the first ``depth`` layers, and of the towers.
+
+    Parameters
+    ----------
+    model, family
+        A model that nothing prunes meanwhile.
+    depth
+        The most layers that a branch takes over.
+    observed
+        Layers whose attention kernel's inputs are kept too: those that methods rank by.
+
+    Yields
+    ------
+    Prefix
+        Filled in as the model runs; it holds tensors of all these layers.
+    """
+    decoder: Any = family.decoder(model)
+    base, prefix = base_of(model), Prefix()
+    with ExitStack() as stack:
+        for number in observed:
+            stack.enter_context(observing(decoder.layers[number].self_attn, _keep_kernel(prefix, number)))
+        for number, layer in enumerate(decoder.layers[:depth]):
+            hook = layer.register_forward_hook(_keep_layer(prefix, number), with_kwargs=True)
+            stack.callback(hook.remove)
+        for name in _FEATURES:
+            if callable(getattr(base, name, None)):
+                stack.enter_context(_replaced(base, name, _keep_features(prefix, name, getattr(base, name))))
+        yield prefix
+
+
+@contextmanager
+def replaying(model: nn.Module, family: Family, prefix: Prefix, depth: int) -> Iterator[Replay]:
+    """While open, forwards over the recorded prompt take over its features and what layers < ``depth`` did.
+
+    Enter it before pruning: what the hooks of pruning look into is found out when the model runs.
+
+    Yields
+    ------
+    Replay
+        Filled in as the model runs.
+    """
+    decoder: Any = family.decoder(model)
+    base, replay = base_of(model), Replay()
+    with ExitStack() as stack:
+        for name in prefix.features:
+            stack.enter_context(
+                _replaced(base, name, _features(prefix, name, getattr(base, name), base, decoder, replay))
+            )
+        follows = _Follows()
+        for number, layer in enumerate(decoder.layers[: min(depth, len(prefix.layers))]):
+            stack.enter_context(_replaced(layer, "forward", _layer(prefix, number, layer, follows, replay)))
+        yield replay
+
+
+# Recording
+
+
+def _keep_kernel(prefix: Prefix, number: int) -> Callable[..., None]:
+    def keep(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> None:
+        prefix.kernels.setdefault(number, (query, key, mask, scaling))
+
+    return keep
+
+
+def _keep_layer(prefix: Prefix, number: int) -> Callable[..., None]:
+    def keep(_layer: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
+        if len(prefix.layers) != number:  # it was called before, or a layer before it could not be recorded
+            return
+        given = args[0] if args else kwargs.get("hidden_states")
+        filled = _cache_layer(kwargs, number)
+        if isinstance(given, Tensor) and filled is not None and filled.keys.shape[-2] == given.shape[-2]:
+            prefix.layers.append(_LayerCall(given, output, filled.keys, filled.values))
+
+    return keep
+
+
+def _keep_features(prefix: Prefix, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)  # generate goes by its signature
+    def keep(*args: Any, **kwargs: Any) -> Any:
+        output = method(*args, **kwargs)
+        shown = _first_tensor(args, kwargs)
+        if shown is not None:
+            prefix.features.setdefault(name, (shown, output))
+        return output
+
+    return keep
+
+
+# Replaying
+
+
+class _Follows:
+    """Whether the forward that is running has been one over the recorded prompt until now."""
+
+    prompt = False
+
+
+def _layer(prefix: Prefix, number: int, layer: Any, follows: _Follows, replay: Replay) -> Callable[..., Any]:
+    call, plain = prefix.layers[number], layer.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        given, cache = (args[0] if args else kwargs.get("hidden_states")), cache_in(kwargs)
+        if number == 0:
+            follows.prompt = cache is not None and not cache.get_seq_length()
+        follows.prompt = follows.prompt and _same(given, call.given)
+        if not follows.prompt:
+            return plain(*args, **kwargs)
+        observer = observer_of(layer.self_attn)
+        if _is_watched(layer) or (observer is not None and number not in prefix.kernels):
+            return plain(*args, **kwargs)
+        if observer is not None:
+            observer(*prefix.kernels[number])
+        cache.update(call.keys, call.values, number)
+        replay.layers += 1
+        return call.output
+
+    return forward
+
+
+def _features(
+    prefix: Prefix, name: str, method: Callable[..., Any], base: nn.Module, decoder: nn.Module, replay: Replay
+) -> Callable[..., Any]:
+    shown, output = prefix.features[name]
+    inside = set(decoder.modules())
+    towers = [module for module in base.modules() if module not in inside and module is not base]
+
+    @wraps(method)
+    def features(*args: Any, **kwargs: Any) -> Any:
+        if not _same(_first_tensor(args, kwargs), shown) or any(map(_is_looked_at, towers)):
+            return method(*args, **kwargs)
+        replay.features = True
+        return output
+
+    return features
+
+
+def _is_watched(layer: nn.Module) -> bool:
+    """Whether a module inside the layer has hooks; those of the layer itself run anyway."""
+    return any(_has_hooks(module) for module in layer.modules() if module is not layer)
+
+
+def _is_looked_at(module: nn.Module) -> bool:
+    return _has_hooks(module) or observer_of(module) is not None
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether it has hooks of others: transformers' own ones only answer calls that ask for all layers' outputs."""
+    hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    return any(not getattr(hook, "__module__", "").startswith("transformers.") for hook in hooks)
+
+
+def _cache_layer(kwargs: Mapping[str, Any], number: int) -> Any:
+    """The cache's layer that this layer fills, where it holds plain tensors of the whole sequence; else None."""
+    layers = getattr(cache_in(kwargs), "layers", ())
+    filled = layers[number] if number < len(layers) else None
+    return filled if type(filled) is DynamicLayer and isinstance(filled.keys, Tensor) else None
+
+
+def _first_tensor(args: tuple, kwargs: Mapping[str, Any]) -> Tensor | None:
+    return next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
+
+
+def _same(one: Any, other: Tensor) -> bool:
+    return one is other or (isinstance(one, Tensor) and one.shape == other.shape and torch.equal(one, other))
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Callable[..., Any]) -> Iterator[None]:
+    """Put a function in an attribute's place, on this object alone."""
+    own = vars(owner).get(name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if own is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, own)
