@@ -70,10 +70,19 @@ def last_token_attention(query: Tensor, key: Tensor, mask: Tensor | None, scalin
     return attention_rows(query[:, :, last:], key, mask, scaling, start=last)[:, 0]
 
 
+def last_token_peak_attention(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+    """The most attention that any head of the last prompt token pays to each position: float32 (batch, n).
+
+    Parameters: see ``head_attention_rows``.
+    """
+    last = query.shape[2] - 1
+    return head_attention_rows(query[:, :, last:], key, mask, scaling, start=last)[:, :, 0].amax(dim=1)
+
+
 def mean_attention(
-    query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, real: Tensor | None = None
+    query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, looking: Tensor | None = None, first: int = 0
 ) -> Tensor:
-    """The attention that each position gets on average from the prompt's tokens: float32 (batch, n).
+    """The attention that each position gets on average from some of the prompt's tokens: float32 (batch, n).
 
     A token that stands before a position gives it 0.
 
@@ -81,16 +90,19 @@ def mean_attention(
     ----------
     query, key, mask, scaling
         See ``head_attention_rows``.
-    real : Tensor or None
-        boolean (batch, n): False = padding, which is left out as a query; None when there is none.
+    looking : Tensor or None
+        boolean (batch, n): the tokens whose attention counts; None when all do.
+    first : int
+        None before this column looks, in any row; their attention is not computed.
     """
     batch, heads, length, _ = query.shape
     step = max(1, _BLOCK_FLOATS // (batch * heads * length))
     total = torch.zeros(batch, length, device=query.device)
-    for start in range(0, length, step):
+    for start in range(first, length, step):
         rows = attention_rows(query[:, :, start : start + step], key, mask, scaling, start)
-        if real is not None:
-            rows = rows * real[:, start : start + step, None].to(rows.device)
+        if looking is not None:
+            rows = rows * looking[:, start : start + step, None].to(rows.device)
         total += rows.sum(dim=1)
-    looking = length if real is None else real.sum(dim=1, keepdim=True).to(total.device)
-    return total / looking
+    if looking is None:
+        return total / (length - first)
+    return total / looking.sum(dim=1, keepdim=True).clamp(min=1).to(total.device)

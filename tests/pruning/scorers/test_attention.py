@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fastv.pruning.scorers import attention as scorers
-from fastv.pruning.scorers.attention import last_token_attention, mean_attention
+from fastv.pruning.scorers.attention import last_token_attention, last_token_peak_attention, mean_attention
 
 BATCH, HEADS, LENGTH, WIDTH = 2, 4, 11, 8
 PADDING = torch.arange(LENGTH) >= torch.tensor([[0], [3]])  # the second row has three columns of padding
@@ -57,6 +57,28 @@ class TestAttention:
         looking = LENGTH if real is None else torch.tensor([[LENGTH], [LENGTH - 3]])
         scores = mean_attention(query, key, mask, 0.3, real)
         torch.testing.assert_close(scores, whole_map(query, key, visible).sum(dim=1) / looking)
+
+    def test_mean_of_some_rows_is_the_mean_over_them(self, kind, kv_heads):
+        query, key = queries_and_keys(kv_heads)
+        mask, visible = masks(kind)
+        some = torch.zeros(BATCH, LENGTH, dtype=torch.bool)
+        some[0, 6:9] = some[1, [7, 10]] = True
+        whole = whole_map(query, key, visible)
+        expected = torch.stack([whole[0, 6:9].mean(dim=0), whole[1, [7, 10]].mean(dim=0)])
+        torch.testing.assert_close(mean_attention(query, key, mask, 0.3, some, first=6), expected)
+        if kind == "none":
+            torch.testing.assert_close(mean_attention(query, key, None, 0.3, first=6), whole[:, 6:].mean(dim=1))
+
+    def test_the_largest_of_the_heads(self, kind, kv_heads):
+        query, key = queries_and_keys(kv_heads)
+        mask, visible = masks(kind)
+        group = HEADS // kv_heads
+        heads = [
+            whole_map(query[:, [head] * HEADS], key[:, [head // group] * HEADS], visible)[:, -1]
+            for head in range(HEADS)
+        ]
+        scores = last_token_peak_attention(query, key, mask, 0.3)
+        torch.testing.assert_close(scores, torch.stack(heads).amax(dim=0))
 
 
 @pytest.mark.parametrize("score", [last_token_attention, mean_attention])
