@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastv.stats import Change, Ratio, Score, holm, mcnemar
+from fastv.stats import Change, Ratio, Score, exchange_test, holm, mcnemar, student
 
 
 def marks(right: int, asked: int) -> list[bool]:
@@ -131,3 +131,38 @@ def test_holm_keeps_the_order_and_never_makes_anything_more_significant(seed):
     assert all(before <= after <= 1 for before, after in zip(raw, found))
     assert [p for _, p in sorted(zip(raw, found))] == sorted(found)
     assert min(found) == pytest.approx(min(1, 9 * min(raw)))
+
+
+def test_students_bounds_are_those_of_the_tables():
+    known = {1: 12.706, 4: 2.776, 5: 2.571, 6: 2.447, 10: 2.228, 30: 2.042, 1000: 1.962}
+    assert {degrees: round(student(degrees), 3) for degrees in known} == pytest.approx(known, abs=1.1e-3)
+
+
+def test_the_exchange_test_is_fishers_on_darwins_plants():
+    differences = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]  # eighths of an inch (Fisher, 1935)
+    assert exchange_test(differences) == 1726 / 2**15
+    assert exchange_test([0.0, 0.0]) == 1.0
+    assert exchange_test([1] * 9 + [-1]) == mcnemar(9, 1)
+    assert exchange_test([0.1] * 30 + [-0.1] * 10) == pytest.approx(mcnemar(30, 10), abs=2e-3)
+
+
+def test_scores_of_partly_right_answers_have_the_intervals_of_means():
+    score = Score.of([0.5, 1, 0, 0.3])
+    assert (score.right, score.asked, score.share) == pytest.approx((1.8, 4, 0.45))
+    assert (
+        score.high - score.share == pytest.approx(score.share - score.low) == pytest.approx(3.182 * 0.42032 / 2, 1e-3)
+    )
+    change = Change.of([0.5, 1, 0, 0.3], [0.5, 0.7, 0, 0.2])
+    assert (change.gained, change.lost, change.asked, change.p) == (0, 2, 4, 0.5)
+    assert change.share == pytest.approx(-0.1) and change.low < change.share < change.high
+    assert Change.of([0.25], [0.75]).share == 0.5
+
+
+def test_nineteen_in_twenty_intervals_of_partial_scores_hold_the_truth():
+    rng, held, rounds = random.Random(1), 0, 400
+    for _ in range(rounds):
+        before = [rng.uniform(0.3, 1) for _ in range(40)]
+        after = [one + rng.choice((0, 0, -0.3, 0.2)) for one in before]  # -0.025 in the mean
+        change = Change.of(before, after)
+        held += change.low <= -0.025 <= change.high
+    assert held / rounds > 0.92

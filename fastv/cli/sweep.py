@@ -11,6 +11,7 @@ from fastv.cli.command import Command, Output
 from fastv.cli.progress import ProgressLine
 from fastv.costs.memory import DTYPES
 from fastv.errors import InvalidInputError
+from fastv.inputs.scoring.registry import MEASURES, measure_of
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
@@ -35,6 +36,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad-rows", action="store_true", help="leave out rows that cannot be used, in place of refusing the file"
     )
+    parser.add_argument(
+        "--score",
+        default="exact",
+        metavar="MEASURE",
+        help=f"how answers are scored: {', '.join(MEASURES)}, or module:function (default: exact)",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     parser.add_argument(
         "--dtype", choices=("auto", *DTYPES), default="auto", help="precision of the weights (default: auto)"
@@ -57,6 +64,7 @@ def _run(arguments: Namespace) -> Output:
         from fastv.sweep.run import check_answer_tokens, sweep
         from fastv.sweep.table import as_markdown, notes, table
 
+        measure = measure_of(arguments.score)
         dataset = read_dataset(arguments.questions, skip_bad_rows=arguments.skip_bad_rows)
         samples = dataset.samples[: arguments.limit]
         configs = [
@@ -77,7 +85,7 @@ def _run(arguments: Namespace) -> Output:
             )
         except OSError as error:
             raise InvalidInputError(f"{output} cannot be written: {error}") from error
-    rows = table(results, configs)
+    rows = table(results, configs, measure)
     bad_rows = [f"Left out: {row}" for row in dataset.bad_rows]
     unused = ", ".join(dataset.unused_columns)
     told = [
@@ -90,6 +98,7 @@ def _run(arguments: Namespace) -> Output:
         "model": arguments.model,
         "questions": len(samples),
         "output": str(output),
+        "score": arguments.score,
         "rows": [row.to_dict() for row in rows],
         "problems": [
             {"picture": str(one.sample.image), "question": one.sample.question, "problem": one.problem}
@@ -98,7 +107,7 @@ def _run(arguments: Namespace) -> Output:
         ],
         "bad_rows": [asdict(row) for row in dataset.bad_rows],
     }
-    return Output(data, "\n\n".join([as_markdown(rows), "\n".join(told)]))
+    return Output(data, "\n\n".join([as_markdown(rows, measure), "\n".join(told)]))
 
 
 COMMAND = Command(

@@ -143,9 +143,9 @@ class Family(ABC):
 
     # Its inputs
 
-    def prompt(self, processor: Processor, question: str, kind: str = "image") -> str:
-        """The text of one picture, or with kind "video" one video, and one question, in the model's own chat format."""
-        turn = {"role": "user", "content": [{"type": kind}, {"type": "text", "text": question}]}
+    def prompt(self, processor: Processor, question: str, kind: str = "image", count: int = 1) -> str:
+        """The text of some pictures, or with kind "video" videos, and one question, in the model's own chat format."""
+        turn = {"role": "user", "content": [{"type": kind}] * count + [{"type": "text", "text": question}]}
         return processor.apply_chat_template([turn], add_generation_prompt=True)
 
     @abstractmethod

@@ -57,8 +57,8 @@ class Llava(Family):
         ),
     )
 
-    def prompt(self, processor: Processor, question: str, kind: str = "image") -> str:
-        return vicuna_prompt(self, processor, question, kind)
+    def prompt(self, processor: Processor, question: str, kind: str = "image", count: int = 1) -> str:
+        return vicuna_prompt(self, processor, question, kind, count)
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         return patch_frames(config, inputs.get("pixel_values", ()), leading_tokens(config))
@@ -74,13 +74,12 @@ class Llava(Family):
         return ModelShape(decoder, vision, read_projector(settings, vision))
 
 
-def vicuna_prompt(family: Family, processor: Processor, question: str, kind: str) -> str:
+def vicuna_prompt(family: Family, processor: Processor, question: str, kind: str, count: int) -> str:
     """The model's own chat template, or where a checkpoint brings none the format of LLaVA-1.5 and Video-LLaVA."""
     if processor.chat_template:
-        return Family.prompt(family, processor, question, kind)
-    return VICUNA_PROMPT.format(
-        picture=processor.video_token if kind == "video" else processor.image_token, question=question
-    )
+        return Family.prompt(family, processor, question, kind, count)
+    token = processor.video_token if kind == "video" else processor.image_token
+    return VICUNA_PROMPT.format(picture="\n".join([token] * count), question=question)
 
 
 def leading_tokens(config: PreTrainedConfig) -> int:

@@ -49,8 +49,8 @@ class VideoLlava(Family):
         ),
     )
 
-    def prompt(self, processor: Processor, question: str, kind: str = "image") -> str:
-        return vicuna_prompt(self, processor, question, kind)
+    def prompt(self, processor: Processor, question: str, kind: str = "image", count: int = 1) -> str:
+        return vicuna_prompt(self, processor, question, kind, count)
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         """Pictures are (pictures, 3, height, width), videos (videos, frames, 3, height, width).

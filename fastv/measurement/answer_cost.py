@@ -22,6 +22,7 @@ def answer_cost(loaded: LoadedModel, prompt: Prompt, answer_tokens: int, pruning
         answer_tokens=answer_tokens,
         k=pruning.k if pruning else None,
         r=pruning.r if pruning else 0.0,
+        pictures=prompt.pictures,
         frames=prompt.frames,
         convention="exact",
     )

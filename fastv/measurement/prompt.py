@@ -16,6 +16,8 @@ from fastv.inputs.frame_view import FrameView
 from fastv.inputs.video import Clip, no_videos
 from fastv.loading.load import LoadedModel
 
+Shown = Image.Image | Sequence[Image.Image] | Clip
+
 
 @dataclass(frozen=True)
 class FrameSpan:
@@ -45,7 +47,7 @@ class FrameSpan:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt about one picture or clip, on the model's device.
+    """One prompt about one picture, several, or a clip, on the model's device.
 
     Attributes
     ----------
@@ -56,13 +58,16 @@ class Prompt:
     places : tuple of FrameSpan
         What those tokens show, in their order; a picture is one span.
     frames : int
-        Of the clip; 0 for a picture.
+        Of the clip; 0 for pictures.
+    pictures : int
+        0 for a clip.
     """
 
     inputs: dict[str, Tensor]
     visual: Tensor
     places: tuple[FrameSpan, ...]
     frames: int = 0
+    pictures: int = 1
 
     @property
     def tokens(self) -> int:
@@ -83,14 +88,14 @@ class Prompt:
             yield FrameView(grid, place.picture, tuple(tokens[: place.lead].tolist()), place.seconds)
 
 
-def check_reads(loaded: LoadedModel, shown: Image.Image | Clip) -> None:
+def check_reads(loaded: LoadedModel, shown: Shown) -> None:
     """Raises InvalidInputError for a clip where the model was made for pictures alone."""
     if isinstance(shown, Clip) and not loaded.family.videos:
         raise InvalidInputError(no_videos(loaded.entry.name))
 
 
-def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, answer_tokens: int) -> Prompt:
-    """Make the prompt for a checked picture (RGB) or clip and a checked question.
+def prompt_of(loaded: LoadedModel, shown: Shown, question: str, *, answer_tokens: int) -> Prompt:
+    """Make the prompt for a checked picture (RGB), several or a clip and a checked question.
 
     Raises
     ------
@@ -100,7 +105,8 @@ def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, 
     """
     check_reads(loaded, shown)
     clip = shown if isinstance(shown, Clip) else None
-    text = loaded.family.prompt(loaded.processor, question, "video" if clip else "image")
+    pictures = 0 if clip else len(shown) if isinstance(shown, Sequence) else 1
+    text = loaded.family.prompt(loaded.processor, question, "video" if clip else "image", pictures or 1)
     what = {"videos": [list(clip.frames)], "video_metadata": [clip.metadata]} if clip else {"images": shown}
     made = loaded.processor(**what, text=text, return_tensors="pt")
     inputs = dict(made.to(loaded.device, loaded.model.dtype))
@@ -113,7 +119,7 @@ def prompt_of(loaded: LoadedModel, shown: Image.Image | Clip, question: str, *, 
     visual = loaded.family.visual_mask(loaded.model, inputs["input_ids"])[0].cpu()
     frames = loaded.family.frames(loaded.model.config, inputs)
     places = _places(loaded, frames, int(visual.sum()), clip.seconds if clip else ())
-    return Prompt(inputs, visual, places, len(clip.frames) if clip else 0)
+    return Prompt(inputs, visual, places, len(clip.frames) if clip else 0, pictures)
 
 
 def _places(

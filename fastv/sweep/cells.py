@@ -9,13 +9,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastv.inputs.image import check_question, open_picture
+from fastv.inputs.image import check_question
 from fastv.loading.load import LoadedModel
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.prompt import answer_text, prompt_of
 from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.datasets.base import Sample
+from fastv.sweep.shown import open_shown
 
 Cell = PruningConfig | None  # None: without pruning
 
@@ -55,9 +56,10 @@ class CellAnswer:
 
 
 def sample_id(sample: Sample) -> str:
-    """16 hexadecimal digits of a question and its image's bytes: where it stands in a list does not matter."""
-    digest = hashlib.sha256(json.dumps(sample.question).encode())
-    digest.update(sample.image.read_bytes())
+    """16 hexadecimal digits of a question and its images' bytes: where it stands in a list does not matter."""
+    digest = hashlib.sha256(json.dumps(sample.prompt).encode())
+    for file in sample.files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -99,8 +101,8 @@ def answer_question(
     InvalidInputError
         Where the question or the image cannot be used.
     """
-    question = check_question(sample.question, loaded.processor.tokenizer)
-    prompt = prompt_of(loaded, open_picture(sample.image), question, answer_tokens=answer_tokens)
+    question = check_question(sample.prompt, loaded.processor.tokenizer)
+    prompt = prompt_of(loaded, open_shown(sample), question, answer_tokens=answer_tokens)
     identity, found = sample_id(sample), {}
     for turn in range(len(cells)):
         index = (first + turn) % len(cells)

@@ -8,10 +8,12 @@ from typing import Any
 
 from fastv.errors import InvalidInputError
 from fastv.formatting import budget, percent, points, times
-from fastv.inputs.answer_matching import is_match, matches_any
+from fastv.inputs.answer_matching import is_match
+from fastv.inputs.scoring.base import Measure
+from fastv.inputs.scoring.registry import MEASURES
 from fastv.pruning.config import PruningConfig
 from fastv.stats import Change, Ratio, Score
-from fastv.sweep.cells import Cell, CellAnswer
+from fastv.sweep.cells import Cell
 from fastv.sweep.run import SampleResult
 
 
@@ -26,7 +28,7 @@ class Row:
     same_answer : Score
         Answers that match the ones without pruning.
     right : Score or None
-        Right answers among the questions whose answer is known; None where none is.
+        Right answers, or the mean score, among the questions whose answer is known; None where none is.
     change : Change or None
         From no pruning, paired by question; None where no answer is known, and for no pruning itself.
     prefill_ratio, total_ratio : Ratio
@@ -50,8 +52,19 @@ class Row:
         return config | {name: value for name, value in asdict(self).items() if name != "config"}
 
 
-def table(results: Sequence[SampleResult], configs: Sequence[PruningConfig]) -> list[Row]:
+def table(
+    results: Sequence[SampleResult], configs: Sequence[PruningConfig], measure: Measure = MEASURES["exact"]
+) -> list[Row]:
     """A row for the model without pruning, then one for each config.
+
+    Parameters
+    ----------
+    results
+        Of the sweep.
+    configs
+        Those that were swept.
+    measure
+        By which answers are scored.
 
     Raises
     ------
@@ -62,18 +75,19 @@ def table(results: Sequence[SampleResult], configs: Sequence[PruningConfig]) -> 
     if not asked:
         reason = next((result.problem for result in results if result.problem), "")
         raise InvalidInputError(f"No question could be asked. {reason}".strip())
-    return [_row(asked, config) for config in (None, *configs)]
+    return [_row(asked, config, measure) for config in (None, *configs)]
 
 
-def _row(asked: Sequence[SampleResult], config: Cell) -> Row:
+def _row(asked: Sequence[SampleResult], config: Cell, measure: Measure) -> Row:
     pairs = [result.answers[config] for result in asked]
 
     def both(name: str) -> tuple[list[float], list[float]]:
         return [getattr(pair.unpruned, name) for pair in pairs], [getattr(pair.pruned, name) for pair in pairs]
 
     known = [result for result in asked if result.sample.answers]
-    before = [_is_right(result, result.answers[config].unpruned) for result in known]
-    after = [_is_right(result, result.answers[config].pruned) for result in known]
+    references = [result.sample.reference for result in known]
+    before = measure.scores([result.answers[config].unpruned.answer for result in known], references)
+    after = measure.scores([result.answers[config].pruned.answer for result in known], references)
     flops = both("total_flops")
     return Row(
         config=config,
@@ -86,14 +100,10 @@ def _row(asked: Sequence[SampleResult], config: Cell) -> Row:
     )
 
 
-def _is_right(result: SampleResult, answer: CellAnswer) -> bool:
-    return matches_any(answer.answer, result.sample.answers)
-
-
-def as_markdown(rows: Sequence[Row]) -> str:
+def as_markdown(rows: Sequence[Row], measure: Measure = MEASURES["exact"]) -> str:
     """The rows as a table in Markdown, with 95% intervals."""
     lines = [
-        "| | same answer | right | change, points | first token | whole answer | FLOPs |",
+        f"| | same answer | {measure.label} | change, points | first token | whole answer | FLOPs |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:

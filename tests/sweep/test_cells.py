@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fastv.loading.load import load
+from fastv.measurement.prompt import prompt_of
 from fastv.pruning.config import PruningConfig
 from fastv.sweep import cells
 from fastv.sweep.cells import CellAnswer, answer_question, for_sample, sample_id
 from fastv.sweep.datasets.base import Sample
+from fastv.sweep.shown import open_shown
 
 
 def test_every_question_draws_its_own_tokens_and_the_same_ones_again(mini, samples, monkeypatch):
@@ -80,3 +82,21 @@ def test_an_id_is_of_the_question_and_the_image_alone(tmp_path):
 @pytest.mark.slow
 def test_another_model_is_asked_in_the_same_way(samples):
     assert answer_question(load("mini-13"), samples[0], [None], answer_tokens=4)[0].answer
+
+
+def test_several_images_are_shown_together(mini, samples):
+    pair = Sample(samples[0].image, "How many animals are there?", more_images=(samples[2].image,))
+    cells = [None, PruningConfig("fastv", 2, 0.5)]
+    found, one = (answer_question(mini, sample, cells, answer_tokens=2) for sample in (pair, samples[1]))
+    assert found[0].total_flops > 1.7 * one[0].total_flops
+    assert found[1].total_flops < found[0].total_flops
+    prompt = prompt_of(mini, open_shown(pair), pair.prompt, answer_tokens=2)
+    assert (prompt.pictures, len(prompt.places)) == (2, 2)
+    assert prompt.visual_tokens == sum(place.tokens for place in prompt.places) == 2 * prompt.places[0].tokens
+    assert sample_id(pair) not in (sample_id(samples[1]), sample_id(Sample(samples[2].image, pair.question)))
+
+
+def test_choices_are_part_of_the_question(mini, samples):
+    choices = Sample(samples[0].image, "Which?", choices=("red", "blue"))
+    assert sample_id(choices) != sample_id(Sample(samples[0].image, "Which?"))
+    assert sample_id(choices) == sample_id(Sample(samples[0].image, choices.prompt))

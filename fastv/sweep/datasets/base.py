@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from fastv.errors import InvalidInputError
+from fastv.inputs.scoring.base import Reference
+from fastv.sweep.datasets.media_files import Folder, MediaFile, RowError, files_of
 from fastv.validation import shown
 
 #: Field -> the headings it goes by, compared without case, space and punctuation.
@@ -18,9 +21,12 @@ HEADINGS = {
     "image": ("image", "images", "picture", "pictures"),
     "question": ("question", "questions"),
     "answer": ("answer", "answers"),
+    "choices": ("choices", "choice", "options"),
+    "video": ("video", "videos", "clip"),
+    "task": ("task", "tasks"),
+    "group": ("group", "groups"),
 }
 REQUIRED = ("image", "question")
-_OPTIONAL = tuple(name for name in HEADINGS if name not in REQUIRED)
 _NEARLY = 0.75  # of ``SequenceMatcher.ratio``: "anwser" is nearly "answer"
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -33,24 +39,55 @@ _BYTE_ORDER_MARKS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """A question about an image.
+    """A question about an image, several images, or a video.
 
     Attributes
     ----------
-    image : Path
-        The image's file.
+    image : MediaFile
+        The first image's file, or the video's.
     question : str
-        As it is asked.
+        As it stands in the data.
     answers : tuple of str
         Each of them is right; empty where no answer is known.
     line : int or None
         Where it stands in its file, from 1.
+    more_images : tuple of MediaFile
+        The files of further images, shown after the first.
+    is_video : bool
+        Whether ``image`` is a video.
+    choices : tuple of str
+        The options of a multiple-choice question, in the order of their letters.
+    task, group : str or None
+        By which results are told apart.
     """
 
-    image: Path
+    image: MediaFile
     question: str
     answers: tuple[str, ...] = ()
     line: int | None = field(default=None, compare=False)
+    more_images: tuple[MediaFile, ...] = ()
+    is_video: bool = False
+    choices: tuple[str, ...] = ()
+    task: str | None = None
+    group: str | None = None
+
+    @property
+    def files(self) -> tuple[MediaFile, ...]:
+        """All that is shown."""
+        return (self.image, *self.more_images)
+
+    @property
+    def prompt(self) -> str:
+        """What is asked: the question and, where there are choices, these with their letters (LLaVA-1.5's format)."""
+        if not self.choices:
+            return self.question
+        options = [f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, self.choices)]
+        return "\n".join([self.question, *options, "Answer with the option's letter from the given choices directly."])
+
+    @property
+    def reference(self) -> Reference:
+        """What a measure compares an answer with."""
+        return Reference(self.answers, self.choices, self.question)
 
 
 @dataclass(frozen=True)
@@ -82,10 +119,6 @@ class Dataset:
     unused_columns: tuple[str, ...] = ()
 
 
-class RowError(Exception):
-    """A row that cannot be used; its text is the reason."""
-
-
 def columns_of(names: Sequence[str]) -> dict[str, str]:
     """Which heading stands for which field.
 
@@ -112,29 +145,29 @@ def columns_of(names: Sequence[str]) -> dict[str, str]:
             raise InvalidInputError(f"there is more than one column for the {name}: {_quoted(matching)}.")
         if matching:
             found[name] = matching[0]
-    missing = [name for name in REQUIRED if name not in found]
+    missing = [name for name in REQUIRED if name not in found and not (name == "image" and "video" in found)]
     if missing:
         raise InvalidInputError(
-            f"there is no column “{missing[0]}”. Needed are image, question and, where it is known, answer, named in "
-            f"the first line; found are {_quoted(names)}."
+            f"there is no column “{missing[0]}”. Needed are image (or video), question and, where it is known, answer, "
+            f"named in the first line; found are {_quoted(names)}."
         )
-    for name in _OPTIONAL:
-        near = [column for column in names if column not in found.values() and _is_nearly(column, name)]
-        if name not in found and near:
-            raise InvalidInputError(
-                f"the column “{near[0].strip()}” is nearly “{name}”: rename it to “{name}”, or to something else if it "
-                "holds something else."
-            )
+    near = [column for column in names if column not in found.values() and _is_nearly(column, "answer")]
+    if "answer" not in found and near:
+        raise InvalidInputError(
+            f"the column “{near[0].strip()}” is nearly “answer”: rename it to “answer”, or to something else if it "
+            "holds something else."
+        )
     return found
 
 
-def sample_of(row: Mapping[str, Any], folder: Path, line: int) -> Sample:
+def sample_of(row: Mapping[str, Any], folder: Folder, line: int) -> Sample:
     """The sample of one row.
 
     Parameters
     ----------
     row
-        Field -> value; ``answer`` is text, in which ``|`` separates several right answers, or a list.
+        Field -> value. ``answer`` and ``choices`` are text, in which ``|`` separates several, or a list; ``image`` is
+        text likewise, or a list, of names of files or of files themselves.
     folder
         Where relative paths of images begin.
     line
@@ -145,12 +178,29 @@ def sample_of(row: Mapping[str, Any], folder: Path, line: int) -> Sample:
     RowError
         With the reason, where the row cannot be used.
     """
-    question, image = row.get("question"), row.get("image")
+    question = row.get("question")
     if not isinstance(question, str) or not question.strip():
         raise RowError("there is no question.")
-    if not isinstance(image, str) or not image.strip():
+    images, videos = (files_of(folder, row.get(kind), kind) for kind in ("image", "video"))
+    if not images and not videos:
         raise RowError("there is no image.")
-    return Sample(_image_file(folder, image.strip()), question.strip(), _answers(row.get("answer")), line)
+    if videos and (images or len(videos) > 1):
+        raise RowError("a question is about images or about one video, not both.")
+    first, *others = images or videos
+    choices = _texts(row.get("choices"), "a choice")
+    if len(choices) > len(ascii_uppercase):
+        raise RowError(f"it has {len(choices)} choices: there are letters for {len(ascii_uppercase)}.")
+    return Sample(
+        first,
+        question.strip(),
+        _texts(row.get("answer"), "an answer"),
+        line,
+        more_images=tuple(others),
+        is_video=bool(videos),
+        choices=choices,
+        task=_label(row.get("task")),
+        group=_label(row.get("group")),
+    )
 
 
 def read_text(path: Path, *, kind: str) -> str:
@@ -202,25 +252,18 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f"“{name.strip()[:40]}”" for name in names[:20]) or "none"
 
 
-def _image_file(folder: Path, text: str) -> Path:
-    """The file that a row names; its name may be in another Unicode normal form, as file systems write them."""
-    if re.match(r"[a-z]+://", text, re.IGNORECASE):
-        raise RowError(f"the image “{text[:80]}” is an address: save it to a file.")
-    slashes = text.replace("\\", "/")
-    for name in (text, *(unicodedata.normalize(form, one) for one in (text, slashes) for form in ("NFC", "NFD"))):
-        try:
-            if (folder / name).is_file():
-                return folder / name
-        except (OSError, ValueError):  # no name of a file at all
-            break
-    raise RowError(f"there is no image “{text[:80]}”.")
-
-
-def _answers(value: Any) -> tuple[str, ...]:
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    """One text, several with ``|`` between them, or a list, also of VQA's ``{"answer": text}``."""
     if value is None:
         return ()
-    several = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else [value]
-    for one in several:
+    several = value.split("|") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    plain = [one["answer"] if isinstance(one, dict) and "answer" in one else one for one in several]
+    for one in plain:
         if isinstance(one, bool) or not isinstance(one, (str, int, float)):
-            raise RowError(f"an answer must be text, not {shown(one)}.")
-    return tuple(text for one in several if (text := str(one).strip()))
+            raise RowError(f"{what} must be text, not {shown(one)}.")
+    return tuple(text for one in plain if (text := str(one).strip()))
+
+
+def _label(value: Any) -> str | None:
+    """A task or a group; None for an empty cell."""
+    return str(value).strip() or None if value is not None else None

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fastv.errors import InvalidInputError
-from fastv.sweep.datasets.base import BadRow, Dataset, RowError, columns_of, read_text, sample_of
+from fastv.sweep.datasets.base import BadRow, Dataset, columns_of, read_text, sample_of
+from fastv.sweep.datasets.media_files import Folder, RowError
 
 _TYPOGRAPHIC = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」"}  # opening mark -> those that close it
 _DELIMITERS = (",", ";", "\t")
@@ -51,7 +52,14 @@ def read_csv(path: Path) -> Dataset:
             except RowError as error:
                 bad_rows.append(BadRow(line, str(error)))
                 continue
-            _check_continuation(lines[line:last], delimiter, line, len(heading), places["image"], path.parent)
+            _check_continuation(
+                lines[line:last],
+                delimiter,
+                line,
+                len(heading),
+                places.get("image", places.get("video", 0)),
+                path.parent,
+            )
             samples.append(sample)
     except InvalidInputError as error:
         raise InvalidInputError(f"“{path.name}”: {error}") from error
@@ -98,7 +106,9 @@ def _is_half_quoted(cell: str) -> bool:
     return bool(closing) and not any(mark in text[1:] for mark in closing)
 
 
-def _check_continuation(lines: Sequence[str], delimiter: str, line: int, cells: int, image: int, folder: Path) -> None:
+def _check_continuation(
+    lines: Sequence[str], delimiter: str, line: int, cells: int, image: int, folder: Folder
+) -> None:
     """Refuse a quoted text that runs over lines that are rows themselves: its closing mark was forgotten.
 
     lines: those of the row after its first one.

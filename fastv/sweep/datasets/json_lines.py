@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fastv.errors import InvalidInputError
-from fastv.sweep.datasets.base import BadRow, Dataset, RowError, columns_of, read_text, sample_of
+from fastv.sweep.datasets.base import BadRow, Dataset, columns_of, read_text, sample_of
+from fastv.sweep.datasets.media_files import RowError
 
 
 def read_json_lines(path: Path) -> Dataset:

@@ -60,7 +60,10 @@ def test_every_line_is_a_sample(folder, encoding, suffix):
         ({"question": "How many?"}, "no column “image”"),
         ({**ROW, "anwser": "two"}, "nearly “answer”"),
         ({**ROW, "question": 3}, "no question"),
-        ({**ROW, "image": ["scene.png"]}, "no image"),
+        ({**ROW, "image": [3]}, "no image"),
+        ({**ROW, "image": ["scene.png", "none.png"]}, "no image “none.png”"),
+        ({**ROW, "video": "scene.png"}, "not both"),
+        ({**ROW, "choices": ["x"] * 27}, "27 choices"),
         ({**ROW, "image": "none.png"}, "no image “none.png”"),
         ({**ROW, "answer": True}, "must be text"),
         ({**ROW, "answer": [["two"]]}, "must be text"),
@@ -80,3 +83,22 @@ def test_bad_rows_are_told_by_line_and_left_out_on_request(folder, row, reason):
 def test_a_format_is_one_reader_and_one_line(folder, monkeypatch):
     monkeypatch.setitem(FORMATS, ".made", lambda path: Dataset((Sample(path, "How many?"),)))
     assert read_dataset(folder / "questions.made").samples[0].question == "How many?"
+
+
+def test_several_images_a_video_choices_tasks_and_the_answers_of_several_people(folder):
+    (folder / "two|parts.png").write_bytes(b"")
+    (folder / "clip.mp4").write_bytes(b"")
+    path = written(
+        folder,
+        {**ROW, "image": ["scene.png", "two|parts.png"], "choices": ["red", "blue"], "answer": "B", "task": "colour"},
+        {**ROW, "image": "two|parts.png"},
+        {"question": "What happens?", "video": "clip.mp4", "group": 3},
+        {**ROW, "image": "scene.png|scene.png", "answers": [{"answer": "yes", "answer_id": 1}, {"answer": "yes"}]},
+    )
+    many, one, clip, people = read_dataset(path).samples
+    assert [file.name for file in many.files] == ["scene.png", "two|parts.png"]
+    assert (many.choices, many.answers, many.task) == (("red", "blue"), ("B",), "colour")
+    assert many.prompt.splitlines()[:3] == ["Où?", "A. red", "B. blue"]
+    assert [file.name for file in one.files] == ["two|parts.png"]
+    assert (clip.is_video, clip.image.name, clip.group, clip.prompt) == (True, "clip.mp4", "3", "What happens?")
+    assert (len(people.files), people.answers) == (2, ("yes", "yes"))
