@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from fastv.measurement.memory import cache_bytes
 from fastv.measurement.timed import Pass, Spread, Timing
@@ -21,6 +21,9 @@ from fastv.worker import OutOfTime
 __all__ = ["Pass", "Spread", "Timing", "generate", "interleaved", "now"]
 
 Result = TypeVar("Result")
+
+_SETTINGS = frozenset(GenerationConfig().to_dict()) - {"transformers_version"}
+_TOKENS = ("_token_id", "suppress_tokens")  # a checkpoint's own: how it ends, and what it never says
 
 
 def now(device: torch.device) -> float:
@@ -40,7 +43,8 @@ def generate(
 ) -> Pass:
     """Answer one prompt greedily and time it.
 
-    A checkpoint's own generation settings (sampling, beams, penalties) are overridden.
+    A checkpoint's own generation settings (sampling, beams, penalties, guidance, kind of cache) are overridden, so that
+    both sides and all models are asked alike; the tokens that it ends with and those that it never says stay its own.
 
     Parameters
     ----------
@@ -64,15 +68,10 @@ def generate(
     start = now(device)
     output = model.generate(
         **inputs,
+        **_own_settings_undone(model),
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        num_beams=1,
         use_cache=True,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
         return_dict_in_generate=True,
         stopping_criteria=StoppingCriteriaList([steps]),
     )
@@ -85,6 +84,16 @@ def generate(
         decode_seconds_per_token=(last - first) / (len(tokens) - 1) if len(tokens) > 1 else None,
         kv_cache_bytes=cache_bytes(cache_in(output)),
     )
+
+
+def _own_settings_undone(model: Any) -> dict[str, Any]:
+    """Arguments of ``generate`` that put back to their defaults what the checkpoint's generation_config sets."""
+    defaults = model.generation_config._get_default_generation_params()
+    return {
+        name: defaults.get(name)
+        for name, value in model.generation_config.to_dict().items()
+        if value is not None and name in _SETTINGS and not name.endswith(_TOKENS) and value != defaults.get(name)
+    }
 
 
 class _Steps(StoppingCriteria):

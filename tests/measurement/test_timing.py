@@ -77,6 +77,13 @@ def test_an_answer_is_greedy_whatever_the_checkpoint_says(model, inputs, monkeyp
         ("no_repeat_ngram_size", 1),
         ("temperature", 9.0),
         ("num_beams", 3),
+        ("guidance_scale", 1.5),
+        ("cache_implementation", "static"),
+        ("prompt_lookup_num_tokens", 2),
+        ("max_length", 3),
+        ("min_new_tokens", 9),
+        ("num_return_sequences", 2),
+        ("stop_strings", ["a"]),
     ):
         monkeypatch.setattr(model.generation_config, name, value)
         assert measure.generate(model, inputs, max_new_tokens=12).tokens == expected
