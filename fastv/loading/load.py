@@ -37,6 +37,7 @@ from fastv.loading.precision import (
     use_plain_kernels,
 )
 from fastv.loading.progress import LoadObserver, LoadProgress
+from fastv.loading.weight_count import count_weights
 from fastv.worker import Stopped
 
 __all__ = ["DTYPES", "LoadProgress", "LoadedModel", "free_memory", "is_out_of_memory", "load"]
@@ -171,12 +172,14 @@ class _Load:
         own, quantized = own_dtype(config), quantized_dtype(config, self.entry.name)
         if quantized and self.dtype not in ("auto", quantized):
             raise ModelLoadError(f"The weights of {self.entry.name} are in {quantized} already: choose the dtype auto.")
+        shape = _shape(config)
         plan = plan_load(
             self.entry,
             quantized or self.dtype,
             MachineMemory.here(),
             device=self.device,
-            shape=_shape(config),
+            shape=shape,
+            weights=count_weights(config, family) if shape is None else None,
             own_dtype=own,
             held=self.held,
         )

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastv.costs.memory import kv_cache_bytes, parameter_bytes
+from fastv.costs.memory import WeightCount, kv_cache_bytes, parameter_bytes
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import ModelEntry, known_shape
 from fastv.families.shapes import ModelShape
 from fastv.loading.machine_memory import RAM, MachineMemory, gpu_number
+
+Sizes = ModelShape | WeightCount | None
 
 QUANTIZED = ("8bit", "4bit")
 SPREAD_SPARE_BYTES = 1_000_000_000  # left free on each of several devices: layers are not cut to fill them
@@ -73,6 +75,7 @@ def plan_load(
     *,
     device: str = "auto",
     shape: ModelShape | None = None,
+    weights: WeightCount | None = None,
     own_dtype: str = "float16",
     held: HeldBytes | None = None,
 ) -> LoadPlan:
@@ -91,6 +94,8 @@ def plan_load(
         "auto" for the fastest place there is, "cpu", "cuda" or "cuda:1", ...
     shape
         The model's sizes where they have been read already.
+    weights
+        Its weights, where its sizes are not known.
     own_dtype
         The 16-bit type of the checkpoint.
     held
@@ -108,10 +113,10 @@ def plan_load(
         name: {place: size for place, size in sizes.items() if place in places} for name, sizes in (held or {}).items()
     }
     emptied = _without(freeable, freeable, allowed)
-    shape = shape or known_shape(entry)
+    sizes = shape or known_shape(entry) or weights
     if dtype == "auto":
-        dtype = own_dtype if device.startswith("cuda") else _auto_dtype(entry, shape, emptied, own_dtype)
-    needed = required_bytes(entry, dtype, shape)
+        dtype = own_dtype if device.startswith("cuda") else _auto_dtype(entry, sizes, emptied, own_dtype)
+    needed = required_bytes(entry, dtype, sizes)
     if device == "auto":
         asked = Placement((0,)) if memory.gpus else Placement()
     else:
@@ -121,7 +126,7 @@ def plan_load(
     quantized = dtype in QUANTIZED
     best = find_placement(needed, emptied, quantized=quantized)
     if best is None:
-        raise ModelLoadError(_too_large(entry, dtype, needed, emptied, shape))
+        raise ModelLoadError(_too_large(entry, dtype, needed, emptied, sizes))
     evict = sorted(freeable, key=lambda name: sum(freeable[name].values()))
     for name in tuple(evict):  # the small ones are worth least when freed, so they are the first to be spared
         others = [other for other in evict if other != name]
@@ -137,7 +142,7 @@ def _without(held: HeldBytes, names: Any, memory: MachineMemory) -> MachineMemor
     return memory
 
 
-def _auto_dtype(entry: ModelEntry, shape: ModelShape | None, memory: MachineMemory, own_dtype: str) -> str:
+def _auto_dtype(entry: ModelEntry, shape: Sizes, memory: MachineMemory, own_dtype: str) -> str:
     needed = required_bytes(entry, own_dtype, shape)
     if memory.gpus and (needed is None or find_placement(needed, memory) != Placement()):
         return own_dtype
@@ -145,7 +150,7 @@ def _auto_dtype(entry: ModelEntry, shape: ModelShape | None, memory: MachineMemo
     return "float32" if needed is None or needed <= memory.free_ram_bytes else "bfloat16"
 
 
-def _too_large(entry: ModelEntry, dtype: str, needed: int, memory: MachineMemory, shape: ModelShape | None) -> str:
+def _too_large(entry: ModelEntry, dtype: str, needed: int, memory: MachineMemory, shape: Sizes) -> str:
     free = max(memory.free_ram_bytes, sum(gpu.free_bytes for gpu in memory.gpus))
     smallest = required_bytes(entry, "4bit", shape)
     lower = smallest is not None and find_placement(smallest, memory, quantized=True) is not None
@@ -154,7 +159,7 @@ def _too_large(entry: ModelEntry, dtype: str, needed: int, memory: MachineMemory
     )
 
 
-def required_bytes(entry: ModelEntry, dtype: str, shape: ModelShape | None = None) -> int | None:
+def required_bytes(entry: ModelEntry, dtype: str, shape: Sizes = None) -> int | None:
     """Bytes of a model's weights and of the KV cache of a usual prompt; None where its sizes are not known.
 
     Parameters
@@ -162,11 +167,13 @@ def required_bytes(entry: ModelEntry, dtype: str, shape: ModelShape | None = Non
     dtype
         One of ``costs.memory.DTYPES``.
     shape
-        The model's sizes where they have been read already.
+        The model's sizes where they have been read already. A ``WeightCount`` tells nothing of the KV cache.
     """
     shape = shape or known_shape(entry)
     if shape is None:
         return None
+    if isinstance(shape, WeightCount):
+        return shape.bytes_in(dtype)
     lengths = (entry.visual_tokens + _TEXT_TOKENS,) * shape.decoder.layers
     return parameter_bytes(shape, dtype) + kv_cache_bytes(shape.decoder, lengths, dtype)
 
