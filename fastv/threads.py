@@ -24,7 +24,7 @@ POLICIES: Mapping[str, Mapping[str, str]] = {
     "spin-200000": {"GOMP_SPINCOUNT": "200000", "KMP_BLOCKTIME": "1"},
 }
 #: The policy in use: the choice follows from the table that ``benchmarks/contention.py`` prints.
-POLICY = "passive"
+POLICY = "spin-1000"
 
 
 def configure(environment: MutableMapping[str, str] | None = None, policy: str = POLICY) -> bool:

@@ -261,6 +261,42 @@ def waiting_times() -> str:
     )
 
 
+def contention() -> str:
+    """The run of benchmarks/contention.py, with as many threads as cores."""
+    record = _record("contention")
+    most = max(one["threads"] for one in record["measured"])
+    found = {(one["policy"], one["condition"]): one for one in record["measured"] if one["threads"] == most}
+
+    def cells(policy: str, quantity: str) -> list[str]:
+        idle, beside = (found[policy, condition][quantity]["median"] for condition in ("idle", "contended"))
+        return [f"{idle * 1e3:.1f} ms", f"{beside * 1e3:.1f} ms", f"{beside / idle:.2f}x"]
+
+    rows = [
+        [
+            f"`{policy}`" + (" (in use)" if policy == record["policy_in_use"] else ""),
+            *cells(policy, "prefill_seconds"),
+            *cells(policy, "decode_seconds_per_token"),
+        ]
+        for policy in record["policies"]
+    ]
+    return _table(["wait policy", "prefill, idle", "beside", "ratio", "a token, idle", "beside", "ratio"], rows)
+
+
+def endpoint_times() -> str:
+    """The run of benchmarks/endpoints.py."""
+    record = _record("endpoints")
+    asked = {
+        "run": "one POST to `/gradio_api/run/cost`",
+        "call": "`/gradio_api/call/cost` and its event stream",
+        "gradio_client": "Gradio's Python client",
+        "function": "a direct call of the function",
+    }
+    cost = [[told, f"{record['cost'][way]['median'] * 1e3:.1f} ms"] for way, told in asked.items()]
+    pair = record["pair"]
+    spent = f"{pair['seconds']['median']:.2f} s, of which {pair['timed_passes']['median']:.2f} s are its timed passes"
+    return _table(["asked", "median"], [*cost, ["a pair of short answers of mini-7 by `/compare`", spent]])
+
+
 def load_test() -> str:
     """The run of benchmarks/load.py."""
     record = _record("load")
@@ -303,5 +339,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "gpu-setting": gpu_setting,
     "gpu-summary": gpu_summary,
     "waiting-times": waiting_times,
+    "contention": contention,
+    "endpoints": endpoint_times,
     "load-test": load_test,
 }
