@@ -17,7 +17,7 @@ def count_weights(config: PreTrainedConfig, family: Family) -> WeightCount | Non
     try:
         with torch.device("meta"):
             model: Any = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
-        layers = family.decoder(model).layers
+        layers: Any = family.decoder(model).layers
     except Exception:  # models run code of their own when they are made, which may need real memory
         return None
     everything = sum(weight.numel() for weight in model.parameters())
