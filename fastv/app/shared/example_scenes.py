@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from fastv.miniature.world.gallery import GALLERY_SEEDS, gallery_scene
 from fastv.miniature.world.question_templates import TASKS
-from fastv.miniature.world.questions import ask, description, questions
-from fastv.miniature.world.scenes import scene
+from fastv.miniature.world.questions import Question, ask, description, questions
 
-GALLERY_SEEDS = (61, 15, 56, 35, 7, 41)
+__all__ = ["CLIP", "GALLERY_SEEDS", "GENERAL", "SUGGESTIONS", "ExampleScene", "example", "true_answer"]
+
 SUGGESTIONS = 4
 # For images of unknown content.
 GENERAL = (
@@ -23,7 +24,8 @@ GENERAL = (
 )
 # For clips of unknown content.
 CLIP = ("Describe the video.", "What happens in the video?", "What moves?", "What is different at the end?")
-_FIRST = "where"  # the first suggestion is a visitor's first run: a task that the miniatures do well
+# The first suggestion is a visitor's first question: the one whose answer shows most of what pruning does.
+_FIRST = "Describe the picture."
 _LONGEST_SUGGESTION = 44  # characters; longer ones do not fit on a button
 _KNOWN_QUESTIONS = 120
 
@@ -40,15 +42,15 @@ class ExampleScene:
 
 def example(seed: int) -> ExampleScene:
     """The scene of a seed, with a layout that was held out of the miniatures' training."""
-    made, rng = scene(seed, held_out=True), random.Random(f"suggestions {seed}")
-    tasks = [task for task in rng.sample(TASKS, len(TASKS)) if task != "choice"]
-    tasks.sort(key=lambda task: task != _FIRST)
+    made, rng = gallery_scene(seed), random.Random(f"suggestions {seed}")
+    tasks = [task for task in rng.sample(TASKS, len(TASKS)) if task not in ("choice", "describe")]
+    whole = Question(_FIRST, description(made), "describe", seen=True)
     short = [
         question
         for question in (ask(made, task, rng) for task in tasks)
         if question is not None and len(question.text) <= _LONGEST_SUGGESTION
     ]
-    suggested = {question.text: question for question in short}
+    suggested = {question.text: question for question in (whole, *short)}
     known = [*questions(made, _KNOWN_QUESTIONS, rng), *suggested.values()]
     return ExampleScene(
         made.picture,

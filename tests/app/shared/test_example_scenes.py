@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, SUGGESTIONS, example, true_answer
+from fastv.families.catalogue import DEFAULT
+from fastv.inputs.answer_matching import is_match
 from fastv.loading.load import load
 from fastv.measurement.prompt import answer_text, prompt_of
 from fastv.measurement.timing import generate
@@ -40,11 +42,10 @@ def test_general_questions_fill_the_row():
     assert len(GENERAL) == SUGGESTIONS
 
 
-@pytest.mark.parametrize("model", ["mini-7", "mini-13"])
-def test_a_visitors_first_run_is_right_without_fastv(model):
-    """So that the page shows what FastV changes, and not what a miniature does not know."""
-    loaded, made = load(model), example(GALLERY_SEEDS[0])
+def test_a_visitors_first_run_is_right_without_fastv():
+    """So that the page shows what FastV changes, and not what the default model does not know."""
+    loaded, made = load(DEFAULT), example(GALLERY_SEEDS[0])
     question = made.suggestions[0]
-    prompt = prompt_of(loaded, made.picture, question, answer_tokens=16)
-    answer = answer_text(loaded, generate(loaded.model, prompt.inputs, max_new_tokens=16).tokens)
-    assert answer == true_answer(made.answers, question)
+    prompt = prompt_of(loaded, made.picture, question, answer_tokens=40)
+    answer = answer_text(loaded, generate(loaded.model, prompt.inputs, max_new_tokens=40).tokens)
+    assert is_match(answer, true_answer(made.answers, question))
