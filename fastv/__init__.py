@@ -18,7 +18,7 @@ _HOMES = {
     "FastVError": "fastv.errors",
     "METHODS": "fastv.pruning.methods.registry",
     "PruningConfig": "fastv.pruning.config",
-    "Trace": "fastv.pruning.token_selection",
+    "Trace": "fastv.pruning.trace",
 }
 __version__ = "0.2.0"
 __all__ = sorted(_HOMES)

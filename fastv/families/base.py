@@ -8,7 +8,8 @@ modules import neither torch nor transformers until a model is there, so that co
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,11 +18,13 @@ from fastv.errors import UnsupportedModelError
 from fastv.families.decoders import DecoderReader
 from fastv.families.frames import Frame
 from fastv.families.shapes import ModelShape
+from fastv.families.visual_groups import VisualGroup
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedConfig
 
+KeptColumns = Callable[[int], Any]
 Processor = Any  # a transformers ProcessorMixin: each class has attributes of its own, which that does not declare
 
 
@@ -123,6 +126,53 @@ class Family(ABC):
     def visual_token_ids(self, config: PreTrainedConfig) -> tuple[int, ...]:
         """The tokens that stand for visual tokens in ``input_ids``, a picture's first."""
         return (config.image_token_id, config.video_token_id) if self.videos else (config.image_token_id,)
+
+    def visual_groups(
+        self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
+    ) -> list[VisualGroup] | None:
+        """The pictures and videos of prompts as they stand in them, row after row; None where the geometry is unknown.
+
+        Parameters
+        ----------
+        input_ids
+            long (batch, n), which pruned prompts are read by. Reading its values waits for the device.
+        counts
+            Visual tokens of each row. ``generate`` may have repeated the rows, for beams.
+        inputs
+            What the model, or ``generate``, was given beside them: pixels, grids, and so on.
+        """
+        return None
+
+    # What pruning must know of its layers
+
+    def attention(self, layer: nn.Module) -> nn.Module | None:
+        """The attention module of a decoder layer; None for a layer that does not attend."""
+        return getattr(layer, "self_attn", None)
+
+    def while_pruned(self, model: nn.Module, kept: KeptColumns) -> AbstractContextManager[Any]:
+        """Entered for the time of a ``with`` that prunes the model: cuts what a decoder takes for whole between its
+        layers, such as visual features that are added to the hidden states after a layer.
+
+        Parameters
+        ----------
+        kept
+            Called with a layer's number, amid a forward: what of the sequence that layer sees, as a
+            ``pruning.index_selection.Selection``; None for all of it.
+        """
+        return nullcontext()
+
+    def prune_arguments(
+        self, selection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A decoder layer's arguments with what goes along with its hidden states cut as well, such as inputs of each
+        layer's own. Hidden states, attention_mask, position_ids and position_embeddings are cut already.
+
+        Parameters
+        ----------
+        selection
+            A ``pruning.index_selection.Selection`` of the sequence's columns.
+        """
+        return args, kwargs
 
     def sequence_length(
         self, model: nn.Module, attention_mask: Tensor | None, position_ids: Tensor | None

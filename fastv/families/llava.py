@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
 from fastv.families.shapes import DecoderShape, FixedVisionShape, ModelShape, ProjectorShape
 from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS, class_tokens
+from fastv.families.visual_groups import VisualGroup
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedConfig
 
 _ONE_SIZE = ("clip_vision_model", "siglip_vision_model")  # towers that take pictures of one size alone
@@ -62,6 +63,13 @@ class Llava(Family):
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         return patch_frames(config, inputs.get("pixel_values", ()), leading_tokens(config))
+
+    def visual_groups(
+        self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
+    ) -> list[VisualGroup] | None:
+        config: Any = model.config
+        picture = picture_group(config, inputs.get("pixel_values"), leading_tokens(config))
+        return None if picture is None else [picture] * (sum(counts) // picture.tokens)
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         return fit_processor(super().read_processor(source, config), config)
@@ -134,6 +142,17 @@ def patch_frames(config: PreTrainedConfig, pictures: Any, lead: int) -> list[Fra
     """Frames of (pictures, 3, height, width): a grid of patches each, behind ``lead`` tokens of no place."""
     patch = config.vision_config.patch_size
     return [Frame(pixels, (pixels.shape[-2] // patch, pixels.shape[-1] // patch), lead) for pixels in pictures]
+
+
+def picture_group(config: Any, pixels: Tensor | None, lead: int) -> VisualGroup | None:
+    """The visual tokens of each of (pictures, 3, height, width), or without those of a picture of the tower's own size;
+    None for towers whose pictures differ in size.
+    """
+    tower = config.vision_config
+    if tower.model_type not in _ONE_SIZE or not isinstance(tower.image_size, int):
+        return None
+    height, width = (tower.image_size,) * 2 if pixels is None else pixels.shape[-2:]
+    return VisualGroup(1, height // tower.patch_size, width // tower.patch_size, lead)
 
 
 def read_parts(settings: Mapping[str, Any], tower: Mapping[str, Any]) -> tuple[DecoderShape, FixedVisionShape]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
 from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, ProjectorShape
+from fastv.families.visual_groups import VisualGroup, in_prompt_order
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,6 +138,20 @@ class QwenVL(Family):
                 position_ids = position_ids - deltas.repeat_interleave(position_ids.shape[1] // len(deltas), dim=0)
             position_ids = position_ids[0]
         return super().sequence_length(model, attention_mask, position_ids)
+
+    def visual_groups(
+        self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
+    ) -> list[VisualGroup] | None:
+        config: Any = model.config
+        merge = config.vision_config.spatial_merge_size
+        groups = {}
+        for token, name in ((config.image_token_id, "image_grid_thw"), (config.video_token_id, "video_grid_thw")):
+            grids = inputs.get(name)
+            groups[token] = [
+                VisualGroup(frames, rows // merge, columns // merge)
+                for frames, rows, columns in ([] if grids is None else grids.tolist())
+            ]
+        return in_prompt_order(input_ids, groups) if any(groups.values()) else None
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         """Patches of all pictures are the rows of one matrix, block by block. Of two frames the first is shown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from fastv.families.llava import (
     fit_processor,
     leading_tokens,
     patch_frames,
+    picture_group,
     picture_size_problem,
     read_parts,
     read_projector,
@@ -22,9 +23,10 @@ from fastv.families.llava import (
 )
 from fastv.families.shapes import ModelShape
 from fastv.families.vision_towers import CLIP_LARGE_224, class_tokens
+from fastv.families.visual_groups import VisualGroup, in_prompt_order
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedConfig
 
 
@@ -61,6 +63,25 @@ class VideoLlava(Family):
         pictures = inputs.get("pixel_values_images", inputs.get("pixel_values", ()))
         return patch_frames(config, pictures, leading_tokens(config)) + patch_frames(
             config, videos, class_tokens(config.vision_config.model_type) or 0
+        )
+
+    def visual_groups(
+        self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
+    ) -> list[VisualGroup] | None:
+        config: Any = model.config
+        pictures, videos = inputs.get("pixel_values_images"), inputs.get("pixel_values_videos")
+        picture = picture_group(config, pictures, leading_tokens(config))
+        if picture is None or (pictures is None and videos is None):
+            return None
+        lead, frames = class_tokens(config.vision_config.model_type) or 0, 0 if videos is None else videos.shape[1]
+        return in_prompt_order(
+            input_ids,
+            {
+                config.image_token_id: [] if pictures is None else [picture] * len(pictures),
+                config.video_token_id: []
+                if videos is None
+                else [replace(picture, frames=frames, lead=lead)] * len(videos),
+            },
         )
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +37,7 @@ def mark(positions: Tensor, length: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Selection:
-    """The columns of a sequence that layers >= k see.
+    """The columns of a sequence that go on at a cut.
 
     Attributes
     ----------
@@ -50,18 +47,15 @@ class Selection:
         boolean, like index; None when all are valid. False marks a column that only fills a row up to the longest one;
         it stands at the row's beginning and must be masked.
     length : int
-        Columns before pruning.
-    k : int
-        The layer it was made for.
+        Columns before it.
     """
 
     index: Tensor
     valid: Tensor | None
     length: int
-    k: int
 
     @classmethod
-    def of(cls, keep: Tensor, spare: Tensor, pruned_length: int, k: int, fill: bool = False) -> Selection:
+    def of(cls, keep: Tensor, spare: Tensor, pruned_length: int, fill: bool = False) -> Selection:
         """All columns of each row that are marked in ``keep``, and beside them spare ones up to ``pruned_length``.
 
         Parameters
@@ -71,8 +65,6 @@ class Selection:
             for.
         pruned_length : int
             At least as many as are marked in any row.
-        k : int
-            The layer.
         fill : bool
             Whether a row may have too few of both.
         """
@@ -80,16 +72,24 @@ class Selection:
         columns = torch.arange(length, device=keep.device).expand_as(keep)
         index = (columns + length * keep).masked_fill(~(keep | spare), -1).topk(pruned_length).values
         index = torch.where(index < length, index, index - length).sort(dim=1).values
-        return cls(index.clamp(min=0), index >= 0 if fill else None, length, k)
+        return cls(index.clamp(min=0), index >= 0 if fill else None, length)
 
     @property
     def pruned_length(self) -> int:
         return self.index.shape[1]
 
+    def then(self, later: Selection) -> Selection:
+        """This one, and out of its columns a second one."""
+        valid = later.valid
+        if self.valid is not None:
+            own = self.valid.gather(1, later.index)
+            valid = own if valid is None else own & valid
+        return Selection(self.index.gather(1, later.index), valid, self.length)
+
     def rows(self, numbers: Tensor) -> Selection:
         """The same for some of the rows, in another order, or some of them repeated: long (batch,)."""
         numbers = numbers.to(self.index.device)
-        return Selection(self.index[numbers], None if self.valid is None else self.valid[numbers], self.length, self.k)
+        return Selection(self.index[numbers], None if self.valid is None else self.valid[numbers], self.length)
 
     def columns_of(self, positions: Tensor) -> Tensor:
         """Where positions of the whole sequence, long (m,), stand in the cut one: long (batch, m), -1 for dropped."""
@@ -103,7 +103,7 @@ class Selection:
         valid = self.valid
         if valid is not None:
             valid = torch.cat([valid, torch.ones_like(later, dtype=torch.bool)], dim=1)
-        return Selection(torch.cat([self.index, later], dim=1), valid, length, self.k)
+        return Selection(torch.cat([self.index, later], dim=1), valid, length)
 
     def take(self, tensor: Tensor, dim: int) -> Tensor:
         """Keeps the selected entries along ``dim`` (negative). The dimension before it is the batch, or 1 for all."""
@@ -145,70 +145,3 @@ class Selection:
         fillers = ~self.valid.to(mask.device)
         mask = mask.masked_fill(fillers[:, None, None, :], closed)
         return mask.masked_fill(torch.diag_embed(fillers)[:, None], opened) if rows else mask
-
-
-class PrunedForward:
-    """One forward's inputs to the layers >= k, cut down to a selection.
-
-    Parameters
-    ----------
-    chosen : Selection
-        For the sequence as it was when the choice was made.
-    length : int
-        What it has grown to, the ``new`` columns included.
-    new : int
-        Columns that are queries in this forward: all of them when the sequence is read from its start.
-    flat_mask : bool
-        Whether the kernel takes (batch, n) masks (flash attention).
-    """
-
-    def __init__(self, chosen: Selection, length: int, new: int, flat_mask: bool) -> None:
-        self.chosen, self.length, self.new, self.flat_mask = chosen, length, new, flat_mask
-        self.whole = new == length
-        self._done: dict[int, tuple[Any, Any]] = {}
-
-    @cached_property
-    def selection(self) -> Selection:
-        return self.chosen.grown(self.length)
-
-    def prune_hidden_states(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """A layer's arguments with its hidden states (batch, n, width) cut, positional or not."""
-        if args:
-            return (self.selection.take(args[0], -2), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": self.selection.take(kwargs["hidden_states"], -2)}
-
-    def prune_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """A layer's keyword arguments with what goes along with the hidden states cut: mask and positions."""
-        mask = kwargs.get("attention_mask")
-        if mask is None and self.chosen.valid is None and not self.whole:
-            return kwargs
-        cut = {"attention_mask": self._once(mask, self.prune_mask)}
-        if self.whole:
-            for name, shorten in (("position_ids", self._position_ids), ("position_embeddings", self._embeddings)):
-                if kwargs.get(name) is not None:
-                    cut[name] = self._once(kwargs[name], shorten)
-        return kwargs | cut
-
-    def prune_mask(self, mask: Tensor | None) -> Tensor | None:
-        """The mask of the cut sequence, given the mask of the whole one (see ``Selection.take_mask``)."""
-        if mask is not None:
-            return self.selection.take_mask(mask, rows=self.whole)
-        if self.chosen.valid is None:
-            return None
-        if self.flat_mask:
-            return self.selection.valid
-        return self.selection.new_mask(self.selection.pruned_length if self.whole else self.new)
-
-    def _position_ids(self, position_ids: Tensor) -> Tensor | None:
-        # Layers rotate by position_embeddings; position_ids go to the kernel alone, and flash attention takes gaps in
-        # them for borders between packed sequences.
-        return None if self.flat_mask else self.selection.take(position_ids, -1)
-
-    def _embeddings(self, pair: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return tuple(self.selection.take(part, -2) for part in pair)
-
-    def _once(self, value: Any, shorten: Callable) -> Any:
-        """Layers are given the same objects, so each is cut once; it is held on to, so that no other gets its id."""
-        if id(value) not in self._done:
-            self._done[id(value)] = value, shorten(value)
-        return self._done[id(value)][1]

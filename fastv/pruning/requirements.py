@@ -8,20 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
+from fastv.errors import InvalidInputError, UnsupportedModelError
 
 _PACKING = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "seq_idx")  # arguments of rows that hold several samples
 
 
-def check_model(model: nn.Module, base: nn.Module, decoder: Any, k: int) -> None:
-    """Raise UnsupportedModelError for a model that cannot be pruned, InvalidBudgetError when it has no layer ``k``."""
+def check_model(model: nn.Module, base: nn.Module, decoder: Any) -> None:
+    """Raise UnsupportedModelError for a model that cannot be pruned."""
     layers = getattr(decoder, "layers", ())
     if not layers or not all(hasattr(layer, "self_attn") for layer in layers):
         raise UnsupportedModelError(
             f"FastV needs a decoder made of attention layers, which {type(decoder).__name__} is not."
         )
-    if k >= len(layers):
-        raise InvalidBudgetError(f"k={k}, but the model's layers are 0 to {len(layers) - 1}: choose one.")
     if decoder.config._attn_implementation == "flex_attention":
         raise UnsupportedModelError(
             "FastV cannot cut the masks of flex_attention. Load the model with attn_implementation='sdpa'."

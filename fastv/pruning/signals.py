@@ -1,4 +1,7 @@
-"""What a method may look at when it chooses, collected by the engine while the model runs."""
+"""What a method may look at when it chooses, collected by the engine while the model runs.
+
+L is the layer on entering which a cut is made. All signals stand in the columns of the sequence as it is then.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,25 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Queries and keys of decoder layer ``k - 1``, where its own kernel computes them.
 ATTENTION = "attention"
+UNROTATED = "unrotated"
+STATES = "states"
+EARLIER_STATES = "earlier_states"
+EMBEDDINGS = "embeddings"
+TOWER = "tower"
 
 #: What a method may read, as a person reads it.
-SIGNALS = {ATTENTION: "queries and keys of decoder layer K - 1"}
+SIGNALS = {
+    ATTENTION: "queries and keys of decoder layer K - 1",
+    UNROTATED: "queries and keys of decoder layer K - 1, before the rotary embedding",
+    STATES: "hidden states entering decoder layer K",
+    EARLIER_STATES: "hidden states entering decoder layer K - 1",
+    EMBEDDINGS: "hidden states entering decoder layer 0",
+    TOWER: "attention and keys of the vision tower's layer whose output the model uses",
+}
+
+#: Those of layer L - 1, which do not exist for L = 0.
+OF_THE_LAYER_BEFORE = (ATTENTION, UNROTATED, EARLIER_STATES)
 
 
 class Attention(NamedTuple):
@@ -21,9 +38,9 @@ class Attention(NamedTuple):
     Parameters
     ----------
     query : Tensor
-        (batch, heads, n, width), after the rotary embedding.
+        (batch, heads, n, width), after the rotary embedding (before it in ``Signals.unrotated``).
     key : Tensor
-        (batch, kv_heads, n, width), after the rotary embedding.
+        (batch, kv_heads, n, width), like query.
     mask : Tensor or None
         As the kernel got it; see ``scorers.attention_rows``.
     scaling : float
@@ -36,8 +53,42 @@ class Attention(NamedTuple):
     scaling: float
 
 
+class Tower(NamedTuple):
+    """What the observed layer of the vision tower says of each visual token; merged alike where patches are merged.
+
+    Parameters
+    ----------
+    attention : Tensor
+        float32 (batch, n_visual): the attention that [CLS] pays to it, or, in towers without one, the mean attention it
+        receives from its picture's patches; averaged over heads.
+    keys : Tensor
+        (batch, n_visual, width): the layer's keys, all heads side by side.
+    has_cls : bool
+        Whether the tower has a [CLS] token.
+    """
+
+    attention: Tensor
+    keys: Tensor
+    has_cls: bool
+
+
 @dataclass(frozen=True)
 class Signals:
-    """The signals that a method ``reads``; None for the others."""
+    """The signals that a method ``reads_at`` a cut; None for the others.
+
+    Parameters
+    ----------
+    attention, unrotated : Attention or None
+        Of layer L - 1.
+    states, earlier_states, embeddings : Tensor or None
+        (batch, n, width): hidden states entering layer L (for L = 0 what the decoder is given), layer L - 1, layer 0.
+    tower : Tower or None
+        Of the vision tower.
+    """
 
     attention: Attention | None = None
+    unrotated: Attention | None = None
+    states: Tensor | None = None
+    earlier_states: Tensor | None = None
+    embeddings: Tensor | None = None
+    tower: Tower | None = None

@@ -54,10 +54,13 @@ class GenerateCall:
         Tells it from the other calls that are running.
     prompt
         Its input_ids, long (batch, n), a row for each beam; None before it has prepared them.
+    inputs
+        The model's other arguments, as it was called with them.
     """
 
     key: int
     prompt: Tensor | None
+    inputs: Mapping[str, Any]
 
 
 def generate_call(base: nn.Module) -> GenerateCall | None:
@@ -69,8 +72,9 @@ def generate_call(base: nn.Module) -> GenerateCall | None:
     frame = next(_running_generates(sys._getframe(1), base), None)
     if frame is None:
         return None
-    prompt = frame.f_locals.get("input_ids")
-    return GenerateCall(id(frame), prompt if isinstance(prompt, Tensor) and prompt.dim() == 2 else None)
+    found = frame.f_locals
+    prompt, inputs = found.get("input_ids"), found.get("kwargs") or {}
+    return GenerateCall(id(frame), prompt if isinstance(prompt, Tensor) and prompt.dim() == 2 else None, inputs)
 
 
 def generate_keys(base: nn.Module) -> set[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fastv.pruning.index_selection import PrunedForward, Selection, mark, positions_of
+from fastv.pruning.hooks.pruned_forward import PrunedForward
+from fastv.pruning.index_selection import Selection, mark, positions_of
 
 
 def columns(text: str) -> torch.Tensor:
@@ -25,7 +26,7 @@ def selected(text: str, length: int, fill: bool = False) -> Selection:
     keep, spare = (
         torch.tensor([[character == wanted for character in row] for row in text.split()]) for wanted in "x_"
     )
-    return Selection.of(keep, spare, length, k=2, fill=fill)
+    return Selection.of(keep, spare, length, fill=fill)
 
 
 def test_a_selection_lists_the_kept_columns_of_each_row():
@@ -48,6 +49,15 @@ def test_a_row_too_short_is_filled_up_at_its_beginning():
     with_padding = selected("xxxxxx x_..xx", 6, fill=True)
     assert with_padding.index[1, 2:].tolist() == [0, 1, 4, 5]
     assert with_padding.valid[1].tolist() == [False] * 2 + [True] * 4
+
+
+def test_one_after_another_is_the_second_out_of_the_columns_of_the_first():
+    first, second = selected("xxxxxx x...xx", 6, fill=True), selected("x.xxx. ..__xx", 4)
+    both = first.then(second)
+    assert both.index[0].tolist() == [0, 2, 3, 4] and both.valid[0].all() and both.length == 6
+    assert both.index[1].tolist() == [0, 0, 4, 5] and both.valid[1].tolist() == [False, True, True, True]
+    tensor = torch.randn(2, 6, 3)
+    assert torch.equal(both.take(tensor, -2), second.take(first.take(tensor, -2), -2))
 
 
 def test_a_grown_sequence_keeps_all_that_came_later():

@@ -7,7 +7,7 @@ Also the prompts, models and comparisons that the engine's tests share.
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 
 import torch
@@ -107,6 +107,18 @@ def dropped_by_masking(model, k: int, dropped: torch.Tensor, only: int = 0):
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def cuts_by_masking(model, trace, input_ids: torch.Tensor, *tokens: int, rows: list[int] | None = None):
+    """What a trace lists as kept after each of several cuts, by masking; rows: those that the batch consists of."""
+    with ExitStack() as stack:
+        for (layer, _), kept in zip(trace.kept_after_each_cut, trace.kept_by_cut, strict=True):
+            dropped = visual_of(input_ids, *tokens)
+            for row, positions in zip(dropped, kept, strict=True):
+                row[positions[positions >= 0]] = False
+            stack.enter_context(dropped_by_masking(model, layer, dropped if rows is None else dropped[rows]))
+        yield
 
 
 def dropped_by_attention(eager_model, inputs: dict, k: int, r: float, *tokens: int) -> torch.Tensor:

@@ -1,9 +1,11 @@
 """What every pruning method has in common: its description, its amount, and the two steps it may redefine.
 
-A method answers three separate questions, and the engine does the rest:
+A method answers four separate questions, and the engine does the rest:
 
-- *Where does it cut?* ``k``: visual tokens are dropped on entering decoder layer ``k``.
-- *What does it look at?* ``reads``: names of signals, which the engine collects and hands over as ``Signals``.
+- *Where does it cut?* ``schedule``: on entering decoder layer ``k``, or several layers one after the other.
+- *How much?* ``kept_at`` each cut; the amount that a method is given is what is left after the last one.
+- *What does it look at?* ``reads_at`` each cut: names of signals, which the engine collects and hands over as
+  ``Signals``.
 - *Which tokens stay?* ``score`` gives every visual token a number, and the highest stay; a method that does not choose
   by numbers, such as one that picks tokens greedily, redefines ``select``.
 
@@ -15,18 +17,21 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from fastv.costs.flops import kept_tokens
 from fastv.errors import InvalidBudgetError
-from fastv.pruning.signals import ATTENTION, SIGNALS
-from fastv.validation import fraction, whole
+from fastv.pruning.choice import Choice
+from fastv.pruning.signals import ATTENTION, OF_THE_LAYER_BEFORE, SIGNALS
+from fastv.validation import fraction, one_of, whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from fastv.families.shapes import DecoderShape
+    from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import PromptTokens, Trace
+    from fastv.pruning.trace import Trace
 
 _DESCRIPTION = ("name", "label", "phrase", "paper", "cuts", "limits")
 
@@ -38,6 +43,13 @@ class _Default(float):
 _HALF = _Default(0.5)
 
 
+class _OwnK(int):
+    """Stands for the ``default_k`` of a method."""
+
+
+_OWN_K = _OwnK(2)
+
+
 @dataclass(frozen=True)
 class Method:
     """One way to choose the visual tokens that stay. Used as a context manager on a model::
@@ -46,12 +58,13 @@ class Method:
             output = model.generate(**inputs)
 
     The amount is given once, as ``r``, ``keep_ratio`` or ``keep``; without any of them half of the tokens are dropped.
-    It holds for a prompt: all its pictures and videos are taken together.
+    Where tokens are dropped several times it is what is left after the last.
 
     Parameters
     ----------
-    k : int
-        The decoder layer, counted from 0, on entering which tokens are dropped.
+    k : int, optional
+        The decoder layer, counted from 0, on entering which tokens are dropped; ``default_k`` where it is not given.
+        Methods that cut elsewhere (``takes_k`` is False) have that whatever is given.
     r : float, optional
         The fraction of the visual tokens to drop, 0 to 1: ``round(n * (1 - r))`` of n are kept.
     seed : int
@@ -60,6 +73,8 @@ class Method:
         The fraction to keep, 0 to 1: ``round(n * keep_ratio)`` of n are kept.
     keep : int, optional
         How many to keep; a prompt with fewer keeps all it has.
+    per : "prompt" or "image", optional
+        Whether the amount holds for all visual tokens of a prompt together, or for those of each picture and video.
 
     Raises
     ------
@@ -81,12 +96,17 @@ class Method:
     cuts: ClassVar[str]
     #: What it cannot do.
     limits: ClassVar[str]
+    #: Whether ``k`` is a choice.
+    takes_k: ClassVar[bool] = True
+    #: The ``k`` of a method that is made without one, and of one for which it is no choice.
+    default_k: ClassVar[int] = 2
 
-    k: int = 2
+    k: int = _OWN_K
     r: float | None = _HALF
     seed: int = 0
     keep_ratio: float | None = field(default=None, kw_only=True)
     keep: int | None = field(default=None, kw_only=True)
+    per: Literal["prompt", "image"] = field(default="prompt", kw_only=True)
 
     def __post_init__(self) -> None:
         amounts = {"r": None if isinstance(self.r, _Default) else self.r, "keep_ratio": self.keep_ratio}
@@ -101,7 +121,9 @@ class Method:
             checked["keep_ratio"] = fraction(self.keep_ratio, "keep_ratio", error=InvalidBudgetError)
         else:
             checked["r"] = fraction(self.r, "r", error=InvalidBudgetError)
-        checked["k"] = whole(self.k, "k", low=0, error=InvalidBudgetError)
+        k = self.default_k if isinstance(self.k, _OwnK) or not self.takes_k else self.k
+        checked["k"] = whole(k, "k", low=0, error=InvalidBudgetError)
+        checked["per"] = one_of(self.per, "per", ("prompt", "image"), error=InvalidBudgetError)
         checked["seed"] = whole(self.seed, "seed", low=-(2**63), high=2**63 - 1, error=InvalidBudgetError)
         for attribute, value in checked.items():
             object.__setattr__(self, attribute, value)
@@ -114,8 +136,51 @@ class Method:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The signals needed with these settings; those of layer ``k - 1`` do not exist for ``k = 0``."""
-        return tuple(signal for signal in self.signals if signal != ATTENTION or self.k > 0)
+        """The signals needed with these settings at the first cut, where that is on entering layer ``k``."""
+        return self.reads_at(0, self.k)
+
+    def schedule(self, depth: int) -> tuple[int, ...]:
+        """The layers on entering which tokens are dropped, ascending, in a decoder of ``depth`` layers."""
+        return (self.k,)
+
+    def kept_at(self, cut: int, count: int, cuts: int) -> int:
+        """How many visual tokens are left after one of the cuts.
+
+        Parameters
+        ----------
+        cut : int
+            Its number, from 0.
+        count : int
+            Visual tokens before all cuts.
+        cuts : int
+            How many cuts there are.
+
+        Returns
+        -------
+        int
+            At most what the cut before left; after the last cut ``kept_of(count)``. By default each cut leaves the same
+            fraction of what the one before it left.
+        """
+        kept = self.kept_of(count)
+        if cut == cuts - 1 or not count:
+            return kept
+        return max(kept, round(count * (kept / count) ** ((cut + 1) / cuts)))
+
+    def reads_at(self, cut: int, layer: int) -> tuple[str, ...]:
+        """The signals needed at a cut on entering ``layer``; those of the layer before do not exist for layer 0."""
+        return tuple(signal for signal in self.signals if layer > 0 or signal not in OF_THE_LAYER_BEFORE)
+
+    def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
+        """FLOPs of choosing the tokens of one prompt, beside those of the model; 0 where they are not worth counting.
+
+        Parameters
+        ----------
+        decoder : DecoderShape
+            Sizes of the decoder.
+        text, visual : int
+            Text and visual tokens of the prompt.
+        """
+        return 0.0
 
     def kept_of(self, count: int) -> int:
         """How many of ``count`` visual tokens stay."""
@@ -142,21 +207,21 @@ class Method:
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither score nor select.")
 
-    def select(self, prompt: PromptTokens, signals: Signals) -> tuple[Tensor, Tensor | None]:
-        """Choose the visual tokens that stay, by default those that ``score`` ranks highest.
+    def select(self, prompt: PromptTokens, signals: Signals) -> Choice:
+        """Choose the visual tokens that stay, by default those that ``score`` ranks highest, where ``per`` is "image"
+        in each picture and video.
 
         Returns
         -------
-        chosen : Tensor
-            boolean (batch, n_visual), ``prompt.keep`` of each row True.
-        scores : Tensor or None
-            float32 (batch, n_visual), -inf where a row has no token; None where the choice is not by scores.
+        Choice
+            ``prompt.keep`` tokens of each row.
         """
-        from fastv.pruning.scorers import highest
+        from fastv.pruning.scorers import highest, highest_per_image
 
-        absent = prompt.positions < 0
-        scores = self.score(prompt, signals).masked_fill(absent, float("-inf"))
-        return highest(scores, prompt.keep), scores
+        scores = self.score(prompt, signals).masked_fill(prompt.positions < 0, float("-inf"))
+        if prompt.keep_per_image is not None:
+            return Choice(highest_per_image(scores, prompt.images, prompt.keep_per_image), scores)
+        return Choice(highest(scores, prompt.keep), scores)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import InvalidBudgetError
-from fastv.pruning.methods.base import _HALF, AttentionMethod
+from fastv.pruning.methods.base import _HALF, _OWN_K, AttentionMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import PromptTokens
 
 #: What ``rank=`` was called before methods had names.
 RANK_NAMES = {"last_token": "fastv", "mean": "fastv_mean", "random": "random"}
@@ -47,7 +47,7 @@ class FastV(AttentionMethod):
     phrase = "by the attention of the last prompt token"
     paper = "arXiv 2403.06764"
 
-    def __new__(cls, k: Any = 2, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> Any:
+    def __new__(cls, k: Any = _OWN_K, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> Any:
         if rank is None or cls is not FastV:
             return super().__new__(cls)
         from fastv.pruning.methods.fastv_mean import FastVMean
@@ -60,7 +60,7 @@ class FastV(AttentionMethod):
         other = {"fastv_mean": FastVMean, "random": RandomTokens}.get(name)
         return super().__new__(cls) if other is None else other(k, r, seed, **amount)
 
-    def __init__(self, k: Any = 2, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> None:
+    def __init__(self, k: Any = _OWN_K, r: Any = _HALF, rank: Any = None, seed: Any = 0, **amount: Any) -> None:
         super().__init__(k, r, seed, **amount)
 
     def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:

@@ -10,8 +10,8 @@ from fastv.pruning.methods.base import AttentionMethod
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
-    from fastv.pruning.token_selection import PromptTokens
 
 
 @dataclass(frozen=True)

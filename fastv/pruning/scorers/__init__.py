@@ -7,12 +7,13 @@ from fastv.pruning.scorers.attention import (
     last_token_peak_attention,
     mean_attention,
 )
-from fastv.pruning.scorers.ranking import highest, random_scores
+from fastv.pruning.scorers.ranking import highest, highest_per_image, random_scores
 
 __all__ = [
     "attention_rows",
     "head_attention_rows",
     "highest",
+    "highest_per_image",
     "last_token_attention",
     "last_token_peak_attention",
     "mean_attention",

@@ -30,3 +30,22 @@ def highest(scores: Tensor, counts: Tensor) -> Tensor:
     order = scores.argsort(dim=1, descending=True, stable=True)
     chosen = torch.arange(scores.shape[1], device=scores.device) < counts[:, None]
     return torch.zeros_like(chosen).scatter(1, order, chosen)
+
+
+def highest_per_image(scores: Tensor, images: Tensor, counts: Tensor) -> Tensor:
+    """Mark the ``counts[row, i]`` highest scores among those of each row's image ``i``: boolean, shaped like scores.
+
+    Parameters
+    ----------
+    scores : Tensor
+        float32 (rows, n).
+    images : Tensor
+        long (rows, n): the number of each one's image, -1 for none.
+    counts : Tensor
+        long (rows, images).
+    """
+    chosen = torch.zeros_like(images, dtype=torch.bool)
+    for number in range(counts.shape[1]):
+        own = images == number
+        chosen |= highest(scores.masked_fill(~own, float("-inf")), counts[:, number]) & own
+    return chosen

@@ -1,8 +1,7 @@
-"""The hooks on a model that is being pruned: they tell a new prompt from one that goes on, and cut what layers >= k
-get.
+"""The hooks on a model that is being pruned: they tell a new prompt from one that goes on.
 
 What is known of a forward belongs to that forward and its thread. What outlives it is kept where it belongs: a pruned
-cache carries its selection, and a ``generate`` without a cache is known by its place on the call stack.
+cache carries its cuts, and a ``generate`` without a cache is known by its place on the call stack.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,58 +17,49 @@ from torch import Tensor, nn
 
 from fastv.errors import InvalidInputError, NestingError, UnsupportedModelError
 from fastv.families.base import Family, base_of
-from fastv.pruning.attention_tap import observing
-from fastv.pruning.ended_context import ENDED, refuse_later
-from fastv.pruning.index_selection import PrunedForward, Selection
-from fastv.pruning.outer_arguments import OuterArguments
+from fastv.pruning.hooks.ended_context import ENDED, refuse_later
+from fastv.pruning.hooks.forward_state import ForwardState, shortens_layer_0
+from fastv.pruning.hooks.layer_hooks import LayerHooks
+from fastv.pruning.hooks.outer_arguments import OuterArguments
+from fastv.pruning.prompt_cuts import PromptCuts
+from fastv.pruning.prompt_tokens import PromptTokens
 from fastv.pruning.pruned_cache import note_of, note_on, remove_note
 from fastv.pruning.requirements import check_one_sample_per_row, check_trainable, check_window
-from fastv.pruning.signals import ATTENTION, Attention, Signals
-from fastv.pruning.token_selection import PromptTokens, TokenSelector, Trace, choose
-from fastv.pruning.transformers_compat import cache_in, generate_call, generate_keys, other_generates, runs_elsewhere
-
-
-@dataclass
-class _Forward:
-    """What is known of one forward."""
-
-    outer: OuterArguments
-    cache: Any = None
-    prompt: PromptTokens | None = None  # until its choice is made
-    read: int = 0  # columns of the forward in which it is made: the prompt, and what was drafted after it
-    pruned: PrunedForward | None = None
-    uncached_call: int | None = None  # the ``generate`` that reads the prompt again for each token
-    counts_positions: bool = False  # the model takes positions from the cache's length
+from fastv.pruning.token_selection import TokenSelector, amounts
+from fastv.pruning.trace import Trace
+from fastv.pruning.transformers_compat import (
+    cache_in,
+    generate_call,
+    generate_keys,
+    other_generates,
+    runs_elsewhere,
+)
 
 
 class PruningHooks:
     """The hooks of one ``with`` on one model, for any number of threads."""
 
-    def __init__(self, method: TokenSelector, model: nn.Module, family: Family) -> None:
-        self.method, self.model, self.family = method, model, family
+    def __init__(self, method: TokenSelector, model: nn.Module, family: Family, cut_layers: tuple[int, ...]) -> None:
+        self.method, self.model, self.family, self.cut_layers = method, model, family, cut_layers
         self.base = base_of(model)
         self.decoder: Any = family.decoder(model)
+        self.layers = LayerHooks(method, family, self.decoder, cut_layers, self._current, self._all_chosen)
         self.trace = Trace()
         self._thread = threading.local()
         self._closing = False
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        k, layers = self.method.k, self.decoder.layers
         with ExitStack() as stack:
-            if ATTENTION in self.method.reads:
-                stack.enter_context(observing(layers[k - 1].self_attn, self._observe))
+            stack.enter_context(self.layers.attached())
+            stack.enter_context(self.family.while_pruned(self.model, self.layers.kept))
             handles = [
                 self.base.register_forward_pre_hook(self._before_model, with_kwargs=True),
                 self.base.register_forward_hook(self._after_model, always_call=True),
                 self.decoder.register_forward_pre_hook(self._before_decoder, with_kwargs=True),
-                layers[k].register_forward_pre_hook(self._before_layer_k, with_kwargs=True),
             ]
             if self.model is not self.base:
                 handles.append(self.model.register_forward_pre_hook(self._before_outer, with_kwargs=True))
-            handles += [
-                layer.register_forward_pre_hook(self._before_later_layer, with_kwargs=True) for layer in layers[k + 1 :]
-            ]
             for handle in handles:
                 stack.callback(handle.remove)
             stack.callback(self._wait_for_forwards)
@@ -102,7 +91,7 @@ class PruningHooks:
         self._thread.forward = None
         if self._closing:  # of another thread, which is outside the ``with`` from now on
             return
-        forward = self._thread.forward = _Forward(outer, cache_in(kwargs))
+        forward = self._thread.forward = ForwardState(outer, cache_in(kwargs))
         forward.counts_positions = kwargs.get("position_ids") is None and kwargs.get("attention_mask") is None
         input_ids = kwargs.get("input_ids", args[0] if args else None)
         if forward.cache is not None and forward.cache.get_seq_length() > 0:
@@ -119,19 +108,20 @@ class PruningHooks:
             return
         if forward.prompt is not None:
             raise UnsupportedModelError(
-                f"Decoder layer {self.method.k} did not run its hooks, so nothing was pruned. Is the model compiled?"
+                f"Decoder layer {self.cut_layers[forward.prompt.cut]} did not run its hooks, so nothing was pruned. "
+                "Is the model compiled?"
             )
-        if forward.pruned is not None and forward.pruned.whole and forward.cache is not None:
-            note_on(forward.cache, forward.pruned.chosen, len(self.decoder.layers) - 1)
+        if forward.reads_prompt and forward.cache is not None:
+            note_on(forward.cache, forward.cuts, len(self.decoder.layers) - 1)
 
-    def _start_prompt(self, forward: _Forward, input_ids: Tensor, kwargs: dict[str, Any]) -> None:
+    def _start_prompt(self, forward: ForwardState, input_ids: Tensor, kwargs: dict[str, Any]) -> None:
         call, read = generate_call(self.base), input_ids.shape[1]
         own = call.prompt if call is not None else None
         is_own = own is not None and _begins_with(input_ids, own)
         visual = self.family.visual_mask(self.model, input_ids)
         if not visual.any():
             if is_own or own is None:
-                self._tell(Trace.of_text(input_ids, scored=self.method.k > 0))
+                self._tell(Trace.of_text(input_ids, self.cut_layers[0] > 0, len(self.decoder.layers)))
             return
         if own is not None and not is_own and _begins_with(own, input_ids):
             raise InvalidInputError(
@@ -148,13 +138,18 @@ class PruningHooks:
         if forward.cache is None and call is not None and is_own:
             forward.uncached_call = call.key
             if read > length and call.key in self._uncached:
-                selection = self._uncached[call.key]
-                if selection is not None:
-                    forward.pruned = self._pruned_forward(selection, read, read)
+                forward.go_on(self._uncached[call.key], read, read, self.layers.flat_mask)
                 return
         mask = kwargs.get("attention_mask")
+        inputs = dict(call.inputs if call is not None and is_own else {})
+        inputs |= {name: value for name, value in kwargs.items() if value is not None}
+        counts = visual[:, :length].sum(dim=1).tolist()
         prompt = PromptTokens(
-            visual[:, :length], mask if mask is None or mask.dim() != 2 else mask[:, :length], self.method.kept_of
+            visual[:, :length],
+            mask if mask is None or mask.dim() != 2 else mask[:, :length],
+            amounts(self.method, len(self.cut_layers)),
+            self.family.visual_groups(self.model, input_ids[:, :length], counts, inputs),
+            per_image=self.method.per == "image",
         )
         if prompt.drops:
             check_trainable(self.decoder)
@@ -162,7 +157,7 @@ class PruningHooks:
             forward.outer.check(visual)
         forward.prompt, forward.read = prompt, read
 
-    def _continue_prompt(self, forward: _Forward, input_ids: Tensor | None, kwargs: dict[str, Any]) -> None:
+    def _continue_prompt(self, forward: ForwardState, input_ids: Tensor | None, kwargs: dict[str, Any]) -> None:
         pixels = [value for name, value in kwargs.items() if name.startswith("pixel_values") and value is not None]
         if (kwargs.get("mm_encoder_outputs") or pixels) and (
             input_ids is None or self.family.visual_mask(self.model, input_ids).any()
@@ -175,41 +170,42 @@ class PruningHooks:
         if note is None:
             return
         batch, new = (input_ids if input_ids is not None else kwargs["inputs_embeds"]).shape[:2]
-        k, selection = self.method.k, note.selection
-        missing = selection.length - selection.pruned_length
-        seen = forward.cache.get_seq_length() + (missing if k == 0 else 0)
-        fits = selection.k == k and seen >= selection.length and forward.cache.get_seq_length(k) == seen - missing
+        cuts, short = note.cuts, shortens_layer_0(note.cuts)
+        seen = forward.cache.get_seq_length() + (cuts.lost(0) if short else 0)
+        fits = cuts.layers == self.cut_layers and seen >= cuts.length
+        fits = fits and all(
+            forward.cache.get_seq_length(cut.layer) == seen - cuts.lost(number) for number, cut in enumerate(cuts)
+        )
         if fits:
-            selection = note.follow(forward.cache)
-        if not fits or len(selection.index) not in (1, batch):
+            cuts = note.follow(forward.cache)
+        if not fits or cuts.row_count not in (1, batch):
+            layers = ", ".join(map(str, cuts.layers))
             raise InvalidInputError(
-                f"This cache does not fit: it was pruned at layer {selection.k} for "
-                f"{len(selection.index)} rows. Continue with that k and those rows, or use a new cache."
+                f"This cache does not fit: it was pruned at layer {layers} for {cuts.row_count} rows. Continue with "
+                "the method it was pruned by and those rows, or use a new cache."
             )
         mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
-        length = self.family.sequence_length(self.model, mask, positions) if k == 0 and new > 1 else None
+        length = self.family.sequence_length(self.model, mask, positions) if short and new > 1 else None
         if length not in (None, seen + new):
             raise InvalidInputError(
                 "With k=0 the cache does not show how many tokens were read. Pass the new tokens "
                 "alone, and the attention_mask of the whole sequence."
             )
         check_window(self.decoder, seen + new)
-        forward.pruned = self._pruned_forward(selection, seen + new, new)
+        forward.go_on(cuts, seen + new, new, self.layers.flat_mask)
 
     @property
-    def _uncached(self) -> dict[int, Selection | None]:
+    def _uncached(self) -> dict[int, PromptCuts]:
         """Of each ``generate`` without a cache that this thread is in, what was chosen when it read its prompt."""
         return vars(self._thread).setdefault("uncached", {})
-
-    # Layer k - 1 shows its queries and keys, layer k makes the choice, layers >= k are given what is kept.
 
     def _before_decoder(
         self, _decoder: nn.Module, args: tuple, kwargs: dict[str, Any]
     ) -> tuple[tuple, dict[str, Any]] | None:
-        """With k = 0 the cache's layer 0, by which the decoder knows how far it has come, is itself short."""
-        forward = self._forward
-        pruned = forward.pruned if forward else None
-        if self.method.k > 0 or forward is None or pruned is None or pruned.whole:
+        """After a cut before layer 0 the cache's layer 0, by which a decoder counts what was read, is itself short."""
+        forward = self._current()
+        pruned = forward.decoder_inputs if forward else None
+        if forward is None or pruned is None:
             return None
         kwargs = dict(kwargs)
         if kwargs.get("attention_mask") is not None:
@@ -223,60 +219,22 @@ class PruningHooks:
             kwargs["position_ids"] = kwargs["position_ids"] + pruned.chosen.length - pruned.chosen.pruned_length
         return args, kwargs
 
-    def _observe(self, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> None:
-        forward = self._forward
-        if forward is None or forward.prompt is None:
-            return
-        length = forward.prompt.visual.shape[1]
-        if mask is not None:
-            mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
-        attention = Attention(query[:, :, :length], key[:, :, :length], mask, scaling)
-        with torch.no_grad():
-            forward.prompt.choice = self.method.select(forward.prompt, Signals(attention=attention))
+    def _all_chosen(self, forward: ForwardState, trace: Trace) -> None:
+        self._tell(trace)
+        if forward.uncached_call is not None:
+            running = generate_keys(self.base)
+            for ended in self._uncached.keys() - running:
+                del self._uncached[ended]
+            self._uncached[forward.uncached_call] = forward.cuts if forward.reads_prompt else PromptCuts()
+        stage = forward.stages[-1]
+        if stage is not None:
+            forward.outer.prune(stage.selection)
 
-    def _before_layer_k(
-        self, layer: nn.Module, args: tuple, kwargs: dict[str, Any]
-    ) -> tuple[tuple, dict[str, Any]] | None:
-        forward = self._forward
-        if forward is None:
-            return None
-        if forward.prompt is not None:
-            with torch.no_grad():
-                selection, trace = choose(forward.prompt, self.method)
-            forward.prompt = None
-            self._tell(trace)
-            if forward.uncached_call is not None:
-                running = generate_keys(self.base)
-                for ended in self._uncached.keys() - running:
-                    del self._uncached[ended]
-                self._uncached[forward.uncached_call] = selection
-            if selection is not None:
-                forward.pruned = self._pruned_forward(selection, forward.read, forward.read)
-                forward.cache = cache_in(kwargs)  # the model may have made one
-                if forward.cache is not None:  # at once: should a later layer fail, the cache is known to be unfit
-                    note_on(forward.cache, selection)
-                forward.outer.prune(forward.pruned.selection)
-        if forward.pruned is not None and forward.pruned.whole:
-            args, kwargs = forward.pruned.prune_hidden_states(args, kwargs)
-        return self._before_later_layer(layer, args, kwargs)
-
-    def _before_later_layer(
-        self, _layer: nn.Module, args: tuple, kwargs: dict[str, Any]
-    ) -> tuple[tuple, dict[str, Any]] | None:
-        pruned = self._forward.pruned if self._forward else None
-        if pruned is None or (self.method.k == 0 and not pruned.whole):
-            return None
-        return args, pruned.prune_kwargs(kwargs)
-
-    @property
-    def _forward(self) -> _Forward | None:
+    def _current(self) -> ForwardState | None:
         return getattr(self._thread, "forward", None)
 
     def _tell(self, trace: Trace) -> None:
         vars(self.trace).update(vars(trace))
-
-    def _pruned_forward(self, chosen: Selection, length: int, new: int) -> PrunedForward:
-        return PrunedForward(chosen, length, new, flat_mask="flash" in self.decoder.config._attn_implementation)
 
 
 def _begins_with(ids: Tensor, prompt: Tensor) -> bool:

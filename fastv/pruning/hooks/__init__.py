@@ -1,0 +1,1 @@
+"""What hangs on a model while it is being pruned."""

@@ -1,0 +1,102 @@
+"""What is known of one forward of a model that is being pruned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from fastv.pruning.choice import Choice
+from fastv.pruning.hooks.outer_arguments import OuterArguments
+from fastv.pruning.hooks.pruned_forward import PrunedForward
+from fastv.pruning.index_selection import Selection
+from fastv.pruning.prompt_cuts import Cut, PromptCuts
+from fastv.pruning.prompt_tokens import PromptTokens
+
+
+@dataclass
+class ForwardState:
+    """One forward, in its thread.
+
+    Attributes
+    ----------
+    outer
+        Its arguments that speak of prompt positions.
+    cache
+        Its key-value cache.
+    prompt
+        The prompt at its next cut; None where no choice is left to be made.
+    read
+        Columns of the forward in which choices are made: the prompt, and what was drafted after it.
+    cuts
+        Those that are made, in this forward or an earlier one.
+    stages
+        For each of them, what the layers from there on are given; None for the whole sequence.
+    decoder_inputs
+        Where the cache's layer 0 is itself short, what the decoder is given.
+    uncached_call
+        The ``generate`` that reads the prompt again for each token.
+    counts_positions
+        Whether the model takes positions from the cache's length.
+    collected
+        What was seen for the next cut, by the names of ``signals``.
+    choice
+        The next cut's, where it was made before its layer.
+    scores
+        Those of the first cut.
+    kept
+        Prompt positions of the visual tokens that each cut left.
+    """
+
+    outer: OuterArguments
+    cache: Any = None
+    prompt: PromptTokens | None = None
+    read: int = 0
+    cuts: PromptCuts = PromptCuts()
+    stages: list[PrunedForward | None] = field(default_factory=list)
+    decoder_inputs: PrunedForward | None = None
+    uncached_call: int | None = None
+    counts_positions: bool = False
+    collected: dict[str, Any] = field(default_factory=dict)
+    choice: Choice | None = None
+    scores: Tensor | None = None
+    kept: list[Tensor] = field(default_factory=list)
+
+    def begin_cut(self, layer: int, selection: Selection | None, flat_mask: bool) -> None:
+        """One more cut was made, in this forward."""
+        self.cuts = PromptCuts((*self.cuts, Cut(layer, selection)))
+        self._add_stage(self.read, self.read, flat_mask)
+
+    def go_on(self, cuts: PromptCuts, length: int, new: int, flat_mask: bool) -> None:
+        """The sequence, cut before, has grown to ``length``; its last ``new`` columns are read in this forward."""
+        self.cuts = PromptCuts()
+        since = 0
+        if new < length and shortens_layer_0(cuts):
+            chosen = cuts[0].selection
+            assert chosen is not None
+            self.decoder_inputs = PrunedForward(chosen, length, new, flat_mask)
+            since, length = 1, chosen.pruned_length + length - chosen.length
+            self.cuts, self.stages = PromptCuts(cuts[:1]), [None]
+        for cut in cuts[since:]:
+            self.cuts = PromptCuts((*self.cuts, cut))
+            self._add_stage(length, new, flat_mask, since)
+
+    def _add_stage(self, length: int, new: int, flat_mask: bool, since: int = 0) -> None:
+        chosen, step = self.cuts.selection(since=since), self.cuts[-1].selection
+        self.stages.append(None if chosen is None else PrunedForward(chosen, length, new, flat_mask, step))
+
+    def stage(self, layer: int) -> PrunedForward | None:
+        """What a layer is given, by the cuts made so far; None for the whole sequence."""
+        passed = sum(cut.layer <= layer for cut in self.cuts)
+        return self.stages[passed - 1] if passed else None
+
+    @property
+    def reads_prompt(self) -> bool:
+        """Whether something was dropped, and the sequence is read from its start."""
+        return any(stage is not None and stage.whole for stage in self.stages)
+
+
+def shortens_layer_0(cuts: PromptCuts) -> bool:
+    """Whether the cache's layer 0, by which a model knows how far it has come, is itself short."""
+    return bool(cuts) and cuts[0].layer == 0 and cuts[0].selection is not None

@@ -1,0 +1,153 @@
+"""Collecting, while the layers before a cut run, what a method wants to look at there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastv.errors import UnsupportedModelError
+from fastv.pruning.attention_tap import observing
+from fastv.pruning.hooks.forward_state import ForwardState
+from fastv.pruning.index_selection import Selection
+from fastv.pruning.signals import (
+    ATTENTION,
+    EARLIER_STATES,
+    EMBEDDINGS,
+    OF_THE_LAYER_BEFORE,
+    STATES,
+    UNROTATED,
+    Attention,
+    Signals,
+)
+
+_ROTATION = "rotation"
+
+
+class SignalCollector:
+    """The signals that a method reads at its cuts.
+
+    Parameters
+    ----------
+    wanted : list of tuple
+        For each cut its layer, and the names of the signals.
+    attentions : list
+        The attention module of each decoder layer, or None.
+    current : callable
+        The forward that this thread is in, or None.
+    complete : callable
+        Called with the forward when the layer before its next cut has shown all that is wanted there.
+    """
+
+    def __init__(
+        self,
+        wanted: list[tuple[int, tuple[str, ...]]],
+        attentions: list[nn.Module | None],
+        current: Callable[[], ForwardState | None],
+        complete: Callable[[ForwardState], None],
+    ) -> None:
+        self.wanted, self.attentions, self._current, self._complete = wanted, attentions, current, complete
+        self.layers = {layer for layer, _ in wanted}
+        self.layers |= {layer - 1 for layer, names in wanted if {UNROTATED, EARLIER_STATES}.intersection(names)}
+        if any(EMBEDDINGS in names for _, names in wanted):
+            self.layers.add(0)
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for cut, (layer, names) in enumerate(self.wanted):
+                if {ATTENTION, UNROTATED}.intersection(names):
+                    attention = self.attentions[layer - 1]
+                    if attention is None:
+                        raise UnsupportedModelError(
+                            f"Tokens are ranked by the attention of decoder layer {layer - 1}, which in this model "
+                            "does not attend. Choose another k."
+                        )
+                    stack.enter_context(observing(attention, partial(self._observe, cut)))
+            yield
+
+    def entered(self, number: int, forward: ForwardState, hidden_states: Tensor, kwargs: dict[str, Any]) -> None:
+        """A layer begins, with these arguments, after whatever is dropped on entering it."""
+        names = self._wanted_by(forward)
+        layer = self.wanted[forward.prompt.cut][0] if forward.prompt is not None else None
+        if number == 0 and EMBEDDINGS not in forward.collected and self._wants_embeddings:
+            forward.collected[EMBEDDINGS] = hidden_states
+        if layer is None or number != layer - 1:
+            return
+        if EARLIER_STATES in names:
+            forward.collected[EARLIER_STATES] = hidden_states
+        if UNROTATED in names:
+            forward.collected[_ROTATION] = kwargs.get("position_embeddings")
+
+    def signals(self, forward: ForwardState, hidden_states: Tensor | None) -> Signals:
+        """Everything for the forward's next cut; ``hidden_states`` enter its layer, None while they are not known."""
+        assert forward.prompt is not None
+        length, names, collected = forward.prompt.visual.shape[1], self._wanted_by(forward), forward.collected
+        layer = self.wanted[forward.prompt.cut][0]
+        if hidden_states is not None and layer == 0 and EMBEDDINGS in names:
+            collected[EMBEDDINGS] = hidden_states
+        for name in (ATTENTION, UNROTATED):
+            if name in names and name not in collected:
+                raise UnsupportedModelError(
+                    f"Layer {layer - 1} does not attend through transformers' AttentionInterface."
+                )
+        states = {name: collected[name][:, :length] for name in (EARLIER_STATES, EMBEDDINGS) if name in names}
+        if STATES in names and hidden_states is not None:
+            states[STATES] = hidden_states[:, :length]
+        attention = {name: collected[name] for name in (ATTENTION, UNROTATED) if name in names}
+        return Signals(**attention, **states)
+
+    def cut(self, forward: ForwardState, selection: Selection | None) -> None:
+        """A cut was made: what was seen for it is let go, and what stays is cut as well."""
+        embeddings = forward.collected.pop(EMBEDDINGS, None)
+        forward.collected.clear()
+        if embeddings is not None and forward.prompt is not None:
+            if selection is not None:
+                embeddings = selection.grown(embeddings.shape[1]).take(embeddings, -2)
+            forward.collected[EMBEDDINGS] = embeddings
+
+    @property
+    def _wants_embeddings(self) -> bool:
+        return any(EMBEDDINGS in names for _, names in self.wanted)
+
+    def _wanted_by(self, forward: ForwardState) -> tuple[str, ...]:
+        return self.wanted[forward.prompt.cut][1] if forward.prompt is not None else ()
+
+    def _observe(self, cut: int, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> None:
+        forward = self._current()
+        if forward is None or forward.prompt is None or forward.prompt.cut != cut:
+            return
+        names, length = self._wanted_by(forward), forward.prompt.visual.shape[1]
+        if mask is not None:
+            mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
+        attention = Attention(query[:, :, :length], key[:, :, :length], mask, scaling)
+        if ATTENTION in names:
+            forward.collected[ATTENTION] = attention
+        if UNROTATED in names:
+            rotation, module = forward.collected.pop(_ROTATION), self.attentions[self.wanted[cut][0] - 1]
+            forward.collected[UNROTATED] = _unrotated(module, attention, rotation)
+        if set(names) <= {*OF_THE_LAYER_BEFORE, EMBEDDINGS}:
+            self._complete(forward)
+
+
+def _unrotated(module: Any, attention: Attention, rotation: Any) -> Attention:
+    """Queries and keys before their rotary embedding, by the module's own function, which is given the angles with the
+    opposite sign. All that is done to them before it, such as norms, stays done.
+    """
+    rotate = getattr(sys.modules[type(module).__module__], "apply_rotary_pos_emb", None)
+    if rotate is None or not isinstance(rotation, tuple) or len(rotation) != 2:
+        raise UnsupportedModelError(
+            f"FastV cannot undo the rotary embedding of {type(module).__name__}. Use a method that keeps it."
+        )
+    query, key, mask, scaling = attention
+    length = query.shape[2]
+    cos, sin = (part[..., :length, :].float() for part in rotation)
+    square = cos.square() + sin.square()  # not 1 where the embedding scales as well
+    with torch.autocast(query.device.type, enabled=False):
+        query, key = rotate(query.float(), key.float(), cos / square, -sin / square)
+    return Attention(query, key, mask, scaling)
