@@ -8,11 +8,12 @@ Two conventions, and every figure belongs to one of them:
 - ``exact``: two FLOPs per multiply-add of every matrix product that runs: the gated FFN's three matrices, grouped keys
   and values, vision tower, projector, and lm_head for the last position alone, as ``generate`` computes it. Attention
   counts the whole n x n square, as torch's FlopCounterMode does; kernels that skip its masked half do less. Norms,
-  rotary embedding and softmax are left out, and so is the ranking of visual tokens: see ``ranking_flops``.
+  rotary embedding and softmax are left out. What choosing the visual tokens takes is counted where it is given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -40,7 +41,7 @@ class Cost:
     decoder_prefill_flops
         Their sum, which is also that of ``layer_flops``.
     prefill_flops
-        The same with vision tower, projector and lm_head.
+        The same with vision tower, projector, lm_head and the method's own.
     decode_flops_per_token
         Mean over the decode steps; the first step's where there is none to average.
     decode_flops
@@ -51,6 +52,8 @@ class Cost:
         Of the cache when the answer is complete.
     parameter_bytes
         Of the weights.
+    method_flops
+        What a pruning method takes to choose the tokens that stay, a part of the prefill; 0 in ``paper``.
     """
 
     convention: str
@@ -67,6 +70,7 @@ class Cost:
     total_flops: float
     kv_cache_bytes: int
     parameter_bytes: int
+    method_flops: float = 0.0
 
     @property
     def layer_average_flops(self) -> float:
@@ -128,6 +132,9 @@ def cost(
     r: float,
     pictures: int | None = None,
     frames: int = 0,
+    encoded_tokens: int | None = None,
+    stages: Sequence[tuple[int, int]] | None = None,
+    method_flops: float = 0.0,
     convention: str = "exact",
     dtype: str = "float16",
 ) -> Cost:
@@ -147,11 +154,18 @@ def cost(
         Tokens of the answer, the first included.
     k, r
         Drop the fraction r of the visual tokens on entering decoder layer k, counted from 0; ``k=None`` or ``r=0``
-        means no pruning.
+        means no pruning. Without effect where ``stages`` are given.
     pictures
         By default one if there are visual tokens and no frames, else none.
     frames
         Frames of all videos.
+    encoded_tokens
+        Visual tokens that the vision tower makes, where it reads pictures and frames at a lower resolution; by default
+        all of them.
+    stages
+        For each cut of a method the decoder layer on entering which it is made, and the visual tokens left after it.
+    method_flops
+        FLOPs of choosing them.
     convention
         "paper" or "exact", see the module.
     dtype
@@ -175,21 +189,29 @@ def cost(
         "answer_tokens": answer_tokens,
         "pictures": pictures,
         "frames": frames,
+        "encoded_tokens": visual_tokens if encoded_tokens is None else encoded_tokens,
     }
     for name, count in counts.items():
         whole(count, name, low=0, error=InvalidBudgetError)
     decoder, paper = shape.decoder, convention == "paper"
-    full, kept = text_tokens + visual_tokens, text_tokens + kept_tokens(visual_tokens, r)
-    early = decoder.layers if k is None else k
-    late = decoder.layers - early
-    lengths = ((early, full), (late, text_tokens + visual_tokens * (1 - r) if paper else kept))
+    cuts: list[tuple[int, float]] = list(stages or ())
+    if stages is None and k is not None:
+        cuts = [(k, visual_tokens * (1 - r) if paper else kept_tokens(visual_tokens, r))]
+    _check_cuts(cuts, decoder.layers, visual_tokens)
+    starts, left = [0, *(layer for layer, _ in cuts)], [visual_tokens, *(count for _, count in cuts)]
+    counts_of_layers = [end - start for start, end in zip(starts, [*starts[1:], decoder.layers])]
+    lengths = [(count, text_tokens + tokens) for count, tokens in zip(counts_of_layers, left)]
 
     attention = [_attention(decoder, length, length, paper) for _, length in lengths]
     ffn = [_ffn(decoder, length, paper) for _, length in lengths]
-    layers = (attention[0] + ffn[0],) * early + (attention[1] + ffn[1],) * late
-    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(shape, visual_tokens, pictures, frames)
+    layers = tuple(a + f for (count, _), a, f in zip(lengths, attention, ffn) for _ in range(count))
+    before = shape, visual_tokens
+    if encoded_tokens is not None and encoded_tokens < visual_tokens:
+        before = shape.with_fewer_patches(encoded_tokens / visual_tokens), encoded_tokens
+    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(*before, pictures, frames)
     decoder_prefill = sum(count * (a + f) for (count, _), a, f in zip(lengths, attention, ffn))
-    prefill = vision + projector + decoder_prefill + lm_head
+    method_flops = 0.0 if paper else float(method_flops)
+    prefill = vision + projector + decoder_prefill + lm_head + method_flops
 
     steps = max(answer_tokens - 1, 0)
     # Step j attends to j more positions than the prompt left; its cost is linear in j: the mean step is at the mean j.
@@ -197,6 +219,9 @@ def cost(
     per_token = lm_head + sum(
         count * (_attention(decoder, 1, length + growth, paper) + _ffn(decoder, 1, paper)) for count, length in lengths
     )
+    if stages is None and k is not None:
+        lengths[-1] = lengths[-1][0], text_tokens + kept_tokens(visual_tokens, r)  # a cache holds whole tokens
+    cached = tuple(round(length) + steps for count, length in lengths for _ in range(count))
     return Cost(
         convention=convention,
         vision_tower_flops=vision,
@@ -210,13 +235,14 @@ def cost(
         decode_flops_per_token=per_token,
         decode_flops=steps * per_token,
         total_flops=prefill + steps * per_token,
-        kv_cache_bytes=kv_cache_bytes(decoder, (full + steps,) * early + (kept + steps,) * late, dtype),
+        kv_cache_bytes=kv_cache_bytes(decoder, cached, dtype),
         parameter_bytes=parameter_bytes(shape, dtype),
+        method_flops=method_flops,
     )
 
 
 def ranking_flops(config: Any, prompt_tokens: int, queries: int) -> float:
-    """FLOPs (``exact``) of ranking visual tokens by attention, which no ``Cost`` counts.
+    """FLOPs (``exact``) of ranking visual tokens by attention, for ``method_flops`` of ``cost``.
 
     The attention of some queries of layer k - 1 is computed once more: their products with the keys of the prompt.
 
@@ -238,6 +264,18 @@ def check_pruning(k: int | None, r: float, layers: int) -> None:
     if k is not None:
         whole(k, "K (one of this model's layers)", low=0, high=layers - 1, error=InvalidBudgetError)
     fraction(r, "R (the fraction of visual tokens to drop)", error=InvalidBudgetError)
+
+
+def _check_cuts(cuts: Sequence[tuple[int, float]], layers: int, visual_tokens: int) -> None:
+    """Raise InvalidBudgetError for cuts that do not ascend, or that leave more tokens than there were."""
+    before, left = -1, float(visual_tokens)
+    for layer, count in cuts:
+        if not before < layer < layers or not 0 <= count <= left:
+            raise InvalidBudgetError(
+                f"Cuts must ascend within the {layers} layers and leave ever fewer of {visual_tokens} visual tokens, "
+                f"not {[(layer, count) for layer, count in cuts]}."
+            )
+        before, left = layer, count
 
 
 def _attention(decoder: DecoderShape, queries: float, keys: float, paper: bool) -> float:

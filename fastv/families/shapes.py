@@ -7,7 +7,7 @@ family with another kind of vision tower brings a shape of its own and nothing e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, sqrt
 from typing import ClassVar
 
@@ -77,6 +77,10 @@ class VisionShape(ABC):
     def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
         """FLOPs for all ``pictures`` and all ``frames`` of videos of one prompt, which become ``visual_tokens``."""
 
+    def with_fewer_patches(self, share: float) -> VisionShape:
+        """The same, reading pictures of this share of their patches. Its ``parameters`` mean nothing."""
+        return self
+
     def picture_tokens(self, height: int, width: int, min_pixels: int, max_pixels: int) -> int | None:
         """Visual tokens of a picture of this size; None where they are the projector's, whatever the size."""
         return None
@@ -117,6 +121,9 @@ class FixedVisionShape(VisionShape):
         attention = 8.0 * tokens * self.width**2 + 4.0 * tokens**2 * self.width
         ffn = 4.0 * tokens * self.width * self.ffn_width
         return (pictures + frames) * (patches + self.layers * (attention + ffn))
+
+    def with_fewer_patches(self, share: float) -> FixedVisionShape:
+        return replace(self, patches=round(self.patches * share))
 
 
 @dataclass(frozen=True)
@@ -238,6 +245,17 @@ class ModelShape:
         else:
             tokens = pictures * self.projector.tokens + frames * self.projector.frame_tokens
         return self.projector.flops(self.decoder.width, tokens)
+
+    def with_fewer_patches(self, share: float) -> ModelShape:
+        """The same, for what runs before the decoder where pictures are read with this share of their patches."""
+        if self.vision is None or self.projector is None:
+            return self
+        projector = replace(
+            self.projector,
+            tokens=round(self.projector.tokens * share),
+            frame_tokens=round(self.projector.frame_tokens * share),
+        )
+        return replace(self, vision=self.vision.with_fewer_patches(share), projector=projector)
 
     def picture_tokens(
         self, height: int, width: int, min_pixels: int = MIN_PIXELS, max_pixels: int = MAX_PIXELS
