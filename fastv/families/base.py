@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastv.errors import UnsupportedModelError
 from fastv.families.decoders import DecoderReader
 from fastv.families.frames import Frame
+from fastv.families.reduced_pictures import Sizes
 from fastv.families.shapes import ModelShape
 from fastv.families.visual_groups import VisualGroup
 
@@ -142,6 +143,27 @@ class Family(ABC):
             What the model, or ``generate``, was given beside them: pixels, grids, and so on.
         """
         return None
+
+    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
+        """Entered for the time of a ``with``: the vision tower reads pictures at a lower resolution.
+
+        What it makes of them stands at the places of ``reduced_pictures.lattice``, and zeros between, so that a prompt
+        has as many visual tokens as before.
+
+        Parameters
+        ----------
+        sizes
+            Called with the token that stands for them, and the pictures or videos that the tower is about to read; the
+            rows and columns of visual tokens that each is read at, or None for all of them as they are.
+
+        Raises
+        ------
+        UnsupportedModelError
+            For a model that cannot.
+        """
+        raise UnsupportedModelError(
+            f"How the vision tower of a {self.name} model could read smaller pictures is not known. Use another method."
+        )
 
     # What pruning must know of its layers
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, reader_for
 from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
+from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
 from fastv.families.shapes import DecoderShape, FixedVisionShape, ModelShape, ProjectorShape
 from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS, class_tokens
 from fastv.families.visual_groups import VisualGroup
@@ -70,6 +72,18 @@ class Llava(Family):
         config: Any = model.config
         picture = picture_group(config, inputs.get("pixel_values"), leading_tokens(config))
         return None if picture is None else [picture] * (sum(counts) // picture.tokens)
+
+    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
+        base, config = base_of(model), model.config
+        return square_pictures_reduced(
+            base,
+            "get_image_features",
+            ("pixel_values",),
+            base.vision_tower,
+            config.image_token_id,
+            lambda pixels: picture_group(config, pixels, leading_tokens(config)),
+            sizes,
+        )
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         return fit_processor(super().read_processor(source, config), config)

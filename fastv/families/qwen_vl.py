@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
+from fastv.families.reduced_pictures import Sizes, blocks_reduced
 from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, ProjectorShape
 from fastv.families.visual_groups import VisualGroup, in_prompt_order
 
@@ -152,6 +154,16 @@ class QwenVL(Family):
                 for frames, rows, columns in ([] if grids is None else grids.tolist())
             ]
         return in_prompt_order(input_ids, groups) if any(groups.values()) else None
+
+    @contextmanager
+    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> Iterator[None]:
+        base, config = base_of(model), model.config
+        pictures, videos = ("pixel_values", "image_grid_thw"), ("pixel_values_videos", "video_grid_thw")
+        with (
+            blocks_reduced(base, "get_image_features", pictures, config.vision_config, config.image_token_id, sizes),
+            blocks_reduced(base, "get_video_features", videos, config.vision_config, config.video_token_id, sizes),
+        ):
+            yield
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         """Patches of all pictures are the rows of one matrix, block by block. Of two frames the first is shown."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.frames import Frame
 from fastv.families.llava import (
     VICUNA_7B,
@@ -21,6 +22,7 @@ from fastv.families.llava import (
     read_projector,
     vicuna_prompt,
 )
+from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
 from fastv.families.shapes import ModelShape
 from fastv.families.vision_towers import CLIP_LARGE_224, class_tokens
 from fastv.families.visual_groups import VisualGroup, in_prompt_order
@@ -83,6 +85,28 @@ class VideoLlava(Family):
                 else [replace(picture, frames=frames, lead=lead)] * len(videos),
             },
         )
+
+    @contextmanager
+    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> Iterator[None]:
+        base, config = base_of(model), model.config
+
+        def picture(pixels: Tensor) -> VisualGroup | None:
+            return picture_group(config, pixels, leading_tokens(config))
+
+        def video(pixels: Tensor) -> VisualGroup | None:
+            group = picture_group(config, pixels, class_tokens(config.vision_config.model_type) or 0)
+            return None if group is None else replace(group, frames=pixels.shape[1])
+
+        pictures, videos = ("pixel_values", "pixel_values_images"), ("pixel_values_videos",)
+        with (
+            square_pictures_reduced(
+                base, "get_image_features", pictures, base.image_tower, config.image_token_id, picture, sizes
+            ),
+            square_pictures_reduced(
+                base, "get_video_features", videos, base.video_tower, config.video_token_id, video, sizes
+            ),
+        ):
+            yield
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         from transformers import VideoLlavaProcessor

@@ -9,6 +9,9 @@ import pytest
 from fastv.costs.flops import cost
 from fastv.errors import InvalidBudgetError
 from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.families.registry import family_of
+from tests.support.flop_counter import counted
+from tests.support.standins import STANDINS, WIDE
 
 LLAVA = REFERENCE_CONFIGS["llava-1.5-7b"]
 usual = partial(cost, LLAVA, text_tokens=40, visual_tokens=576, answer_tokens=9, k=None, r=0.0)
@@ -49,3 +52,19 @@ def test_choosing_is_a_part_of_the_prefill():
 def test_cuts_that_make_no_sense_are_refused(stages):
     with pytest.raises(InvalidBudgetError):
         usual(stages=stages)
+
+
+@pytest.mark.parametrize(
+    "key, size, tokens", [("llava", (2, 2), 4), ("video_llava", (3, 2), 6), ("qwen2_vl", (1, 2), 2)]
+)
+def test_smaller_pictures_cost_what_torch_counts(key, size, tokens):
+    standin = STANDINS[key]
+    model, inputs = standin.model(), standin.inputs([(5, WIDE, 7)])
+    visual = standin.visual_tokens[WIDE]
+    with family_of(model).reduced_pictures(model, lambda _, groups: [size] * len(groups)):
+        flops = counted(model, inputs)
+    text = inputs["input_ids"].shape[1] - visual
+    small = partial(cost, model.config, text_tokens=text, visual_tokens=visual, answer_tokens=1, k=None, r=0.0)
+    assert flops["Global"] == pytest.approx(small(encoded_tokens=tokens).prefill_flops, rel=0.002)
+    assert small(encoded_tokens=tokens).vision_tower_flops < 0.6 * small().vision_tower_flops
+    assert small(encoded_tokens=visual) == small() == small(encoded_tokens=None)

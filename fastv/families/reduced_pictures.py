@@ -1,0 +1,298 @@
+"""Reading pictures at a lower resolution.
+
+The vision tower gets smaller ones, and what it makes of them stands at an even lattice of the places that the prompt
+has for them, with zeros between. No torch at import.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastv.errors import UnsupportedModelError
+from fastv.families.visual_groups import VisualGroup
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Size = tuple[int, int]
+
+#: From the token that stands for them in input_ids, and the pictures or videos that a tower is about to read, in their
+#: order: the rows and columns of visual tokens that each is to be read at. None to read all of them as they are.
+Sizes = Callable[[int, Sequence[VisualGroup]], "Sequence[Size] | None"]
+_Read = Callable[..., Any]
+
+
+def lattice(full: Size, size: Size) -> list[int]:
+    """Which cells of a grid of ``full`` rows and columns stand for the cells of a smaller one, row by row.
+
+    Each is the one in which the middle of the smaller grid's cell lies.
+    """
+    lines = [[int((index + 0.5) * most / count) for index in range(count)] for most, count in zip(full, size)]
+    return [row * full[1] + column for row in lines[0] for column in lines[1]]
+
+
+@contextmanager
+def wrapped(base: nn.Module, name: str, wrapper: Callable[..., Any]) -> Iterator[None]:
+    """While open, ``base.name(...)`` is ``wrapper(original, ...)``, under the original's signature."""
+    original = getattr(base, name)
+
+    @functools.wraps(original)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
+
+    setattr(base, name, replaced)
+    try:
+        yield
+    finally:
+        delattr(base, name)
+
+
+def check_interpolates(tower: nn.Module) -> None:
+    """Raise UnsupportedModelError for a tower that cannot stretch its position embeddings over a smaller picture."""
+    if "interpolate_pos_encoding" not in inspect.signature(tower.forward).parameters:
+        raise UnsupportedModelError(
+            f"Pictures cannot be read at a lower resolution: {type(tower).__name__} takes one size alone. Use another "
+            "method."
+        )
+
+
+def read_square_pictures(
+    read: _Read, argument: str, pixels: Tensor, group: VisualGroup, sizes: Sequence[Size], rest: Mapping[str, Any]
+) -> Any:
+    """What a ``get_image_features`` makes of pictures that are read at other sizes, with features for all their places.
+
+    Parameters
+    ----------
+    read : callable
+        The method itself, whose tower takes ``interpolate_pos_encoding``.
+    argument : str
+        What it calls the pictures.
+    pixels : Tensor
+        floating (pictures, 3, height, width), of videos (videos, frames, 3, height, width).
+    group : VisualGroup
+        Each of them.
+    sizes : sequence
+        Rows and columns of each.
+    rest : mapping
+        Its other arguments.
+
+    Returns
+    -------
+    ModelOutput
+        As ``read`` returns it, with ``pooler_output`` for the whole grids; its other entries are those of the first
+        size.
+    """
+    import torch
+
+    full = group.rows, group.columns
+    features: dict[int, Tensor] = {}
+    output: Any = None
+    stacked = True
+    for size in dict.fromkeys(sizes):
+        numbers = [number for number, each in enumerate(sizes) if each == size]
+        chosen = pixels if len(numbers) == len(sizes) else pixels[numbers]
+        if size != full:
+            cell = pixels.shape[-2] // full[0], pixels.shape[-1] // full[1]
+            chosen = resized(chosen, (size[0] * cell[0], size[1] * cell[1]))
+            made = read(**{**rest, argument: chosen, "interpolate_pos_encoding": True})
+        else:
+            made = read(**{**rest, argument: chosen})
+        output = made if output is None else output
+        stacked = isinstance(made.pooler_output, torch.Tensor)
+        each = made.pooler_output if stacked else torch.stack(list(made.pooler_output))
+        each = each.unflatten(0, (len(numbers), -1)).flatten(1, 2)  # a video's frames are rows of their own
+        features |= dict(zip(numbers, expanded(each, group, size)))
+    ordered = [features[number] for number in range(len(sizes))]
+    if stacked:  # as it was: a row for each frame
+        whole = torch.stack(ordered).flatten(0, 1)
+        output.pooler_output = whole.unflatten(0, (len(sizes) * group.frames, -1))
+    else:
+        output.pooler_output = ordered
+    return output
+
+
+def expanded(features: Tensor, group: VisualGroup, size: Size) -> Tensor:
+    """Features of a smaller grid at their places in the whole one, zero between.
+
+    Parameters
+    ----------
+    features : Tensor
+        floating (..., frames * (lead + rows * columns of size), width).
+    group : VisualGroup
+        The whole grid; frames have ``lead`` tokens before it.
+    size : tuple of int
+        Rows and columns of the smaller one.
+    """
+    import torch
+
+    if size == (group.rows, group.columns):
+        return features
+    each = group.tokens // group.frames
+    places = [*range(group.lead), *(group.lead + cell for cell in lattice((group.rows, group.columns), size))]
+    index = [frame * each + place for frame in range(group.frames) for place in places]
+    whole = features.new_zeros(*features.shape[:-2], group.tokens, features.shape[-1])
+    return whole.index_copy(-2, torch.tensor(index, device=features.device), features)
+
+
+def resized(pixels: Tensor, size: Size) -> Tensor:
+    """Pictures (..., channels, height, width) brought to a height and width: bicubic, antialiased, in float32."""
+    from torch.nn.functional import interpolate
+
+    flat = pixels.float().flatten(0, -4) if pixels.dim() > 3 else pixels.float()[None]
+    small = interpolate(flat, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return small.to(pixels.dtype).view(*pixels.shape[:-2], *size)
+
+
+def reduced_blocks(patches: Tensor, vision: Any, grid: Sequence[int], size: Size) -> Tensor:
+    """The patches of one picture or video of Qwen-VL's kind, put together, resized, and cut again.
+
+    Parameters
+    ----------
+    patches : Tensor
+        floating (moments * rows * columns, channels * frames * side * side), block by block.
+    vision : config
+        Of the tower: its patch sizes.
+    grid : sequence of int
+        Moments, rows and columns, in patches.
+    size : tuple of int
+        Rows and columns to read it at, in visual tokens.
+
+    Returns
+    -------
+    Tensor
+        Alike, with ``size`` times the block's side rows and columns.
+    """
+    side, block, together = vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size
+    moments, rows, columns = grid
+    cells = patches.view(moments, rows // block, columns // block, block, block, -1, together, side, side)
+    # moment, frame, channel, then row and column of a pixel, each: block, patch in it, pixel in that
+    pictures = cells.permute(0, 6, 5, 1, 3, 7, 2, 4, 8).reshape(moments, together, -1, rows * side, columns * side)
+    small = resized(pictures, (size[0] * block * side, size[1] * block * side))
+    cells = small.view(moments, together, -1, size[0], block, side, size[1], block, side)
+    return cells.permute(0, 3, 6, 4, 7, 2, 1, 5, 8).reshape(moments * size[0] * size[1] * block**2, -1)
+
+
+def read_blocks(
+    read: _Read, names: tuple[str, str], vision: Any, sizes: Sequence[Size], arguments: Mapping[str, Any]
+) -> Any:
+    """What a ``get_image_features`` of Qwen-VL's kind makes of pictures that are read at other sizes.
+
+    Parameters
+    ----------
+    read : callable
+        The method itself.
+    names : tuple of str
+        What it calls the patches and the grids.
+    vision : config
+        Of the tower.
+    sizes : sequence
+        Rows and columns of each picture or video, in visual tokens.
+    arguments : mapping
+        What it was given.
+
+    Returns
+    -------
+    ModelOutput
+        With features for all places.
+    """
+    import torch
+
+    patches, grids = (arguments[name] for name in names)
+    block = vision.spatial_merge_size
+    listed = [tuple(grid) for grid in grids.tolist()]
+    parts = patches.split([moments * rows * columns for moments, rows, columns in listed])
+    small = [
+        part if size == (grid[1] // block, grid[2] // block) else reduced_blocks(part, vision, grid, size)
+        for part, grid, size in zip(parts, listed, sizes)
+    ]
+    grids = grids.new_tensor(
+        [[moments, rows * block, columns * block] for (moments, *_), (rows, columns) in zip(listed, sizes)]
+    )
+    # Tensors that a processor computed for the sizes that it made do not fit these.
+    rest = {name: value for name, value in arguments.items() if not isinstance(value, torch.Tensor)}
+    output = read(**{**rest, names[0]: torch.cat(small), names[1]: grids})
+    groups = [VisualGroup(moments, rows // block, columns // block) for moments, rows, columns in listed]
+
+    def whole(features: Sequence[Tensor]) -> list[Tensor]:
+        return [expanded(each, group, size) for each, group, size in zip(features, groups, sizes)]
+
+    output.pooler_output = whole(output.pooler_output)
+    if getattr(output, "deepstack_features", None):
+        output.deepstack_features = [whole(level) for level in output.deepstack_features]
+    return output
+
+
+@contextmanager
+def square_pictures_reduced(
+    base: nn.Module,
+    name: str,
+    arguments: Sequence[str],
+    tower: nn.Module,
+    token: int,
+    group_of: Callable[[Tensor], VisualGroup | None],
+    sizes: Sizes,
+) -> Iterator[None]:
+    """While open, ``base``'s method ``name`` reads its pictures, of one size and one tower, at other sizes.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What the method may be given the pictures as.
+    token : int
+        What stands for them in ``input_ids``.
+    group_of : callable
+        Each picture's visual tokens, from all pictures; None where that is not known.
+    sizes : callable
+        See ``Sizes``.
+
+    Raises
+    ------
+    UnsupportedModelError
+        For a tower that takes one size alone.
+    """
+    check_interpolates(tower)
+
+    def reduced(read: _Read, *args: Any, **kwargs: Any) -> Any:
+        given = _named(read, args, kwargs)
+        argument = next((each for each in arguments if given.get(each) is not None), None)
+        group = None if argument is None else group_of(given[argument])
+        wanted = None if group is None or argument is None else sizes(token, [group] * len(given[argument]))
+        if argument is None or group is None or wanted is None:
+            return read(*args, **kwargs)
+        return read_square_pictures(read, argument, given[argument], group, wanted, given)
+
+    with wrapped(base, name, reduced):
+        yield
+
+
+@contextmanager
+def blocks_reduced(
+    base: nn.Module, name: str, names: tuple[str, str], vision: Any, token: int, sizes: Sizes
+) -> Iterator[None]:
+    """The same for a tower that takes any size, and patches as the rows of one matrix; see ``read_blocks``."""
+    block = vision.spatial_merge_size
+
+    def reduced(read: _Read, *args: Any, **kwargs: Any) -> Any:
+        given = _named(read, args, kwargs)
+        grids = given.get(names[1])
+        if given.get(names[0]) is None or grids is None:
+            return read(*args, **kwargs)
+        listed = grids.tolist()
+        wanted = sizes(
+            token, [VisualGroup(frames, rows // block, columns // block) for frames, rows, columns in listed]
+        )
+        if wanted is None:
+            return read(*args, **kwargs)
+        return read_blocks(read, names, vision, wanted, given)
+
+    with wrapped(base, name, reduced):
+        yield
+
+
+def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by their names."""
+    return dict(zip(inspect.signature(function).parameters, args)) | kwargs
