@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
+import torch
 from torch import Tensor
 
-from fastv.pruning.index_selection import Selection
+from fastv.pruning.index_selection import Selection, positions_of
+
+
+@dataclass(frozen=True)
+class NewStates:
+    """Hidden states that tokens have from a cut on, in place of their own.
+
+    Attributes
+    ----------
+    columns
+        long (batch, m): where they stand after the cut, -1 at the end of rows that have fewer.
+    states
+        (batch, m, width).
+    """
+
+    columns: Tensor
+    states: Tensor
+
+    @classmethod
+    def of(cls, states: Tensor, chosen: Tensor, columns: Tensor) -> NewStates:
+        """Those of the chosen ones, boolean (batch, n), out of states (batch, n, width); columns: see above."""
+        order = positions_of(chosen, columns.shape[1]).clamp(min=0)
+        return cls(columns, torch.take_along_dim(states, order[..., None], dim=1))
+
+    def put(self, hidden_states: Tensor) -> Tensor:
+        """Hidden states (batch, n, width) with these in their columns."""
+        length = hidden_states.shape[1]
+        columns = self.columns.masked_fill(self.columns < 0, length)[..., None].expand_as(self.states)
+        spare = torch.nn.functional.pad(hidden_states, (0, 0, 0, 1))  # takes what has no column
+        return spare.scatter(1, columns, self.states.to(hidden_states))[:, :length]
 
 
 @dataclass(frozen=True)
@@ -20,10 +50,13 @@ class Cut:
         The decoder layer on entering which it is made.
     selection
         The columns that go on, out of those before it; None for all of them.
+    new_states
+        What some of them are from there on; None where all stay what they are, and once the prompt is read.
     """
 
     layer: int
     selection: Selection | None
+    new_states: NewStates | None = None
 
     def rows(self, numbers: Tensor) -> Cut:
         """The same for some of the rows, see ``Selection.rows``."""
@@ -60,6 +93,10 @@ class PromptCuts(tuple[Cut, ...]):
     def row_count(self) -> int:
         """Rows of the prompt; 0 where nothing was dropped."""
         return next((len(cut.selection.index) for cut in self if cut.selection is not None), 0)
+
+    def once_read(self) -> PromptCuts:
+        """What a key-value cache must know of them."""
+        return PromptCuts(replace(cut, new_states=None) for cut in self)
 
     def rows(self, numbers: Tensor) -> PromptCuts:
         """The same for some of the rows, in another order, or some of them repeated: long (batch,)."""

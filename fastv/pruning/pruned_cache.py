@@ -54,7 +54,7 @@ class PrunedCacheNote:
 def note_on(cache: Any, cuts: PromptCuts, layer: int = 0) -> None:
     """Write down on a cache what was kept of its prompt; layer: the last one, once it is filled."""
     rows = row_fingerprints(cache, layer, _last_column(cuts)) if layer and cuts.row_count > 1 else None
-    setattr(cache, _NOTE, PrunedCacheNote(cuts, layer, rows))
+    setattr(cache, _NOTE, PrunedCacheNote(cuts.once_read(), layer, rows))
 
 
 def note_of(cache: Any) -> PrunedCacheNote | None:

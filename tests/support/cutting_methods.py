@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from fastv.pruning.choice import Choice
 from fastv.pruning.methods.base import Method
 
 
@@ -35,3 +36,19 @@ class Watching(Staged):
     def select(self, prompt, signals):
         self.seen.append((prompt, signals))
         return super().select(prompt, signals)
+
+
+@dataclass(frozen=True)
+class Merging(Staged):
+    """Each kept token becomes the mean of itself, once more itself, and the one that follows it in the prompt."""
+
+    signals = ("states",)
+
+    def select(self, prompt, signals):
+        chosen = super().select(prompt, signals).chosen
+        index = prompt.positions.clamp(min=0)[..., None].expand(-1, -1, signals.states.shape[-1])
+        states = signals.states.gather(1, index)
+        following = states.roll(-1, dims=1)
+        last = torch.tensor(prompt.counts) - 1
+        follows = torch.arange(states.shape[1]) < last[:, None]
+        return Choice(chosen, states=torch.where(follows[..., None], (2 * states + following) / 3, states))

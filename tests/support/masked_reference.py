@@ -121,6 +121,28 @@ def cuts_by_masking(model, trace, input_ids: torch.Tensor, *tokens: int, rows: l
         yield
 
 
+@contextmanager
+def written(model, layer: int, change):
+    """While the prompt is read, ``change(row, states)`` rewrites each row's states (n, width) on entering a layer.
+
+    The prompt is what is longer than one token and stands at the beginning of the sequence.
+    """
+    decoder = model.base_model.language_model
+
+    def hook(module, args, kwargs):
+        cache = cache_in(kwargs)
+        past = cache.get_seq_length(module.self_attn.layer_idx) if cache is not None else 0
+        if past:
+            return None
+        return (torch.stack([change(row, states.clone()) for row, states in enumerate(args[0])]), *args[1:]), kwargs
+
+    handle = decoder.layers[layer].register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def dropped_by_attention(eager_model, inputs: dict, k: int, r: float, *tokens: int) -> torch.Tensor:
     """Which prompt positions FastV must drop, from the whole attention maps of a model loaded with eager attention."""
     with torch.no_grad():

@@ -10,7 +10,6 @@ from torch import Tensor
 from fastv.pruning.choice import Choice
 from fastv.pruning.hooks.outer_arguments import OuterArguments
 from fastv.pruning.hooks.pruned_forward import PrunedForward
-from fastv.pruning.index_selection import Selection
 from fastv.pruning.prompt_cuts import Cut, PromptCuts
 from fastv.pruning.prompt_tokens import PromptTokens
 
@@ -63,9 +62,9 @@ class ForwardState:
     scores: Tensor | None = None
     kept: list[Tensor] = field(default_factory=list)
 
-    def begin_cut(self, layer: int, selection: Selection | None, flat_mask: bool) -> None:
+    def add_cut(self, cut: Cut, flat_mask: bool) -> None:
         """One more cut was made, in this forward."""
-        self.cuts = PromptCuts((*self.cuts, Cut(layer, selection)))
+        self.cuts = PromptCuts((*self.cuts, cut))
         self._add_stage(self.read, self.read, flat_mask)
 
     def go_on(self, cuts: PromptCuts, length: int, new: int, flat_mask: bool) -> None:
@@ -83,8 +82,9 @@ class ForwardState:
             self._add_stage(length, new, flat_mask, since)
 
     def _add_stage(self, length: int, new: int, flat_mask: bool, since: int = 0) -> None:
-        chosen, step = self.cuts.selection(since=since), self.cuts[-1].selection
-        self.stages.append(None if chosen is None else PrunedForward(chosen, length, new, flat_mask, step))
+        chosen = self.cuts.selection(since=since)
+        stage = None if chosen is None else PrunedForward(chosen, length, new, flat_mask, self.cuts[-1])
+        self.stages.append(stage)
 
     def stage(self, layer: int) -> PrunedForward | None:
         """What a layer is given, by the cuts made so far; None for the whole sequence."""

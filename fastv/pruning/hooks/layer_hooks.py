@@ -14,6 +14,7 @@ from fastv.families.base import Family
 from fastv.pruning.hooks.forward_state import ForwardState
 from fastv.pruning.hooks.signal_collector import SignalCollector
 from fastv.pruning.index_selection import Selection
+from fastv.pruning.prompt_cuts import Cut, NewStates
 from fastv.pruning.prompt_tokens import PromptTokens
 from fastv.pruning.pruned_cache import note_on
 from fastv.pruning.token_selection import TokenSelector
@@ -95,8 +96,12 @@ class LayerHooks:
 
     def _choose(self, forward: ForwardState, hidden: Tensor | None = None) -> None:
         assert forward.prompt is not None
+        signals = self.signals.signals(forward, hidden)
         with torch.no_grad():
-            forward.choice = self.method.select(forward.prompt, self.signals.signals(forward, hidden))
+            choice = self.method.select(forward.prompt, signals)
+        if choice.states is not None and torch.is_grad_enabled():  # gradients go through them
+            choice = self.method.select(forward.prompt, signals)
+        forward.choice = choice
 
     def _cut(self, forward: ForwardState, hidden: Tensor, kwargs: dict[str, Any]) -> None:
         if forward.choice is None:
@@ -106,12 +111,15 @@ class LayerHooks:
         with torch.no_grad():
             selection = prompt.selection(choice)
             later = prompt.after(selection, choice)
+        new_states = None
+        if selection is not None and choice.states is not None:
+            new_states = NewStates.of(choice.states, choice.chosen, later.positions)
         layer = self.cut_layers[prompt.cut]
         forward.kept.append(later.prompt_positions)
         if prompt.cut == 0:
             looked = layer > 0 or self.signals.wanted[0][1]
-            forward.scores = choice.scores if looked else None
-        forward.begin_cut(layer, selection, self.flat_mask)
+            forward.scores = choice.scores.detach() if looked and choice.scores is not None else None
+        forward.add_cut(Cut(layer, selection, new_states), self.flat_mask)
         forward.prompt, forward.choice = (later if later.cut < later.cuts else None), None
         self.signals.cut(forward, selection)
         if forward.reads_prompt:

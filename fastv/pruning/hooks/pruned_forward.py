@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from fastv.pruning.index_selection import Selection
+from fastv.pruning.prompt_cuts import Cut
 
 
 class PrunedForward:
@@ -24,14 +25,12 @@ class PrunedForward:
         Columns that are queries in this forward: all of them when the sequence is read from its start.
     flat_mask : bool
         Whether the kernel takes (batch, n) masks (flash attention).
-    step : Selection or None
-        What this cut alone left, out of the columns before it; None where it dropped nothing.
+    cut : Cut or None
+        The cut itself; None where no layer is given hidden states.
     """
 
-    def __init__(
-        self, chosen: Selection, length: int, new: int, flat_mask: bool, step: Selection | None = None
-    ) -> None:
-        self.chosen, self.length, self.new, self.flat_mask, self.step = chosen, length, new, flat_mask, step
+    def __init__(self, chosen: Selection, length: int, new: int, flat_mask: bool, cut: Cut | None = None) -> None:
+        self.chosen, self.length, self.new, self.flat_mask, self.cut = chosen, length, new, flat_mask, cut
         self.whole = new == length
         self._done: dict[int, tuple[Any, Any]] = {}
 
@@ -41,9 +40,13 @@ class PrunedForward:
 
     def prune_hidden_states(self, hidden_states: Tensor) -> Tensor:
         """What enters the cut's layer, given what left the layer before: (batch, n, width)."""
-        if self.step is None:
+        assert self.cut is not None
+        step = self.cut.selection
+        if step is None:
             return hidden_states
-        return self.step.grown(self.step.length + self.length - self.chosen.length).take(hidden_states, -2)
+        hidden_states = step.grown(step.length + self.length - self.chosen.length).take(hidden_states, -2)
+        new = self.cut.new_states
+        return hidden_states if new is None else new.put(hidden_states)
 
     def prune_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """A layer's keyword arguments with what goes along with the hidden states cut: mask and positions."""
