@@ -17,6 +17,9 @@ from fastv.evidence.findings import findings
 from fastv.evidence.measurements import measured
 from fastv.families.catalogue import CATALOGUE, find
 from fastv.formatting import percent, points
+from fastv.inputs.scoring.base import Measure
+from fastv.inputs.scoring.own_function import OwnFunction
+from fastv.inputs.scoring.registry import MEASURES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIR = ("mini-7", "mini-13")
@@ -74,6 +77,13 @@ def methods() -> str:
             for one in described()
         ],
     )
+
+
+def measures() -> str:
+    """The measures by which a sweep scores answers."""
+    described: list[Measure | type[Measure]] = [*MEASURES.values(), OwnFunction]
+    rows = [[f"`{one.name}`", one.summary, one.paper] for one in described]
+    return _table(["`--score`", "what it counts", "source"], rows)
 
 
 def commands() -> str:
@@ -322,6 +332,7 @@ def load_test() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "real-models": real_models,
     "methods": methods,
+    "measures": measures,
     "commands": commands,
     "switches": switches,
     "miniature-scores": miniature_scores,

@@ -19,7 +19,10 @@ from fastv.pruning.methods.registry import METHODS
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="a name of fastv models, a folder or a hub id")
     parser.add_argument(
-        "questions", type=Path, help="a CSV or JSON Lines file with the columns image, question and, if known, answer"
+        "questions",
+        type=Path,
+        help="a CSV, JSON Lines or Parquet file with the columns image, question and, if known, answer; a folder or a "
+        "zip archive with one; or a data set's name on the hub, owner/name",
     )
     parser.add_argument("-k", type=int, nargs="+", default=[2], metavar="K", help="layers (default: 2)")
     parser.add_argument(

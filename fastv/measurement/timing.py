@@ -18,7 +18,7 @@ from fastv.measurement.timed import Pass, Spread, Timing
 from fastv.pruning.transformers_compat import cache_in
 from fastv.worker import OutOfTime
 
-__all__ = ["Pass", "Spread", "Timing", "generate", "interleaved", "now"]
+__all__ = ["Pass", "Spread", "Timing", "TokenTimes", "generate", "interleaved", "now"]
 
 Result = TypeVar("Result")
 
@@ -65,7 +65,7 @@ def generate(
     """
     device = inputs["input_ids"].device  # a model laid out over several places may call none of them its own
     steps = _Steps(inputs["input_ids"].shape[1], device, on_token, stopped)
-    start = now(device)
+    steps.start()
     output = model.generate(
         **inputs,
         **_own_settings_undone(model),
@@ -75,13 +75,12 @@ def generate(
         return_dict_in_generate=True,
         stopping_criteria=StoppingCriteriaList([steps]),
     )
-    first, last = steps.times[0], steps.times[-1]
     tokens = tuple(output.sequences[0, inputs["input_ids"].shape[1] :].tolist())
     return Pass(
         tokens=tokens,
-        prefill_seconds=first - start,
-        total_seconds=last - start,
-        decode_seconds_per_token=(last - first) / (len(tokens) - 1) if len(tokens) > 1 else None,
+        prefill_seconds=steps.prefill_seconds,
+        total_seconds=steps.total_seconds,
+        decode_seconds_per_token=steps.decode_seconds_per_token,
         kv_cache_bytes=cache_bytes(cache_in(output)),
     )
 
@@ -96,8 +95,41 @@ def _own_settings_undone(model: Any) -> dict[str, Any]:
     }
 
 
-class _Steps(StoppingCriteria):
-    """Called by ``generate`` after every token: notes the time and passes the tokens on."""
+class TokenTimes(StoppingCriteria):
+    """Called by ``generate`` after every token: notes the time, and ends nothing. ``start`` begins an answer."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.times: list[float] = []
+
+    def start(self) -> None:
+        """To be called right before ``generate``."""
+        self.times = []
+        self._begun = now(self.device)
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        self.times.append(now(self.device))
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+    @property
+    def prefill_seconds(self) -> float:
+        """To the first token."""
+        return self.times[0] - self._begun
+
+    @property
+    def total_seconds(self) -> float:
+        """To the last token."""
+        return self.times[-1] - self._begun
+
+    @property
+    def decode_seconds_per_token(self) -> float | None:
+        """The mean over the tokens after the first; None where there is none."""
+        later = len(self.times) - 1
+        return (self.times[-1] - self.times[0]) / later if later else None
+
+
+class _Steps(TokenTimes):
+    """Notes the times, passes the tokens on, and ends the answer where that is wanted."""
 
     def __init__(
         self,
@@ -106,11 +138,11 @@ class _Steps(StoppingCriteria):
         on_token: Callable[[tuple[int, ...]], None] | None,
         stopped: Callable[[], bool],
     ):
-        self.prompt_length, self.device, self.on_token, self.stopped = prompt_length, device, on_token, stopped
-        self.times: list[float] = []
+        super().__init__(device)
+        self.prompt_length, self.on_token, self.stopped = prompt_length, on_token, stopped
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        self.times.append(now(self.device))
+        super().__call__(input_ids, scores, **kwargs)
         if self.on_token:
             self.on_token(tuple(input_ids[0, self.prompt_length :].tolist()))
         return torch.full((input_ids.shape[0],), self.stopped(), dtype=torch.bool, device=input_ids.device)

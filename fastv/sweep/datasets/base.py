@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
@@ -18,7 +17,7 @@ from fastv.validation import shown
 
 #: Field -> the headings it goes by, compared without case, space and punctuation.
 HEADINGS = {
-    "image": ("image", "images", "picture", "pictures"),
+    "image": ("image", "images", "picture", "pictures", "filename"),
     "question": ("question", "questions"),
     "answer": ("answer", "answers"),
     "choices": ("choices", "choice", "options"),
@@ -92,13 +91,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be used: the line it begins in, from 1, and why."""
+    """A row that cannot be used: the line it begins in, from 1, and why; in tables without lines, its row."""
 
     line: int
     reason: str
+    unit: str = "line"
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
+        return f"{self.unit} {self.line}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def sample_of(row: Mapping[str, Any], folder: Folder, line: int) -> Sample:
     )
 
 
-def read_text(path: Path, *, kind: str) -> str:
+def read_text(path: Folder, *, kind: str) -> str:
     """A file's text in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
     Raises InvalidInputError where it cannot be read, and for other encodings, with the line. kind: of the file, for the

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from fastv.errors import InvalidInputError
 from fastv.sweep.datasets.base import BadRow, Dataset, columns_of, read_text, sample_of
@@ -17,7 +16,7 @@ _DELIMITERS = (",", ";", "\t")
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')  # Excel's own first line
 
 
-def read_csv(path: Path) -> Dataset:
+def read_csv(path: Folder) -> Dataset:
     """Read a CSV file whose first line names the columns: image, question and, where it is known, answer.
 
     Rows of empty cells are skipped. Relative paths of images begin at the file's folder.

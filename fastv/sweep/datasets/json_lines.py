@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from fastv.errors import InvalidInputError
 from fastv.sweep.datasets.base import BadRow, Dataset, columns_of, read_text, sample_of
-from fastv.sweep.datasets.media_files import RowError
+from fastv.sweep.datasets.media_files import Folder, RowError
 
 
-def read_json_lines(path: Path) -> Dataset:
+def read_json_lines(path: Folder) -> Dataset:
     """Read a file of one JSON object a line; several right answers are a list, or text with ``|`` between them.
 
     Raises

@@ -8,33 +8,40 @@ from pathlib import Path
 from fastv.errors import InvalidInputError
 from fastv.sweep.datasets.base import Dataset
 from fastv.sweep.datasets.csv_file import read_csv
+from fastv.sweep.datasets.folder import read_zip, table_of
+from fastv.sweep.datasets.hub import is_hub_name, is_saved, read_hub, read_saved
 from fastv.sweep.datasets.json_lines import read_json_lines
+from fastv.sweep.datasets.media_files import Folder
+from fastv.sweep.datasets.parquet_file import read_parquet
 
 #: Suffix of a file's name -> its reader; files of other names are read as CSV.
-FORMATS: dict[str, Callable[[Path], Dataset]] = {
+FORMATS: dict[str, Callable[[Folder], Dataset]] = {
     ".csv": read_csv,
+    ".tsv": read_csv,
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
+    ".parquet": read_parquet,
 }
 _MOST_TOLD = 20  # bad rows that a message lists
 
 
 def read_dataset(path: Path, *, skip_bad_rows: bool = False) -> Dataset:
-    """Read a list of questions, in the format that its suffix tells.
+    """Read a list of questions, in the format that its name tells.
 
     Parameters
     ----------
     path
-        The file.
+        A file, a folder or a zip archive with a table and its pictures, a folder that the library ``datasets`` can
+        load, with ``@split`` where it has several, or a name on the Hugging Face hub, ``owner/name[:config][@split]``.
     skip_bad_rows
         Leave rows that cannot be used out, listed in ``Dataset.bad_rows``, in place of refusing the file.
 
     Raises
     ------
     InvalidInputError
-        For a file that cannot be used, with lines and reasons: nothing should fail an hour into a sweep.
+        For data that cannot be used, with lines and reasons: nothing should fail an hour into a sweep.
     """
-    dataset = FORMATS.get(path.suffix.lower(), read_csv)(path)
+    dataset = _read(path)
     bad = dataset.bad_rows
     if bad and (not skip_bad_rows or not dataset.samples):
         listed = "".join(f"\n  {row}" for row in bad[:_MOST_TOLD])
@@ -44,3 +51,23 @@ def read_dataset(path: Path, *, skip_bad_rows: bool = False) -> Dataset:
     if not dataset.samples:
         raise InvalidInputError(f"“{path.name}” holds no questions.")
     return dataset
+
+
+def _read(path: Path) -> Dataset:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        table = table_of(path, FORMATS)
+        if table is not None and not (table.suffix.lower() == ".parquet" and is_saved(path)):
+            return _read(table)
+        if is_saved(path):
+            return read_saved(path)
+        raise InvalidInputError(f"“{path.name}” cannot be read: it holds no table of questions ({', '.join(FORMATS)}).")
+    if suffix == ".zip":
+        return read_zip(path, FORMATS)
+    if not path.exists() and suffix not in FORMATS:
+        name, _, split = path.name.rpartition("@")
+        if name and path.with_name(name).is_dir():
+            return read_saved(path.with_name(name), split)
+        if is_hub_name(path.as_posix()):
+            return read_hub(path.as_posix())
+    return FORMATS.get(suffix, read_csv)(path)
