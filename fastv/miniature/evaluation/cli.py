@@ -5,11 +5,11 @@
     python -m fastv.miniature.evaluation mini-13 --grid --like mini-7
     python -m fastv.miniature.evaluation mini-13 --duel mini-7
 
-With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and method is measured, answers, FLOPs and time to the first
-token, into assets/measured/<model>.jsonl. With --duel only the budgets are at which the model costs what the smaller
-one costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name, what it
-answers without FastV. The same command goes on where it was ended; with --times beside it (or in place of --grid) only
-the times are taken anew, for which the machine should be doing nothing else.
+With --grid every K of 0 to 4, R of 25, 50, 75 and 90% and method of --methods is measured, answers, FLOPs and time to
+the first token, into assets/measured/<model>.jsonl. With --duel only the budgets are at which the model costs what the
+smaller one costs, over 3,000 other scenes, into assets/measured/duels; of the smaller one itself, with its own name,
+what it answers without FastV. The same command goes on where it was ended; with --times beside it (or in place of
+--grid) only the times are taken anew, for which the machine should be doing nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fastv.loading.load import LoadedModel, load
 from fastv.miniature.evaluation.batched_generation import BatchedEvaluator, answers
 from fastv.miniature.evaluation.caption_scores import caption_f1, cider
 from fastv.miniature.evaluation.dataset import DUEL_SCENES, QUESTIONS_A_SCENE, SCENES, benchmark
-from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
+from fastv.miniature.evaluation.grid import GRID_METHODS, grid, parity, retime, sweep
 from fastv.miniature.evaluation.scoring import by_group, is_right, merged, scores
 from fastv.miniature.world.question_templates import GROUP_OF, GROUPS, TASKS
 from fastv.pruning.config import PruningConfig
@@ -49,6 +49,9 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--questions", type=int, help=f"about each scene (default: {QUESTIONS_A_SCENE}; 1 for a grid)")
     parser.add_argument("--grid", action="store_true", help="measure the whole grid")
+    parser.add_argument(
+        "--methods", nargs="+", type=method_name, choices=METHODS, default=list(GRID_METHODS), help="of the grid"
+    )
     parser.add_argument("--like", help="also, for each K, where it costs what this smaller model costs without FastV")
     parser.add_argument("--duel", metavar="MODEL", help="measure only what costs what this smaller model costs")
     parser.add_argument("--times", action="store_true", help="of a grid that is there, take the times anew, no answers")
@@ -121,11 +124,13 @@ def _grid(loaded: LoadedModel, arguments: argparse.Namespace) -> None:
     name, questions = Path(arguments.model).name, arguments.questions or 1
     print("Reading the pictures", flush=True)
     evaluator = BatchedEvaluator(loaded, benchmark(arguments.scenes, questions))
-    points = grid()
+    points = grid(methods=arguments.methods)
     command = (
         f"python -m fastv.miniature.evaluation {name} --grid --scenes {arguments.scenes} --questions {questions} "
         f"--repeats {arguments.repeats}"
     )
+    if tuple(arguments.methods) != GRID_METHODS:
+        command += f" --methods {' '.join(arguments.methods)}"
     if arguments.like:
         points += parity(loaded.model.config, configs.shape_of(arguments.like), evaluator)
         command += f" --like {arguments.like}"

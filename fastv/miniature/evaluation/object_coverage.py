@@ -23,7 +23,7 @@ from fastv.evidence.object_coverage import KeptThings, folder
 from fastv.loading.load import LoadedModel, load
 from fastv.measurement.prompt import Prompt, prompt_of
 from fastv.miniature.evaluation.dataset import Item, benchmark
-from fastv.miniature.evaluation.grid import KS
+from fastv.miniature.evaluation.grid import GRID_METHODS, KS
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
@@ -34,12 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="mini-7", help="a miniature's name, or a folder")
     parser.add_argument("-r", type=float, default=0.5, help="fraction of visual tokens to drop")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(GRID_METHODS))
     parser.add_argument("--scenes", type=int, default=300)
     parser.add_argument("--json", type=Path, help="write to this file in place of the model's own")
     arguments = parser.parse_args()
     loaded = load(arguments.model)
     name = Path(loaded.entry.key).name
-    budgets = [PruningConfig(method, k, arguments.r) for k in KS if k for method in METHODS]
+    each = (PruningConfig(method, k, arguments.r) for k in KS if k for method in arguments.methods)
+    budgets = list(dict.fromkeys(each))  # methods without a choice of K once
     points = kept_things(loaded, benchmark(arguments.scenes, 1), budgets)
     for point in points:
         print(
@@ -49,6 +51,8 @@ def main() -> None:
     command = (
         f"python -m fastv.miniature.evaluation.object_coverage {name} -r {arguments.r:g} --scenes {arguments.scenes}"
     )
+    if tuple(arguments.methods) != GRID_METHODS:
+        command += f" --methods {' '.join(arguments.methods)}"
     write(record(loaded, command, points), arguments.json or folder() / f"{name}.json")
 
 

@@ -69,11 +69,11 @@ def test_many_scenes_are_answered_some_at_a_time(monkeypatch, tmp_path, capsys):
 
 def test_the_grid_command_goes_on_where_it_was_ended(monkeypatch, tmp_path, capsys):
     points = grid.grid((2,), (0.5,))
-    monkeypatch.setattr(cli, "grid", lambda: points[:2])
+    monkeypatch.setattr(cli, "grid", lambda methods: points[:2])
     options = ("mini-7", "--grid", "--scenes", 4, "--repeats", 1, "--json", tmp_path / "mini-7.jsonl")
     run(monkeypatch, *options)
     assert capsys.readouterr().out.count("first-token time") == 1
-    monkeypatch.setattr(cli, "grid", lambda: points)
+    monkeypatch.setattr(cli, "grid", lambda methods: points)
     run(monkeypatch, *options)
     out = capsys.readouterr().out
     assert out.count("first-token time") == 2 and "K=2 R=50% random" in out and "Right per task" in out
