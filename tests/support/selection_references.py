@@ -79,7 +79,7 @@ def dart(states, strength, text_states, text_strength, keep: int, pivots: int = 
 
 
 def v2drop(states, earlier_states, keep: int) -> list[int]:
-    """Variation-aware dropping (arXiv 2512.01949): the tokens whose state one layer changed most stay."""
+    """Variation-aware dropping (arXiv 2509.01552): the tokens whose state one layer changed most stay."""
     change = [sqrt(sum((float(a) - float(b)) ** 2 for a, b in zip(*pair))) for pair in zip(states, earlier_states)]
     return sorted(sorted(range(len(change)), key=lambda i: -change[i])[:keep])
 

@@ -14,7 +14,7 @@ from fastv.pruning.scorers.similarity import most_similar, similarity_rows
 _EXHAUSTED = 1e-6
 
 
-def farthest_first(units: Tensor, absent: Tensor, keep: Tensor, most: int) -> Tensor:
+def farthest_first(units: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
     """Choose tokens that are far apart: max-min diversity, greedily.
 
     The first is the one whose nearest neighbour is farthest away, each further one the farthest from its nearest among
@@ -27,9 +27,7 @@ def farthest_first(units: Tensor, absent: Tensor, keep: Tensor, most: int) -> Te
     absent : Tensor
         boolean (batch, n): columns that hold no token.
     keep : Tensor
-        long (batch,): how many to choose.
-    most : int
-        The largest of ``keep``.
+        long (batch,): how many to choose. Its values are read: this waits for the device.
 
     Returns
     -------
@@ -40,7 +38,7 @@ def farthest_first(units: Tensor, absent: Tensor, keep: Tensor, most: int) -> Te
     similar = similarity_rows(units)
     taken = absent
     picks: list[Tensor] = []
-    for step in range(most):
+    for step in range(int(keep.max())):
         pick = closest.argmin(dim=1)
         picks.append(pick)
         taken = taken.scatter(1, pick[:, None], True)
@@ -49,7 +47,7 @@ def farthest_first(units: Tensor, absent: Tensor, keep: Tensor, most: int) -> Te
     return _marked(picks, keep, absent)
 
 
-def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: Tensor, most: int) -> Tensor:
+def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
     """Choose tokens whose kernel has a large determinant: the MAP of a determinantal point process, greedily.
 
     The kernel is ``features @ features.T``. Each step takes the token with the largest diagonal entry given those
@@ -63,7 +61,7 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
         float32 (batch, n, width).
     quality : Tensor
         float32 (batch, n), not negative.
-    absent, keep, most
+    absent, keep
         See ``farthest_first``.
 
     Returns
@@ -77,6 +75,7 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
     enough = left.amax(dim=1, keepdim=True) * _EXHAUSTED
     after = -1 / (1 + quality)  # in the order of quality, and below everything that is left
     taken = absent
+    most = int(keep.max())
     factor = torch.zeros(batch, most, count, device=features.device)
     picks: list[Tensor] = []
     for step in range(most):

@@ -38,15 +38,15 @@ def memory(request, monkeypatch):
 @pytest.mark.usefixtures("memory")
 def test_farthest_first(keep):
     states, absent = batch_of_two()
-    chosen = greedy.farthest_first(unit_vectors(states), absent, torch.tensor(keep), max(keep))
+    chosen = greedy.farthest_first(unit_vectors(states), absent, torch.tensor(keep))
     assert kept(chosen) == [reference.divprune(states[0], keep[0]), reference.divprune(states[1, :10], keep[1])]
 
 
 def test_farthest_first_of_one_token_and_of_equal_ones():
     alone = torch.zeros(1, 1, dtype=torch.bool)
-    assert kept(greedy.farthest_first(torch.ones(1, 1, 1), alone, torch.tensor([1]), 1)) == [[0]]
+    assert kept(greedy.farthest_first(torch.ones(1, 1, 1), alone, torch.tensor([1]))) == [[0]]
     equal = unit_vectors(torch.ones(1, 6, 4))
-    chosen = greedy.farthest_first(equal, torch.zeros(1, 6, dtype=torch.bool), torch.tensor([3]), 3)
+    chosen = greedy.farthest_first(equal, torch.zeros(1, 6, dtype=torch.bool), torch.tensor([3]))
     assert kept(chosen) == [[0, 1, 2]]
 
 
@@ -64,7 +64,7 @@ def test_determinant_first(keep, theta):
     if theta < 1:
         quality = (theta / (2 * (1 - theta)) * quality).exp()
     features = (units * quality[..., None]).masked_fill(absent[..., None], 0)
-    chosen = greedy.determinant_first(features, quality.clamp(min=0), absent, torch.tensor(keep), max(keep))
+    chosen = greedy.determinant_first(features, quality.clamp(min=0), absent, torch.tensor(keep))
     expected = [
         reference.cdpruner(states[0], text[0], keep[0], theta),
         reference.cdpruner(states[1, :10], text[1], keep[1], theta),
@@ -91,6 +91,6 @@ def test_least_like_pivots(keep, pivots):
 def test_rows_choose_as_they_would_alone():
     states, absent = batch_of_two()
     keep = torch.tensor([5, 4])
-    together = kept(greedy.farthest_first(unit_vectors(states), absent, keep, 5))
-    alone = greedy.farthest_first(unit_vectors(states[1:, :10]), absent[1:, :10], keep[1:], 4)
+    together = kept(greedy.farthest_first(unit_vectors(states), absent, keep))
+    alone = greedy.farthest_first(unit_vectors(states[1:, :10]), absent[1:, :10], keep[1:])
     assert together[1:] == kept(alone)
