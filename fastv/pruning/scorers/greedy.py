@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastv.pruning.scorers.similarity import most_similar, similarity_rows
+from fastv.pruning.scorers.ranking import highest
+from fastv.pruning.scorers.similarity import Similarities
 
 #: Below this part of the largest diagonal entry, what is left of a token is rounding error.
 _EXHAUSTED = 1e-6
@@ -34,16 +35,18 @@ def farthest_first(units: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
     Tensor
         boolean (batch, n).
     """
-    closest = most_similar(units, absent).masked_fill_(absent, float("inf"))
-    similar = similarity_rows(units)
-    taken = absent
+    similarities = Similarities(units)
+    # Of each token the largest similarity to those chosen; +inf once it is chosen itself.
+    closest = similarities.largest(absent)
     picks: list[Tensor] = []
     for step in range(int(keep.max())):
+        if step < 2:
+            closest = closest.masked_fill(absent, float("inf"))
         pick = closest.argmin(dim=1)
         picks.append(pick)
-        taken = taken.scatter(1, pick[:, None], True)
-        rows = similar(pick)
-        closest = (rows if step == 0 else torch.maximum(closest, rows)).masked_fill(taken, float("inf"))
+        rows = similarities.rows(pick)
+        closest = rows if step == 0 else torch.maximum(closest, rows, out=closest)
+        closest.scatter_(1, pick[:, None], float("inf"))
     return _marked(picks, keep, absent)
 
 
@@ -70,30 +73,32 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
         boolean (batch, n).
     """
     batch, count, _ = features.shape
-    kernel_rows = similarity_rows(features)
-    left = features.square().sum(dim=2)
-    enough = left.amax(dim=1, keepdim=True) * _EXHAUSTED
-    after = -1 / (1 + quality)  # in the order of quality, and below everything that is left
-    taken = absent
     most = int(keep.max())
-    factor = torch.zeros(batch, most, count, device=features.device)
+    kernel = Similarities(features)
+    left = kernel.squares()  # the diagonal, given those chosen; -inf once a token is chosen itself
+    enough = left.amax(dim=1, keepdim=True) * _EXHAUSTED
+    left = left.masked_fill(absent, float("-inf"))
+    factor = features.new_empty(batch, most, count)
     picks: list[Tensor] = []
+    pivots: list[Tensor] = []
     for step in range(most):
-        order = torch.where(left > enough, left, after).masked_fill(taken, float("-inf"))
-        pick = order.argmax(dim=1)
+        pivot, pick = left.max(dim=1)
         picks.append(pick)
-        taken = taken.scatter(1, pick[:, None], True)
-        at = pick[:, None]
-        row = kernel_rows(pick)
+        pivots.append(pivot)
+        row = kernel.rows(pick)
         if step:
             before = factor[:, :step]
-            own = before.gather(2, at[:, None].expand(-1, step, 1))
-            row = row - (own.transpose(1, 2) @ before)[:, 0]
-        pivot = left.gather(1, at)
-        row = torch.where(pivot > enough, row * pivot.clamp(min=1e-30).rsqrt(), 0)
-        factor[:, step] = row
-        left = left - row.square()
-    return _marked(picks, keep, absent)
+            own = before.gather(2, pick[:, None, None].expand(-1, step, 1))
+            row = torch.baddbmm(row[:, None], own.transpose(1, 2), before, alpha=-1)[:, 0]
+        row = torch.mul(row, pivot.rsqrt()[:, None], out=factor[:, step])
+        left.addcmul_(row, row, value=-1).scatter_(1, pick[:, None], float("-inf"))
+    if not picks:
+        return torch.zeros_like(absent)
+    # What comes after the kernel's rank is exhausted follows from rounding errors.
+    sound = (torch.stack(pivots, dim=1) > enough).cumprod(dim=1).sum(dim=1)
+    chosen = _marked(picks, torch.minimum(keep, sound), absent)
+    rest = quality.masked_fill(absent | chosen, float("-inf"))
+    return chosen | highest(rest, (keep - sound).clamp(min=0))
 
 
 def _marked(picks: list[Tensor], keep: Tensor, absent: Tensor) -> Tensor:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 #: The most similarities that are held at a time; more are computed row by row, when they are needed.
 _MOST_HELD = 64_000_000
-
-#: From (batch,) columns, one of each batch row, to their similarities to all: float32 (batch, n).
-Rows = Callable[[Tensor], Tensor]
 
 
 def unit_vectors(states: Tensor) -> Tensor:
@@ -25,40 +20,58 @@ def gathered(states: Tensor, positions: Tensor) -> Tensor:
     return states.gather(1, index).masked_fill(positions[..., None] < 0, 0)
 
 
-def similarity_rows(units: Tensor) -> Rows:
-    """The similarities of some tokens to all others, looked up or computed when asked for.
+class Similarities:
+    """The products of all pairs of vectors, held where there is room, otherwise computed when they are asked for.
 
     Parameters
     ----------
-    units : Tensor
-        float32 (batch, n, width), of length 1.
+    vectors : Tensor
+        float32 (batch, n, width).
     """
-    batch, count, width = units.shape
-    if batch * count**2 > _MOST_HELD:
-        return lambda columns: torch.einsum("bnw,bw->bn", units, _at(units, columns))
-    held = units @ units.transpose(1, 2)
-    return lambda columns: _at(held, columns)
 
+    def __init__(self, vectors: Tensor) -> None:
+        self.vectors = vectors
+        batch, count, _ = vectors.shape
+        self._first = torch.arange(batch, device=vectors.device) * count  # of each row among all vectors
+        self._held: Tensor | None = None
+        if batch * count**2 <= _MOST_HELD:
+            self._held = torch.bmm(vectors, vectors.transpose(1, 2))
 
-def most_similar(units: Tensor, absent: Tensor) -> Tensor:
-    """Each token's largest similarity to another one that is there: float32 (batch, n), -inf where there is none.
+    def rows(self, columns: Tensor) -> Tensor:
+        """The products of one vector of each row, long (batch,), with all: float32 (batch, n)."""
+        batch, count, width = self.vectors.shape
+        at = columns + self._first
+        if self._held is not None:
+            return self._held.view(batch * count, count).index_select(0, at)
+        own = self.vectors.reshape(batch * count, width).index_select(0, at)
+        return torch.bmm(self.vectors, own[..., None])[..., 0]
 
-    Parameters
-    ----------
-    units : Tensor
-        float32 (batch, n, width), of length 1.
-    absent : Tensor
-        boolean (batch, n): columns that hold no token.
-    """
-    batch, count, _ = units.shape
-    step = max(1, _MOST_HELD // (batch * count))
-    found = torch.empty(batch, count, device=units.device)
-    for start in range(0, count, step):
-        block = units[:, start : start + step] @ units.transpose(1, 2)
-        rows = torch.arange(block.shape[1], device=units.device)
-        block[:, rows, start + rows] = float("-inf")
-        found[:, start : start + step] = block.masked_fill_(absent[:, None], float("-inf")).amax(dim=2)
-    return found
+    def squares(self) -> Tensor:
+        """Each vector's product with itself: float32 (batch, n), a copy."""
+        if self._held is not None:
+            return self._held.diagonal(dim1=1, dim2=2).clone()
+        return self.vectors.square().sum(dim=2)
+
+    def largest(self, absent: Tensor) -> Tensor:
+        """Each vector's largest product with another one that is there: float32 (batch, n), -inf where there is none.
+
+        Parameters
+        ----------
+        absent : Tensor
+            boolean (batch, n): columns that hold nothing.
+        """
+        batch, count, _ = self.vectors.shape
+        step = max(1, _MOST_HELD // (batch * count))
+        found = []
+        for start in range(0, count, step):
+            block = self._held
+            if block is None:
+                block = torch.bmm(self.vectors[:, start : start + step], self.vectors.transpose(1, 2))
+            itself = torch.arange(block.shape[1], device=block.device)
+            hidden = absent[:, None].expand_as(block).clone()
+            hidden[:, itself, start + itself] = True
+            found.append(block.masked_fill(hidden, float("-inf")).amax(dim=2))
+        return torch.cat(found, dim=1)
 
 
 def mean_similarity(units: Tensor, others: Tensor, counted: Tensor) -> Tensor:
@@ -76,8 +89,3 @@ def mean_similarity(units: Tensor, others: Tensor, counted: Tensor) -> Tensor:
     directions = unit_vectors(others) * counted[..., None]
     middle = directions.sum(dim=1) / counted.sum(dim=1, keepdim=True).clamp(min=1)
     return torch.einsum("bnw,bw->bn", units, middle)
-
-
-def _at(rows: Tensor, columns: Tensor) -> Tensor:
-    """rows[i, columns[i]] for each i."""
-    return rows.gather(1, columns[:, None, None].expand(-1, 1, rows.shape[2]))[:, 0]
