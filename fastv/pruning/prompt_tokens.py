@@ -58,6 +58,8 @@ class PromptTokens:
         boolean (batch, n).
     question : Tensor
         boolean (batch, n): the text after the last visual token of the prompt; all text in rows without any.
+    question_length : int
+        The last columns that hold the question of every row with visual tokens, after any cut.
     layout : VisualLayout
         Of the prompt before any cut.
 
@@ -98,6 +100,7 @@ class PromptTokens:
         self.ordinals = self.ordinals.masked_fill(self.positions < 0, -1)
         after_all = visual.flip(1).cumsum(dim=1).flip(1) == 0
         self.question = text & after_all
+        self.question_length: int = int((after_all & visual.any(dim=1, keepdim=True)).sum(dim=1).max())
         self._keep_per_image: Tensor | None = None
         if per_image:
             amounts = [[list(kept(count)) for count in row] for row in self.layout.group_counts]
