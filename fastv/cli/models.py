@@ -6,9 +6,11 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from fastv.cli.command import Command, Output
+from fastv.cli.progress import ProgressLine
 from fastv.cli.table import table
 from fastv.costs import configs
 from fastv.costs.memory import DTYPES, parameter_bytes
+from fastv.errors import UnsupportedModelError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
 
 
@@ -19,9 +21,22 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="DTYPE",
         help=f"also say whether each fits this machine, held in DTYPE: auto, {', '.join(DTYPES)}",
     )
+    parser.add_argument(
+        "--check",
+        metavar="MODEL",
+        help="load this model (a name of the list, a folder or a hub id) and prove on it whether pruning is exact",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", *DTYPES),
+        default="auto",
+        help="precision of the weights for --check (default: auto)",
+    )
 
 
 def _run(arguments: Namespace) -> Output:
+    if arguments.check:
+        return _checked(arguments.check, arguments.dtype)
     data = [_described(entry) for entry in CATALOGUE]
     rows = [
         [
@@ -44,6 +59,39 @@ def _run(arguments: Namespace) -> Output:
             one |= {"fits": found.fits, "fit_reason": found.sentence}
         text += "\n\n" + "\n".join(one["fit_reason"] for one in data)
     return Output(data, text)
+
+
+def _checked(model: str, dtype: str) -> Output:
+    with ProgressLine() as progress:
+        progress.show("Importing torch")
+        from fastv.loading.load import load
+        from fastv.measurement.model_check import check_loaded
+
+        loaded = load(model, dtype=dtype, report=lambda at: progress.show(f"{model}: {at.sentence}"))
+        progress.show("Comparing pruned with masked answers")
+        found = check_loaded(loaded)
+    if problem := found.refusal or found.failure:
+        raise UnsupportedModelError(problem)
+    rows = [
+        [str(one.k), one.method, f"{one.difference:.1e}", f"{one.uncached_difference:.1e}", f"{one.effect:.1e}"]
+        + ["yes" if one.same_tokens else "no"]
+        for one in found.layers
+    ]
+    verdict = "Pruning is exact" if found.exact else "Pruning is NOT exact"
+    sentences = [
+        f"{found.model_class}, family: {found.family}; {found.decoder_layers} decoder layers, "
+        f"{found.visual_tokens} visual tokens in the prompt tried.",
+        f"{verdict}: the largest difference from the masked run is {found.worst:.1e} of the largest logit, "
+        f"where rounding explains {found.tolerance:.1e}.",
+        "Ranking by attention works."
+        if found.ranks_by_attention
+        else "Ranking by attention does not work; methods that do not look at attention do.",
+        "It is known which part of the picture a visual token shows."
+        if found.geometry
+        else "It is not known which part of the picture a visual token shows, so that no mask is drawn.",
+    ]
+    head = ["K", "method", "difference", "without a cache", "effect of dropping", "same answer"]
+    return Output(found.to_dict(), "\n".join([sentences[0], "", table(head, rows), "", *sentences[1:]]))
 
 
 def _described(entry: ModelEntry) -> dict[str, Any]:

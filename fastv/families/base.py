@@ -221,8 +221,9 @@ class Family(ABC):
         return processor.apply_chat_template([turn], add_generation_prompt=True)
 
     @abstractmethod
-    def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
-        """The pictures and frames in what the processor made, and where their visual tokens lie.
+    def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame] | None:
+        """The pictures and frames in what the processor made, and where their visual tokens lie; None where that is
+        not known.
 
         Pictures come first, whatever the order in the prompt.
         """

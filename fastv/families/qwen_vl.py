@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor, base_of
+from fastv.families.base import Family, ModelEntry, Processor
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
+from fastv.families.multimodal_positions import sequence_length
 from fastv.families.reduced_pictures import Sizes, blocks_reduced
 from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, ProjectorShape
 from fastv.families.visual_groups import VisualGroup, in_prompt_order
@@ -133,13 +134,7 @@ class QwenVL(Family):
     def sequence_length(
         self, model: nn.Module, attention_mask: Tensor | None, position_ids: Tensor | None
     ) -> int | None:
-        """Rotary positions run ahead of the tokens by ``rope_deltas``; only the first of four rows counts tokens."""
-        if attention_mask is None and position_ids is not None and position_ids.dim() == 3:
-            deltas = getattr(base_of(model), "rope_deltas", None)
-            if len(position_ids) < 4 and deltas is not None:
-                position_ids = position_ids - deltas.repeat_interleave(position_ids.shape[1] // len(deltas), dim=0)
-            position_ids = position_ids[0]
-        return super().sequence_length(model, attention_mask, position_ids)
+        return sequence_length(model, attention_mask, position_ids)
 
     def visual_groups(
         self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]

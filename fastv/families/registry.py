@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastv.errors import UnsupportedModelError
 from fastv.families.base import Family
+from fastv.families.generic import Generic
 from fastv.families.llava import Llava
 from fastv.families.qwen_vl import QwenVL
 from fastv.families.video_llava import VideoLlava
@@ -45,12 +45,9 @@ def model_types() -> str:
 
 
 def family_of(model: nn.Module) -> Family:
-    """The family of a loaded model. Raises UnsupportedModelError where FastV knows none for it."""
+    """The family of a loaded model: one of ``FAMILIES``, or for other types what a look at the model finds.
+
+    Raises UnsupportedModelError, with the reason, for a model that FastV cannot prune.
+    """
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    family = family_for(model_type)
-    if family is None:
-        raise UnsupportedModelError(
-            f"FastV does not know how to prune {type(model).__name__} (model type {model_type!r}). "
-            f"Use a model of type: {model_types()}."
-        )
-    return family
+    return family_for(model_type) or Generic(model)

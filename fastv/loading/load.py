@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as IMAGE_TEXT_TYPES
 
 from fastv.costs.memory import DTYPES as _DTYPES
 from fastv.errors import ModelLoadError, UnsupportedModelError
@@ -220,12 +221,21 @@ class _Load:
     def _config(self, folder: Path) -> tuple[PreTrainedConfig, Family]:
         settings, _ = PreTrainedConfig.get_config_dict(folder)
         family = family_for(model_type := settings.get("model_type"))
-        if family is None:
+        if family is None and model_type not in IMAGE_TEXT_TYPES:
             raise ModelLoadError(
                 f"{self.entry.name} is a model of type “{model_type}”, which is not supported: choose "
-                f"one of type {model_types()}."
+                f"one of type {model_types()}, or another that answers questions about pictures."
             )
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False), family
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return config, family or self._family_by_looking(config)
+
+    def _family_by_looking(self, config: PreTrainedConfig) -> Family:
+        """Of a model without weights, so that one that cannot be pruned is refused before they are fetched."""
+        try:
+            with torch.device("meta"):
+                return family_of(AutoModelForImageTextToText.from_config(config))
+        except UnsupportedModelError as error:
+            raise ModelLoadError(f"{self.entry.name} is not supported. {error}") from error
 
     def _processor(self, folder: Path, config: PreTrainedConfig, family: Family) -> Processor:
         advice = (
@@ -247,7 +257,7 @@ class _Load:
             text = family.prompt(processor, "What is it?")
         except Exception as error:  # templates are programs of the checkpoint's own
             problem = f"cannot be used ({first_line(error)})"
-        if processor.image_token not in text:
+        if (token := getattr(processor, "image_token", None)) and token not in text:
             raise ModelLoadError(
                 f"The chat template of {self.entry.name} {problem}: the model folder needs the "
                 "chat_template.jinja of a checkpoint for transformers."

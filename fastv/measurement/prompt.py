@@ -118,7 +118,12 @@ def prompt_of(loaded: LoadedModel, shown: Shown, question: str, *, answer_tokens
         )
     visual = loaded.family.visual_mask(loaded.model, inputs["input_ids"])[0].cpu()
     frames = loaded.family.frames(loaded.model.config, inputs)
-    places = _places(loaded, frames, int(visual.sum()), clip.seconds if clip else ())
+    seconds = clip.seconds if clip else ()
+    if frames:
+        places = _places(loaded, frames, int(visual.sum()), seconds)
+    else:  # where in the picture its tokens lie is not known
+        first = clip.frames[0] if clip else shown[0] if isinstance(shown, Sequence) else shown
+        places = (FrameSpan(first, (1, int(visual.sum())), seconds=seconds),)
     return Prompt(inputs, visual, places, len(clip.frames) if clip else 0, pictures)
 
 

@@ -1,0 +1,74 @@
+"""Models of no named family: what a look at them finds, and what is refused with its reason."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import LlamaModel
+
+from fastv import FastV
+from fastv.errors import UnsupportedModelError
+from fastv.families.generic import Generic
+from fastv.families.registry import family_of
+from tests.support.benchmark_scripts import script
+from tests.support.standins import IMAGE_TOKEN, PICTURE, STANDINS, VIDEO_TOKEN, WIDE
+
+
+@pytest.fixture(scope="module")
+def tiny_model():
+    with script("tiny_configs") as module:
+        yield module.tiny_model
+
+
+@pytest.mark.parametrize("key", ["llava", "video_llava", "qwen2_5_vl"])
+def test_what_it_finds_of_a_named_familys_model_is_what_the_family_says(key):
+    standin = STANDINS[key]
+    model, named = standin.model(), family_of(standin.model())
+    found = Generic(model)
+    assert found.decoder(model) is named.decoder(model) and Generic(model.model).decoder(model) is named.decoder(model)
+    assert found.visual_token_ids(model.config) == ((IMAGE_TOKEN, VIDEO_TOKEN) if standin.video else (IMAGE_TOKEN,))
+    ids = standin.inputs([(5, PICTURE, 3, WIDE, 7)])["input_ids"]
+    assert torch.equal(found.visual_mask(model, ids), named.visual_mask(model, ids))
+    assert found.frames(model.config, {}) is None
+    names = dict(model.named_modules())
+    linear = {name for name, part in names.items() if isinstance(part, torch.nn.Linear)}
+    spared = {name for name in linear if any(f"{name}.".startswith(f"{part}.") for part in found.unquantized)}
+    assert linear - spared == {name for name in linear if name.startswith("model.language_model.layers.")}
+
+
+def test_a_model_without_weights_tells_as_much():
+    standin = STANDINS["llava"]
+    with torch.device("meta"):
+        empty = standin.build(standin.config(), "sdpa")
+    found, whole = Generic(empty), Generic(standin.model())
+    assert (found.unquantized, found.visual_token_ids(None)) == (whole.unquantized, whole.visual_token_ids(None))
+
+
+REFUSED = {
+    "mllama": "cross-attention",
+    "qwen3_5": "does not attend",
+    "t5gemma2": "encoder-decoder",
+    "gemma4_unified": "shared_kv_states",
+    "ernie4_5_vl_moe": "moe_mm_token_type_ids",
+    "kosmos-2": "no token that stands for a picture",
+    "blip": "no decoder",
+    "paligemma": "both ways",
+    "gemma3": "mixes several",
+}
+
+
+@pytest.mark.parametrize("model_type", REFUSED)
+def test_what_cannot_be_pruned_is_refused_with_the_reason_on_entering(model_type, tiny_model):
+    try:
+        model = tiny_model(model_type)
+    except (ImportError, KeyError, AttributeError):
+        pytest.skip(f"this transformers has no {model_type}")
+    with pytest.raises(UnsupportedModelError, match=REFUSED[model_type]), FastV(k=2)(model):
+        pass
+
+
+def test_other_modules_are_refused_by_name():
+    text = STANDINS["llava"].config().text_config
+    for other in (torch.nn.Linear(2, 2), LlamaModel(text), None):
+        with pytest.raises(UnsupportedModelError, match=type(other).__name__):
+            family_of(other)
