@@ -138,7 +138,10 @@ def check(
         The largest difference that counts as rounding, as a fraction of the largest logit; by default by the model's
         precision.
     """
-    about = {"model_type": str(getattr(model.config, "model_type", "")), "model_class": type(model).__name__}
+    about: dict[str, Any] = {
+        "model_type": str(getattr(model.config, "model_type", "")),
+        "model_class": type(model).__name__,
+    }
     stage = "its own, unpruned"
     try:
         family = family_of(model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,7 +123,7 @@ def prompt_of(loaded: LoadedModel, shown: Shown, question: str, *, answer_tokens
     if frames:
         places = _places(loaded, frames, int(visual.sum()), seconds)
     else:  # where in the picture its tokens lie is not known
-        first = clip.frames[0] if clip else shown[0] if isinstance(shown, Sequence) else shown
+        first: Any = clip.frames[0] if clip else shown[0] if isinstance(shown, Sequence) else shown
         places = (FrameSpan(first, (1, int(visual.sum())), seconds=seconds),)
     return Prompt(inputs, visual, places, len(clip.frames) if clip else 0, pictures)
 
