@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
