@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastv.cli import app, budget, compare, cost, methods, models, sweep
+from fastv.cli import advise, app, budget, compare, cost, methods, models, sweep
 from fastv.cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -10,6 +10,7 @@ COMMANDS: tuple[Command, ...] = (
     sweep.COMMAND,
     cost.COMMAND,
     budget.COMMAND,
+    advise.COMMAND,
     models.COMMAND,
     methods.COMMAND,
     app.COMMAND,

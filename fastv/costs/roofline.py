@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -92,6 +92,18 @@ def memory_bytes(shape: ModelShape, workload: Workload, figures: Cost) -> int:
     tokens = workload.batch * (workload.text_tokens + workload.visual_tokens)
     working = tokens * (2 * decoder.width + 3 * decoder.ffn_width) * element
     return figures.parameter_bytes + figures.kv_cache_bytes + working
+
+
+def capacity(config: Any, workload: Workload, device: Device, k: int | None, r: float) -> int:
+    """How many such prompts the device's memory holds at once, by ``memory_bytes``; 0 where the weights fill it.
+
+    ``workload.batch`` does not matter: the answer is how large it may be. Raises InvalidBudgetError.
+    """
+    shape = read_shape(config)
+    one = replace(workload, batch=1)
+    weights = parameter_bytes(shape, workload.dtype)
+    each = memory_bytes(shape, one, one.cost(shape, k, r, "exact")) - weights
+    return max(0, int((device.memory_bytes - weights) // each))
 
 
 def _weights_read(shape: ModelShape, dtype: str) -> int:

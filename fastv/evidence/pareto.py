@@ -75,6 +75,28 @@ def efficient(points: Iterable[Point]) -> tuple[Point, ...]:
     return tuple(best)
 
 
+def lines(found: Iterable[Series]) -> dict[tuple[str, str | None], tuple[Point, ...]]:
+    """The frontier of each model and method, from its cheapest point to the model without pruning.
+
+    (model, method) -> points, cheapest first; the models without pruning stand under ("", None).
+    """
+    made: dict[tuple[str, str | None], tuple[Point, ...]] = {}
+    plain: list[Point] = []
+    for one in found:
+        whole = [point for point in one.points if point.k is None]
+        plain += whole
+        for method in dict.fromkeys(point.method for point in one.points if point.k is not None):
+            own = [point for point in one.points if point.k is not None and point.method == method]
+            made[one.model, method] = efficient([*own, *whole])
+    return {**made, ("", None): tuple(sorted(plain, key=lambda point: point.cost))}
+
+
+def at_the_cost_of(small: Point, found: Iterable[Series]) -> Point | None:
+    """The point of another model with the best score among those that cost no more than ``small``."""
+    within = [point for one in found for point in one.points if point.model != small.model and point.cost <= small.cost]
+    return max(within, key=lambda point: point.quality, default=None)
+
+
 def available(axis: str, benchmark: str) -> str | None:
     """None where there are points with this cost and score; else a sentence that says why not."""
     if axis not in AXES or benchmark not in BENCHMARKS:

@@ -101,3 +101,10 @@ def test_a_ratio_scales_the_target(capsys):
         for ratio in ("1", "0.5")
     )
     assert half == whole / 2
+
+
+def test_advice_is_the_advisers(capsys):
+    told = answered(capsys, "advise", "llava-1.5-13b", "--may-lose", "1", "--batch", "16")
+    assert (told["kind"], told["loss"]["k"], told["loss"]["r"], told["answer_tokens"]) == ("use", 2, 0.75, 64)
+    for wrong in (["--device", "abacus"], ["--may-lose", "-1"]):
+        assert run(["advise", "llava-1.5-13b", *wrong]) == 1

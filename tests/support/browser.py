@@ -29,3 +29,9 @@ def wait_for(page, name: str, value: str) -> None:
     page.wait_for_function(
         "([name, value]) => document.querySelector(`#${name} input[type=number]`)?.value === value", arg=[name, value]
     )
+
+
+def choose(page, dropdown: str, option: str) -> None:
+    """An option of a dropdown, by its name."""
+    page.click(f"{dropdown} input")
+    page.get_by_role("option", name=option, exact=True).click()

@@ -34,9 +34,7 @@ def device_pane(chosen: ExploreSettings, key: str) -> Markup:
     InvalidInputError
         There is no such device.
     """
-    if key not in roofline.devices():
-        raise InvalidInputError(f"Unknown device {key!r}: choose one of {', '.join(roofline.devices())}.")
-    device = roofline.devices()[key]
+    device = device_of(key)
     before = roofline.estimate(chosen.shape, chosen.workload, device, None, 0.0)
     after = roofline.estimate(chosen.shape, chosen.workload, device, chosen.k, chosen.r)
     rows = [
@@ -55,6 +53,13 @@ def device_pane(chosen: ExploreSettings, key: str) -> Markup:
     ]
     links = [{"url": url, "site": url.split("/")[2]} for url in device.urls]
     return render("app/explore/device", device=device, rows=rows, links=links)
+
+
+def device_of(key: str) -> roofline.Device:
+    """A device by its key. Raises InvalidInputError where there is none."""
+    if key not in roofline.devices():
+        raise InvalidInputError(f"Unknown device {key!r}: choose one of {', '.join(roofline.devices())}.")
+    return roofline.devices()[key]
 
 
 def _published(

@@ -44,11 +44,12 @@ CONTROLS = (
     "measure",
     "relative",
     "device",
+    "may_lose",
     "axis",
     "benchmark",
 )
 #: Names of the panes that the controls change.
-PANES = ("problem", "map", "equivalence", "flops", "estimate", "frontier")
+PANES = ("problem", "advice", "map", "equivalence", "flops", "estimate", "frontier", "findings")
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Explorer:
         What is chosen, as fields of the address; hidden.
     """
 
-    model: gr.Radio
+    model: gr.Dropdown
     own_box: gr.Accordion
     own_text: gr.Textbox
     own_file: gr.UploadButton
@@ -78,15 +79,18 @@ class Explorer:
     relative: gr.Radio
     k: gr.Slider
     r: gr.Slider
-    device: gr.Radio
-    axis: gr.Radio
-    benchmark: gr.Radio
+    device: gr.Dropdown
+    may_lose: gr.Slider
+    axis: gr.Dropdown
+    benchmark: gr.Dropdown
     problem: gr.HTML
+    advice: gr.HTML
     map: gr.HTML
     equivalence: gr.HTML
     flops: gr.HTML
     estimate: gr.HTML
     frontier: gr.HTML
+    findings: gr.HTML
     met: gr.State
     copy: gr.Button
     query: gr.Textbox
@@ -109,10 +113,31 @@ def layout(k: int, r_percent: float) -> Explorer:
     gr.HTML(_INTRO, elem_id="explore-intro", apply_default_css=False)
     with gr.Row(elem_classes="explore"):
         with gr.Column(elem_classes="explore-controls"):
-            made["model"] = gr.Radio(models, value=models[0][1], label="Model", elem_id="explore-model")
-            made |= _own_config() | _budget(configs.shape_of(models[0][1]).decoder.layers, k, r_percent)
-            made |= _workload()
+            made["model"] = gr.Dropdown(
+                models, value=models[0][1], label="Model", elem_id="explore-model", filterable=True
+            )
+            made |= _own_config()
+            made["device"] = gr.Dropdown(
+                [(device.name, key) for key, device in roofline.devices().items()],
+                value="a100-80g",
+                label="Device",
+                elem_id="device",
+            )
+            made["may_lose"] = gr.Slider(
+                0, 10, value=1, step=0.1, label="Points that may be lost", elem_id="may-lose", buttons=[]
+            )
+            made |= _budget(configs.shape_of(models[0][1]).decoder.layers, k, r_percent)
+            with gr.Accordion("Prompt, answer and precision", open=False):
+                made |= _workload()
+            made["copy"] = gr.Button("Copy link", size="sm", elem_id="copy-explore-link")
+            made["query"] = gr.Textbox(visible="hidden", elem_id="explore-query")
         with gr.Column():
+            made["problem"] = _pane("explore-problem", js_on_load=None)
+            made["advice"] = _pane("advice")
+            made["frontier"] = _pane("frontier")
+            made |= _axes()
+    with gr.Row(elem_classes="explore"):
+        with gr.Column(elem_classes="explore-controls"):
             made["measure"] = gr.Radio(measures(), value="prefill-paper", label="Map", elem_id="measure")
             made["relative"] = gr.Radio(
                 [("The same model without FastV", "itself"), ("The smaller model", "small")],
@@ -120,30 +145,25 @@ def layout(k: int, r_percent: float) -> Explorer:
                 label="Percent of",
                 elem_id="relative",
             )
-            made["problem"] = _pane("explore-problem", js_on_load=None)
+        with gr.Column():
             made["map"] = _pane("map")
-            made["copy"] = gr.Button("Copy link", size="sm", elem_id="copy-explore-link")
-            made["query"] = gr.Textbox(visible="hidden", elem_id="explore-query")
     with gr.Row(elem_classes="explore even"):
         made["equivalence"] = _pane("equivalence")
         made["flops"] = _pane("flops")
     with gr.Row(elem_classes="explore"):
-        with gr.Column():
-            made["device"] = gr.Radio(
-                [(device.name, key) for key, device in roofline.devices().items()],
-                value="a100-80g",
-                label="Device",
-                elem_id="device",
-            )
-            made["estimate"] = _pane("estimate")
-        with gr.Column():
-            made["axis"] = gr.Radio(
-                [(_AXIS_NAMES[key], key) for key in frontier.AXES], value="total", label="Cost", elem_id="axis"
-            )
-            scores = [(title.split(" (")[0].split(":")[0], key) for key, title in frontier.BENCHMARKS.items()]
-            made["benchmark"] = gr.Radio(scores, value=SCORE, label="Score", elem_id="benchmark")
-            made["frontier"] = _pane("frontier")
+        made["estimate"] = _pane("estimate")
+        made["findings"] = _pane("findings", js_on_load=None)
     return Explorer(**made)
+
+
+def _axes() -> dict[str, Any]:
+    scores = [(title.split(" (")[0].split(":")[0], key) for key, title in frontier.BENCHMARKS.items()]
+    axes = [(_AXIS_NAMES[key], key) for key in frontier.AXES]
+    with gr.Row():
+        return {
+            "axis": gr.Dropdown(axes, value="total", label="Cost", elem_id="axis"),
+            "benchmark": gr.Dropdown(scores, value=SCORE, label="Score", elem_id="benchmark"),
+        }
 
 
 def _own_config() -> dict[str, Any]:

@@ -29,9 +29,11 @@ _CONTROLS = {
     "map": "measure",
     "of": "relative",
     "device": "device",
+    "lose": "may_lose",
     "cost": "axis",
     "score": "benchmark",
 }
+_TENTHS = ("r", "lose")  # values with one digit after the point
 LINK_FIELDS = tuple(_PREFIX + name for name in _CONTROLS)
 
 
@@ -61,10 +63,10 @@ def values_of(explorer: Explorer, query: Mapping[str, str]) -> dict[str, Any]:
     for name, control in linked(explorer).items():
         text = query.get(_PREFIX + name)
         value: str | float | int | None
-        if isinstance(control, gr.Radio):
+        if isinstance(control, gr.Radio | gr.Dropdown):
             value = text if text in [key for _, key in control.choices] and text != OWN else None
         else:
-            value = _number(text, control.minimum, _MOST_LAYERS if name == "k" else control.maximum, name == "r")
+            value = _number(text, control.minimum, _MOST_LAYERS if name == "k" else control.maximum, name in _TENTHS)
         if value is not None:
             found[name] = value
     return found

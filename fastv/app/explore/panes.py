@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.explore import cost_map_html, pareto_html, state
+from fastv.app.explore.advice_html import advice_pane
 from fastv.app.explore.device_html import device_pane
 from fastv.app.explore.equivalence_html import equivalence_pane
 from fastv.app.explore.flops_html import flops_pane
@@ -34,11 +35,13 @@ def panes(choices: Choices) -> dict[str, Any]:
         chosen = state.settings(choices)
         return {
             "problem": "",
+            "advice": advice_pane(chosen, choices.device, choices.may_lose),
             "map": cost_map_html.map_pane(chosen, choices.benchmark),
             "equivalence": equivalence_pane(chosen),
             "flops": flops_pane(chosen),
             "estimate": device_pane(chosen, choices.device),
             "frontier": pareto_html.frontier_pane(chosen, choices.axis, choices.benchmark),
+            "findings": pareto_html.findings_pane(),
         }
     except FastVError as error:
         problem = str(error)
@@ -63,9 +66,11 @@ def _without_numbers(choices: Choices, problem: str) -> dict[str, Any]:
     """The panes while there is no usable config: numbers of the model before would pass for its own."""
     return {
         "problem": status.problem(problem) if problem else "",
+        "advice": "",
         "map": render("app/explore/no_config"),
         "equivalence": "",
         "flops": "",
         "estimate": "",
         "frontier": pareto_html.frontier_pane(None, choices.axis, choices.benchmark),
+        "findings": pareto_html.findings_pane(),
     }

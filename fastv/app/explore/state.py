@@ -105,6 +105,7 @@ class Choices:
     measure: str
     relative: str
     device: str
+    may_lose: float
     axis: str
     benchmark: str
 

@@ -6,7 +6,7 @@ a setting carries ``data-k`` and ``data-r``; ``explorer.js`` does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from types import MappingProxyType
@@ -51,6 +51,14 @@ class Dot:
     k: int | None
     r: float
     interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line through dots of a scatter plot, from left to right; ``kind`` holds its CSS classes."""
+
+    kind: str
+    dots: Sequence[Dot]
 
 
 @dataclass(frozen=True)
@@ -164,13 +172,14 @@ def _column(grid: Grid, r: float) -> float:
 
 def scatter(
     dots: Sequence[Dot],
-    joined: Sequence[Dot],
+    curves: Sequence[Curve],
     *,
     title: str,
     x_title: str,
     y_title: str,
     x_size: float = 1.0,
     x_line: float | None = None,
+    labels: Mapping[Dot, str] = MappingProxyType({}),
 ) -> Markup:
     """A scatter plot: cost to the right, score upwards.
 
@@ -178,14 +187,16 @@ def scatter(
     ----------
     dots : sequence of Dot
         All points, at least one.
-    joined : sequence of Dot
-        Those on the Pareto frontier, cheapest first.
+    curves : sequence of Curve
+        Lines through them. The intervals of a curve's dots become a band around it.
     title, x_title, y_title : str
         The plot's label for screen readers, and its axes.
     x_size : float
         Size of the unit in which the x axis is labeled.
     x_line : float, optional
         The smaller model's cost without FastV, drawn as a vertical line.
+    labels : mapping of Dot to str
+        Names that stand beside a few of them.
     """
     right = 1.06 * max(dot.x for dot in dots)
     ends = [dot.interval or (dot.y, dot.y) for dot in dots]
@@ -224,6 +235,8 @@ def scatter(
             "k": "" if dot.k is None else dot.k,
             "r": dot.r,
             "words": dot.words,
+            "label": labels.get(dot, ""),
+            "label_side": "above" if dot.k is not None else "left" if dot.x > 0.6 * right else "right",
         }
         for dot in sorted(dots, key=lambda dot: (dot.x, dot.y))
     ]
@@ -236,9 +249,24 @@ def scatter(
         y_ticks=y_ticks,
         x_line=None if x_line is None else across(x_line),
         intervals=intervals,
-        frontier=" ".join(f"{across(dot.x)},{from_top(dot.y)}" for dot in joined),
+        curves=[
+            {
+                "kind": curve.kind,
+                "points": " ".join(f"{across(dot.x)},{from_top(dot.y)}" for dot in curve.dots),
+                "band": " ".join(_band(curve, across, from_top)),
+            }
+            for curve in curves
+            if len(curve.dots) > 1
+        ],
         dots=placed,
     )
+
+
+def _band(curve: Curve, across: Callable[[float], str], from_top: Callable[[float], str]) -> Iterator[str]:
+    """The outline of the intervals of a curve's dots: their upper ends, and back along the lower ones."""
+    known = [(dot.x, dot.interval) for dot in curve.dots if dot.interval]
+    yield from (f"{across(x)},{from_top(interval[1])}" for x, interval in known)
+    yield from (f"{across(x)},{from_top(interval[0])}" for x, interval in reversed(known))
 
 
 def stacked_bars(parts: Sequence[tuple[str, float, float]], sides: tuple[str, str]) -> Markup:

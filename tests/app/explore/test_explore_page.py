@@ -12,7 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from fastv.app.api.costs import cost
-from tests.support.browser import opened
+from tests.support.browser import choose, opened
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_click_on_the_map_moves_k_and_r_everywhere(page):
 
 
 def test_its_address_brings_it_back(page):
-    page.check("#explore-model input[value='llava-1.5-7b']")
+    choose(page, "#explore-model", "LLaVA-1.5 7B")
     page.click("#measure label:has-text('KV cache')")
     page.click(cell(20, 0.9))
     page.wait_for_function(
@@ -58,7 +58,7 @@ def test_its_address_brings_it_back(page):
     page.reload()
     page.wait_for_selector("#map .readout:has-text('K=20, R=90%')")
     wait_for(page, "explore-k", "20")
-    assert page.inner_text("#map") == shown and page.is_checked("#explore-model input[value='llava-1.5-7b']")
+    assert page.inner_text("#map") == shown and page.input_value("#explore-model input") == "LLaVA-1.5 7B"
     page.get_by_role("tab", name="Compare").click()
     wait_for(page, "k", "2")
 
@@ -95,15 +95,15 @@ def test_what_is_chosen_on_the_comparison_is_met_here(page):
 def test_a_point_of_the_frontier_and_an_equivalent_are_loaded(page):
     page.locator("#frontier button[data-model='llava-1.5-7b'][data-k='5'][data-r='0.9']").dispatch_event("click")
     page.wait_for_selector("#map .readout:has-text('of LLaVA-1.5 7B without FastV')")
-    assert page.is_checked("#explore-model input[value='llava-1.5-7b']")
+    assert page.input_value("#explore-model input") == "LLaVA-1.5 7B"
     wait_for(page, "explore-r", "90")
-    page.check("#explore-model input[value='llava-1.5-13b']")
+    choose(page, "#explore-model", "LLaVA-1.5 13B")
     page.click("#equivalence .card.total .use")
     page.wait_for_selector("#map .readout:has-text('K=5, R=58.5%')")
 
 
 def test_a_config_of_ones_own_is_read_or_refused(page, tmp_path):
-    page.check("#explore-model input[value=own]")
+    choose(page, "#explore-model", "Your config")
     page.fill("#own-config textarea", "{")
     page.wait_for_selector("#explore-problem:has-text('not JSON')")
     (tmp_path / "config.json").write_text('{"model_type": "llama", "num_hidden_layers": 12}')
@@ -124,11 +124,11 @@ def test_what_has_no_effect_is_not_shown(page):
 
 
 def test_a_miniature_comes_with_its_own_scores(page):
-    page.click("#explore-model label:has-text('Mini 13')")
+    choose(page, "#explore-model", "Mini 13")
     page.wait_for_selector("#frontier:has-text('Drawn scenes')")
-    page.wait_for_function("document.querySelector('#benchmark input[value=scenes]').checked")
-    page.click("#explore-model label:has-text('LLaVA-1.5 7B')")
-    page.wait_for_function("document.querySelector('#benchmark input[value=average]').checked")
+    page.wait_for_function("document.querySelector('#benchmark input').value === 'Drawn scenes'")
+    choose(page, "#explore-model", "LLaVA-1.5 7B")
+    page.wait_for_function("document.querySelector('#benchmark input').value === 'Average of the four'")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

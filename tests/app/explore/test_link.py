@@ -23,6 +23,7 @@ CHANGED = {
     "map": "kv-cache",
     "of": "small",
     "device": "t4",
+    "lose": 2.5,
     "cost": "ratio",
     "score": "mmmu_acc",
 }
@@ -41,7 +42,7 @@ def query(explorer, **changes) -> dict[str, str]:
 
 def test_there_and_back(explorer):
     for name, control in link.linked(explorer).items():
-        choices = [key for _, key in control.choices] if isinstance(control, gr.Radio) else []
+        choices = [key for _, key in control.choices] if isinstance(control, gr.Radio | gr.Dropdown) else []
         assert CHANGED[name] != control.value and (not choices or CHANGED[name] in choices), name
         assert link.values_of(explorer, query(explorer, **{name: CHANGED[name]})) == {name: CHANGED[name]}
     assert link.values_of(explorer, query(explorer, **CHANGED)) == CHANGED

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fastv.evidence import measurements
+from tests.support.browser import choose
 from tests.support.recorded_runs import record
 
 
@@ -30,10 +31,10 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
         page.set_default_timeout(20_000)
         page.goto(app.address)
         page.get_by_role("tab", name="Explore").click()
-        page.wait_for_selector("#frontier .findings dd")
+        page.wait_for_selector("#findings .findings dd")
         page.check("#measure input[value=quality]")
         page.wait_for_selector("#map:has-text('Table 1')")
-        page.check("#benchmark input[value=scenes]")
+        choose(page, "#benchmark", "Drawn scenes")
         page.wait_for_selector("#frontier .dot.method-random")
         page.focus("#frontier .dot[tabindex='0']")
         page.keyboard.press("ArrowRight")
@@ -43,7 +44,7 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
             "click"
         )
         page.wait_for_selector("#map .readout:has-text('K=2, R=90%')")
-        assert page.is_checked("#explore-model input[value='mini-7']")
+        assert page.input_value("#explore-model input") == "Mini 7"
         assert "95% CI" in page.inner_text("#map .readout")
         page.click("#map button[data-k='1'][data-r='0.5']")
         page.wait_for_selector("#map .readout:has-text('K=1, R=50%')")

@@ -20,7 +20,7 @@ from fastv.formatting import percent, points
 from fastv.pruning.methods.registry import METHODS
 from tests.support.recorded_runs import record
 
-START = Choices("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", "total", "scenes")
+START = Choices("mini-7", "", 2, 50, "float16", 36, 64, 1, 1, "quality", "itself", "a100-80g", 1, "total", "scenes")
 LOST = {(2, 0.5, "fastv"): 0.1, (2, 0.9, "random"): 0.4}
 
 
@@ -111,7 +111,7 @@ def test_points_say_k_r_cost_and_score_and_can_be_loaded(data):
 def test_the_sentences_stand_below_whatever_is_drawn(data):
     said_of = findings()
     for benchmark in ("scenes", "average", "video"):
-        said = words(shown(benchmark=benchmark)["frontier"])
+        said = words(shown(benchmark=benchmark)["findings"])
         assert len(said_of) == 5 and all(one.sentence in said and one.detail in said for one in said_of)
 
 
@@ -136,7 +136,7 @@ def test_as_fast_as_the_smaller_model_is_read_off_measured_times(data, monkeypat
 def test_where_nothing_was_measured_the_page_says_so(nothing):
     panes = shown()
     assert "gridcell" not in panes["map"] and "Mini 7" in words(panes["map"])
-    assert "Nothing has been measured" in words(panes["frontier"]) and "<dl>" not in panes["frontier"]
+    assert "Nothing has been measured" in words(panes["frontier"]) and "<dl>" not in panes["findings"]
 
 
 def test_a_model_brings_the_scores_that_there_are_of_it(data):

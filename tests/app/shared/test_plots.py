@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fastv.app.shared.plots import Dot, Line, Marker, heat_map, scatter, stacked_bars, ticks
+from fastv.app.shared.plots import Curve, Dot, Line, Marker, heat_map, scatter, stacked_bars, ticks
 from fastv.costs.cost_map import Grid
 
 GRID = Grid((0, 1, 2, 3), (0.0, 0.25, 0.5, 0.9), tuple((0.0,) * 4 for _ in range(4)))
@@ -72,7 +72,7 @@ def dots(seed: int) -> list[Dot]:
 @pytest.mark.parametrize("seed", range(5))
 def test_dots_stay_inside_the_chart_and_keep_their_order(seed):
     made = dots(seed)
-    html = Tags(scatter(made, made[:2], title="t", x_title="x", y_title="y", x_size=1e12, x_line=3e12))
+    html = Tags(scatter(made, [Curve("c", made[:2])], title="t", x_title="x", y_title="y", x_size=1e12, x_line=3e12))
     places = {}
     for button in html.all("button"):
         left, bottom = (float(part.split(":")[1][:-1]) for part in button["style"].split(";"))
