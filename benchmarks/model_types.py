@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 WINDOW = 16  # tokens, fewer than the prompt has
-TABLE = ROOT / "assets" / "measured" / "model_types.json"
+TABLE = ROOT / "assets" / "measured" / "model_types" / "exactness.json"
 
 
 def checked(model_type: str) -> dict[str, Any]:
