@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastv.cli.command import Command, Output
 from fastv.cli.progress import ProgressLine
@@ -14,6 +16,10 @@ from fastv.errors import InvalidInputError
 from fastv.inputs.scoring.registry import MEASURES, measure_of
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
+
+if TYPE_CHECKING:
+    from fastv.sweep.datasets.base import Sample
+    from fastv.sweep.run import SampleResult
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -59,12 +65,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _run(arguments: Namespace) -> Output:
+def _run(arguments: Namespace) -> Output | None:
     with ProgressLine() as progress:
         progress.show("Importing torch")
         from fastv.loading.load import load
         from fastv.sweep.datasets.registry import read_dataset
         from fastv.sweep.run import check_answer_tokens, sweep
+        from fastv.sweep.shards import Rank, sharded
         from fastv.sweep.table import as_markdown, notes, table
 
         measure = measure_of(arguments.score)
@@ -74,18 +81,23 @@ def _run(arguments: Namespace) -> Output:
             PruningConfig(method, k, r) for method in arguments.methods for k in arguments.k for r in arguments.r
         ]
         check_answer_tokens(arguments.answer_tokens)
-        loaded = load(arguments.model, dtype=arguments.dtype, report=lambda at: progress.show(at.sentence))
+        rank = Rank.here()
+        loaded = load(
+            arguments.model, dtype=arguments.dtype, device=rank.device, report=lambda at: progress.show(at.sentence)
+        )
         name = re.sub(r"[^A-Za-z0-9.]+", "-", arguments.model).strip("-")
         output = arguments.output or Path(f"{arguments.questions.stem}.{name}.jsonl")
+
+        def ask(some: Sequence[Sample], path: Path) -> list[SampleResult]:
+            def report(done: int) -> None:
+                progress.show(f"{done:,} of {len(some):,} questions")
+
+            return sweep(loaded, some, configs, path, answer_tokens=arguments.answer_tokens, report=report)
+
         try:
-            results = sweep(
-                loaded,
-                samples,
-                configs,
-                output,
-                answer_tokens=arguments.answer_tokens,
-                report=lambda done: progress.show(f"{done:,} of {len(samples):,} questions"),
-            )
+            if rank.ranks > 1 and not sharded(rank, samples, output, ask):
+                return None  # rank 0 prints
+            results = ask(samples, output)
         except OSError as error:
             raise InvalidInputError(f"{output} cannot be written: {error}") from error
     rows = table(results, configs, measure)

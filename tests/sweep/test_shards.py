@@ -1,0 +1,117 @@
+"""Sweeps over several processes: the records of one process, also after a rank was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fastv.errors import InvalidInputError
+from fastv.measurement.records import read, with_hash
+from fastv.miniature.world.scenes import scene
+from fastv.pruning.config import PruningConfig
+from fastv.sweep.cells import sample_id
+from fastv.sweep.datasets.base import Sample
+from fastv.sweep.run import sweep
+from fastv.sweep.shards import Rank, merged, rank_file, slice_of, write_part
+
+QUESTIONS = ("How many animals are there?", "Where is the boat?", "What is on the left?", "What colour is the sky?")
+
+
+@pytest.fixture
+def many(tmp_path):
+    for seed in range(3):
+        scene(seed).picture.save(tmp_path / f"{seed}.png")
+    return [Sample(tmp_path / f"{seed}.png", question) for seed in range(3) for question in QUESTIONS]
+
+
+def test_a_rank_is_what_launchers_say():
+    assert Rank.here({}) == Rank(0, 1, 0)
+    assert Rank.here({"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}) == Rank(5, 8, 1)
+    assert Rank().device == "auto"
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 5, 40])
+def test_slices_are_all_questions_each_once(many, ranks):
+    slices = [slice_of([*many, many[0]], Rank(number, ranks)) for number in range(ranks)]
+    assert sorted(one for some in slices for one in some) == sorted(map(sample_id, many))
+    assert max(map(len, slices)) - min(map(len, slices)) <= 1
+    assert slices == [slice_of(reversed(many), Rank(number, ranks)) for number in range(ranks)]
+
+
+def test_files_of_ranks_become_one_with_each_record_once(tmp_path):
+    header = with_hash({"kind": "sweep", "model": "mini-7", "machine": {"name": "a"}})
+    first, second = ({"question": name, "answers": [1]} for name in "ab")
+    found, records = merged([(header, [first]), ({**header, "machine": {"name": "b"}}, [second, first])])
+    assert (found, records) == (header, [first, second])
+    assert merged([]) is None
+    with pytest.raises(InvalidInputError, match="model differs"):
+        merged([(header, []), ({**header, "model": "mini-13"}, [])])
+    own = rank_file(tmp_path / "sweep.jsonl", 1)
+    write_part(own, (header, [first, second]), {"b"})
+    assert read(own) == (header, [second])
+    write_part(own, None, {"b"})
+    assert not own.exists()
+
+
+def answers(path: Path) -> dict:
+    return {
+        record["question"]: [(answer["config"], answer["answer"]) for answer in record["answers"]]
+        for record in read(path)[1]
+        if "answers" in record
+    }
+
+
+def rank_process(parent: int, number: int) -> int:
+    """The process of a rank below the launcher's; waits until it is there."""
+    for _ in range(600):
+        for folder in Path("/proc").iterdir():
+            try:
+                stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(stat[1]) == parent and f"RANK={number}\0".encode() in b"\0" + (folder / "environ").read_bytes():
+                    return int(folder.name)
+            except (OSError, IndexError, ValueError):
+                continue
+        time.sleep(0.05)
+    raise AssertionError("the rank did not start")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the rank's process in /proc")
+def test_two_processes_give_the_records_of_one_also_after_one_was_killed(mini, many, tmp_path):
+    table, path, alone = (tmp_path / name for name in ("questions.jsonl", "two.jsonl", "one.jsonl"))
+    rows = [{"image": sample.image.name, "question": sample.question} for sample in many]
+    table.write_text("\n".join(map(json.dumps, rows)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command += ["--main_process_port", port, "-m", "fastv", "sweep", "mini-7", str(table), "-k", "2", "-r", "0.5"]
+    command += ["--answer-tokens", "12", "--output", str(path), "--json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    started = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        victim, own = rank_process(started.pid, 1), rank_file(path, 1)
+        while not own.exists() or own.read_bytes().count(b"\n") < 2:
+            assert started.poll() is None
+            time.sleep(0.01)
+        os.kill(victim, signal.SIGKILL)
+        assert started.wait(120) != 0
+    finally:
+        started.kill()
+    left = {name: record for number in (0, 1) for name, record in answers(rank_file(path, number)).items()}
+    assert 0 < len(left) < len(many)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["questions"] == len(many)  # one rank prints
+    sweep(mini, many, [PruningConfig("fastv", 2, 0.5)], alone, answer_tokens=12)
+    assert answers(path) == answers(alone)
+    assert len(answers(path)) == len(many)
+    assert not list(tmp_path.glob("*.rank*"))
