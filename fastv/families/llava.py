@@ -74,7 +74,8 @@ class Llava(Family):
         return None if picture is None else [picture] * (sum(counts) // picture.tokens)
 
     def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
-        base, config = base_of(model), model.config
+        base: Any = base_of(model)
+        config: Any = model.config
         return square_pictures_reduced(
             base,
             "get_image_features",

@@ -152,7 +152,8 @@ class QwenVL(Family):
 
     @contextmanager
     def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> Iterator[None]:
-        base, config = base_of(model), model.config
+        base: Any = base_of(model)
+        config: Any = model.config
         pictures, videos = ("pixel_values", "image_grid_thw"), ("pixel_values_videos", "video_grid_thw")
         with (
             blocks_reduced(base, "get_image_features", pictures, config.vision_config, config.image_token_id, sizes),

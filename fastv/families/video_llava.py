@@ -88,7 +88,8 @@ class VideoLlava(Family):
 
     @contextmanager
     def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> Iterator[None]:
-        base, config = base_of(model), model.config
+        base: Any = base_of(model)
+        config: Any = model.config
 
         def picture(pixels: Tensor) -> VisualGroup | None:
             return picture_group(config, pixels, leading_tokens(config))
