@@ -11,8 +11,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from fastv.app import link_preview, url_sync
+from fastv.app.api import choices, costs, health
 from fastv.app.api import compare as api
-from fastv.app.api import costs, health
 from fastv.app.hosting import gradio_adapter, gradio_queue, reload_on_restart, upload_cleanup
 from fastv.app.hosting.http_guard import HttpGuard
 from fastv.app.link_preview import LinkPreview
@@ -62,6 +62,7 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
         reload_on_restart.watch(page)
         api.add(pool, policy)
         costs.add()
+        choices.add()
     page.queue(max_size=settings.queue + _SHORT_EVENTS, default_concurrency_limit=1, api_open=False)
     gradio_queue.limit(page, settings.queue, settings.waiting_per_visitor)
     gradio_adapter.share_block_configs(page)

@@ -41,7 +41,7 @@ def cost(
     is a fraction. visual_tokens counts those of all images together, by default as many as the model makes of them.
     convention is paper or exact; dtype is float32, bfloat16, float16, 8bit or 4bit.
     """
-    shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
+    shape, workload = prompt_of(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
     figures = workload.cost(shape, k, r, convention)
     return {
         "model": "config" if config is not None else model,
@@ -76,7 +76,7 @@ def budget(
     and continuous_r, as if parts of a token could be kept; or the reason why no R reaches the target, or why that is
     unknown.
     """
-    shape, workload = _asked(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
+    shape, workload = prompt_of(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
     small = configs.shape_of(like)
     small_workload = workload if visual_tokens is not None else workload_for(small, workload, like, pictures)
     _check(ratio, ks, shape)
@@ -132,7 +132,7 @@ def add() -> None:
         gr.api(as_endpoint(function), api_name=function.__name__, queue=False)
 
 
-def _asked(
+def prompt_of(
     model: str,
     config: dict | None,
     text_tokens: int,
@@ -142,6 +142,7 @@ def _asked(
     batch: int,
     dtype: str,
 ) -> tuple[ModelShape, Workload]:
+    """The sizes and the prompt that an endpoint's parameters ask for. Raises InvalidInputError."""
     counts = {
         "text_tokens": text_tokens,
         "visual_tokens": 0 if visual_tokens is None else visual_tokens,

@@ -12,6 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from fastv.app.api.costs import cost
+from fastv.pruning.methods.registry import METHODS
 from tests.support.browser import choose, opened
 
 
@@ -154,6 +155,9 @@ def test_scripts_are_answered_at_once_and_in_sentences(app):
     assert answer.json()["data"][0] == cost() and statistics.median(seconds) < 0.1
     client = Client(app.address, verbose=False)
     assert client.predict(text_tokens=8, api_name="/cost") == cost(text_tokens=8)
+    assert [one["name"] for one in client.predict(api_name="/methods")["methods"]] == list(METHODS)
+    told = client.predict(model="llava-1.5-13b", batch=16, may_lose=1.0, api_name="/advise")
+    assert (told["kind"], told["loss"]["k"], told["loss"]["r"]) == ("use", 2, 0.75)
     rows = client.predict(ks=[2, 20], api_name="/budget")["rows"]
     assert round(rows[0]["continuous_r"], 3) == 0.537 and not rows[1]["reachable"]
     with pytest.raises(AppError, match="choose one of"):
