@@ -14,6 +14,7 @@ from typing import Any
 from fastv.costs import configs
 from fastv.costs.flops import prefill_flops
 from fastv.evidence.findings import findings
+from fastv.evidence.layer_findings import layer_findings
 from fastv.evidence.measurements import measured
 from fastv.families.catalogue import CATALOGUE, find
 from fastv.formatting import percent, points
@@ -142,6 +143,11 @@ def paper_pair_ratio() -> str:
 def measured_findings() -> str:
     """One bullet for each finding."""
     return "\n".join(_wrapped(f"- **{one.question}** {one.sentence}", "  ") for one in findings())
+
+
+def layer_sentences() -> str:
+    """One bullet for each finding about layers."""
+    return "\n".join(_wrapped(f"- **{one.question}** {one.sentence}", "  ") for one in layer_findings())
 
 
 def finding_details() -> str:
@@ -342,6 +348,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "paper-pair-ratio": paper_pair_ratio,
     "findings": measured_findings,
     "finding-details": finding_details,
+    "layer-findings": layer_sentences,
     "describe-change": describe_change,
     "small-machines": small_machines,
     "small-machines-setting": small_machines_setting,

@@ -92,6 +92,22 @@ class LmmsEvalRow:
     fastv_score: float
 
 
+@dataclass(frozen=True)
+class AttentionRow:
+    """The paper's Fig. 3: shares of the attention that the answer's tokens pay to each part, means over layers.
+
+    ``layers`` is "first 2" or "others"; ``question`` is the paper's instruction, ``answer`` its output.
+    """
+
+    model: str
+    samples: int
+    layers: str
+    system: float
+    image: float
+    question: float
+    answer: float
+
+
 def table1() -> tuple[TableOneRow, ...]:
     return _read("fastv_table1.csv", TableOneRow)
 
@@ -106,6 +122,10 @@ def video() -> tuple[VideoRow, ...]:
 
 def lmms_eval() -> tuple[LmmsEvalRow, ...]:
     return _read("fastv_lmms_eval.csv", LmmsEvalRow)
+
+
+def attention_shares() -> tuple[AttentionRow, ...]:
+    return _read("fastv_attention.csv", AttentionRow)
 
 
 @cache

@@ -7,7 +7,7 @@ timed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,8 +22,10 @@ from fastv.loading.error_messages import is_out_of_memory
 from fastv.loading.load import LoadedModel
 from fastv.loading.precision import free_memory
 from fastv.measurement.prompt import Prompt
+from fastv.measurement.timing import generate
 from fastv.pruning.attention_tap import observing
 from fastv.pruning.scorers import head_attention_rows
+from fastv.worker import never
 
 #: What a prompt and its answer consist of: text before the first visual token, visual tokens, text after it, answer.
 PARTS = ("system", "image", "question", "answer")
@@ -103,6 +105,7 @@ def attention_map(
     max_new_tokens: int = 1,
     of: Collection[int] | None = None,
     per_head: Collection[int] = (),
+    stopped: Callable[[], bool] = never,
 ) -> AttentionMap:
     """Answer a prompt greedily without pruning, and read what single tokens attend to.
 
@@ -115,6 +118,8 @@ def attention_map(
         visual token and all of the answer. The last prompt token is always among them.
     per_head
         Those of them of which each head's row is kept too.
+    stopped
+        Asked after each token whether to end the answer there.
 
     Raises
     ------
@@ -133,19 +138,7 @@ def attention_map(
     reader = _RowReader(loaded, wanted | set(per_head), set(per_head))
     try:
         with loaded.lock, reader.attached():
-            model: Any = loaded.model
-            output = model.generate(
-                **prompt.inputs,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                use_cache=True,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                repetition_penalty=1.0,
-                no_repeat_ngram_size=0,
-            )
+            answer = generate(loaded.model, prompt.inputs, max_new_tokens=max_new_tokens, stopped=stopped)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -153,7 +146,7 @@ def attention_map(
         raise FastVError("Out of memory while reading attention: choose a smaller model or picture.") from None
     return AttentionMap(
         prompt,
-        tuple(output[0, length:].tolist()),
+        answer.tokens,
         reader.layers,
         reader.joined(reader.rows),
         reader.joined(reader.heads),

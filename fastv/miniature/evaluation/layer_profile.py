@@ -1,105 +1,87 @@
-"""How a miniature uses its picture layer by layer: attention shares, and answers without any visual tokens from a layer
-on.
+"""How a miniature uses its picture layer by layer: attention, and answers without any visual tokens from a layer on.
 
     python -m fastv.miniature.evaluation.layer_profile mini-7
 
-Two readings of one question: how large a share of the last prompt token's attention goes to the picture in each layer,
-and from which layer on all visual tokens can be dropped. They need not agree, which is why both are measured. Into
-assets/measured/layers/<model>.json.
+Two readings of one question: how large a share of the last prompt token's attention goes to the picture in each layer
+(and which visual tokens a ranking by it keeps), and from which layer on all visual tokens can be dropped. They need not
+agree, which is why both are measured. Into assets/measured/layers/<model>.json; the same command goes on where it was
+ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fastv.evidence.measurements import FOLDER, fingerprint, packed
-from fastv.loading.load import LoadedModel, load
-from fastv.measurement.prompt import prompt_of
+from fastv.loading.load import load
+from fastv.miniature.evaluation.attention_profile import attention_profile
 from fastv.miniature.evaluation.batched_generation import BatchedEvaluator
-from fastv.miniature.evaluation.dataset import Item, benchmark
+from fastv.miniature.evaluation.dataset import benchmark
 from fastv.miniature.evaluation.scoring import by_group, is_right, scores
 from fastv.miniature.world.question_templates import TASKS
 from fastv.pruning.config import PruningConfig
-
-PARTS = ("system", "image", "question")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="mini-7", help="a miniature's name, or a folder")
     parser.add_argument("--scenes", type=int, default=1000, help="one question about each")
-    parser.add_argument("--attention-scenes", type=int, default=200, help="of them, those whose attention is read")
+    parser.add_argument("--attention-scenes", type=int, default=300, help="of them, those whose attention is read")
     parser.add_argument("--json", type=Path, help="write to this file in place of the model's own")
     arguments = parser.parse_args()
     loaded = load(arguments.model)
     name = Path(loaded.entry.key).name
-    items = benchmark(arguments.scenes, 1)
-    shares = attention_shares(loaded, items[: arguments.attention_scenes])
-    for layer, parts in enumerate(shares):
-        print(f"layer {layer:2}: " + ", ".join(f"{part} {parts[part]:.3f}" for part in PARTS), flush=True)
-    evaluator = BatchedEvaluator(loaded, items)
-    withdrawn = []
-    for k in (None, *range(1, len(shares))):
-        point = withdrawal(evaluator, k)
-        withdrawn.append(point)
-        told = ", ".join(f"{group} {share:.1%}" for group, share in point["groups"].items())
-        print(f"{'all layers' if k is None else f'layers 0 to {k - 1}'} with the picture: {told}", flush=True)
-    record = {
+    items = benchmark(max(arguments.scenes, arguments.attention_scenes), 1)
+    asked = items[: arguments.scenes]
+    path = arguments.json or FOLDER / "layers" / f"{name}.json"
+    record: dict[str, Any] = {
         "model": name,
         "command": f"python -m fastv.miniature.evaluation.layer_profile {name} --scenes {arguments.scenes} "
         f"--attention-scenes {arguments.attention_scenes}",
         "weights": fingerprint(Path(loaded.entry.source)),
         "task_names": list(TASKS),
-        "tasks": [TASKS.index(item.question.task) for item in items],
-        "attention": shares,
-        "withdrawn": withdrawn,
+        "tasks": [TASKS.index(item.question.task) for item in asked],
     }
-    path = arguments.json or FOLDER / "layers" / f"{name}.json"
+    before = earlier(path, record)
+    if before.get("attention_scenes") == arguments.attention_scenes:
+        attention = {key: value for key, value in before.items() if key not in (*record, "withdrawn")}
+    else:
+        attention = attention_profile(loaded, items[: arguments.attention_scenes], _progress).record()
+    for layer, shares in enumerate(attention["attention"]):
+        print(f"layer {layer:2}: " + ", ".join(f"{part} {share:.3f}" for part, share in shares.items()), flush=True)
+    record |= attention | {"withdrawn": before.get("withdrawn", [])}
+    write(record, path)
+    done = [point["k"] for point in record["withdrawn"]]
+    missing = [k for k in (None, *range(1, len(attention["attention"]))) if k not in done]
+    if not missing:
+        return
+    evaluator = BatchedEvaluator(loaded, asked)
+    for k in missing:
+        point = withdrawal(evaluator, k)
+        record["withdrawn"].append(point)
+        write(record, path)
+        told = ", ".join(f"{group} {share:.1%}" for group, share in point["groups"].items())
+        print(f"{'all layers' if k is None else f'layers 0 to {k - 1}'} with the picture: {told}", flush=True)
+
+
+def _progress(done: int) -> None:
+    if done % 50 == 0:
+        print(f"attention of {done} scenes", flush=True)
+
+
+def earlier(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """What a file holds already of the same questions and weights; empty where it is of others, or not there."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    same = all(found.get(name) == record[name] for name in ("model", "weights", "task_names", "tasks"))
+    return found if same else {}
+
+
+def write(record: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record) + "\n", encoding="utf-8")
-
-
-@torch.inference_mode()
-def attention_shares(loaded: LoadedModel, items: Sequence[Item]) -> list[dict[str, float]]:
-    """For each layer, the share of the last prompt token's attention that each part of the prompt gets.
-
-    Parameters
-    ----------
-    items
-        Questions; their prompts are read, not answered.
-
-    Returns
-    -------
-    list of dict
-        ``system`` (before the picture), ``image`` and ``question`` (after it), means over heads and items; each sums to
-        1.
-    """
-    model = loaded.model
-    kernel = model.config.text_config._attn_implementation
-    model.set_attn_implementation({"text_config": "eager"})  # the only kernel that returns its weights
-    try:
-        sums: torch.Tensor | None = None
-        for item in items:
-            prompt = prompt_of(loaded, item.scene.picture, item.question.text, answer_tokens=1)
-            places = prompt.visual.nonzero()
-            first, last = int(places[0]), int(places[-1])
-            attentions = model(**prompt.inputs, use_cache=False, output_attentions=True).attentions
-            rows = torch.stack([layer[0, :, -1].float().mean(0).cpu() for layer in attentions])
-            parts = torch.stack(
-                [rows[:, :first].sum(1), rows[:, first : last + 1].sum(1), rows[:, last + 1 :].sum(1)], 1
-            )
-            sums = parts if sums is None else sums + parts
-    finally:
-        model.set_attn_implementation({"text_config": kernel})
-    if sums is None:
-        return []
-    return [dict(zip(PARTS, (round(float(part), 4) for part in layer), strict=True)) for layer in sums / len(items)]
 
 
 def withdrawal(evaluator: BatchedEvaluator, k: int | None) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""The layout of the Attention tab: the pane, and what to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fastv.app.attention.averages_html import averages
+from fastv.app.attention.recorded import FIRST, QUESTION, SCENE
+from fastv.app.service.model_pool import ModelPool
+from fastv.app.shared import example_scenes
+from fastv.app.shared.status import status
+
+STYLE = Path(__file__).with_name("attention.css")
+_SCRIPT = Path(__file__).with_name("attention.js").read_text(encoding="utf-8")
+_LIVE = "element.setAttribute('role', 'status')"
+
+
+@dataclass
+class AttentionControls:
+    """The components of the tab.
+
+    Attributes
+    ----------
+    xray
+        The pane; it tells what is chosen in it by its event ``click``.
+    scene
+        The seed of the example shown; None for a visitor's own picture.
+    filled
+        Whether the pane shows anything yet.
+    cut
+        K and R in percent, for the pane, as other tabs set them: "2,50"; hidden.
+    view
+        The word and the layer chosen in the pane, "3,1"; hidden.
+    query
+        What is chosen, as fields of the address; hidden.
+    """
+
+    xray: gr.HTML
+    picture: gr.Image
+    gallery: gr.Gallery
+    new_scene: gr.Button
+    question: gr.Textbox
+    model: gr.Radio
+    run: gr.Button
+    status: gr.HTML
+    scene: gr.State
+    filled: gr.State
+    cut: gr.Textbox
+    view: gr.Textbox
+    copy: gr.Button
+    query: gr.Textbox
+
+
+def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
+    """Lays the tab out in the Blocks that are open, beginning at this K and R in percent."""
+    made: dict[str, Any] = {}
+    first = example_scenes.example(SCENE)
+    with gr.Row(elem_classes="attention"):
+        with gr.Column(elem_classes="attention-result"):
+            made["xray"] = gr.HTML("", elem_id="xray", apply_default_css=False, js_on_load=_SCRIPT)
+        with gr.Column(elem_classes="attention-controls"):
+            made["picture"] = gr.Image(
+                first.picture,
+                label="Picture",
+                type="filepath",
+                format="png",
+                height=230,
+                buttons=[],
+                sources=["upload", "clipboard"],
+                elem_id="attention-picture",
+                alt_text="The picture whose attention is read",
+            )
+            scenes = [example_scenes.example(seed) for seed in example_scenes.GALLERY_SEEDS]
+            made["gallery"] = gr.Gallery(
+                [(scene.picture, scene.description) for scene in scenes],
+                label="Examples",
+                columns=6,
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+                object_fit="cover",
+                elem_id="attention-examples",
+            )
+            made["new_scene"] = gr.Button("New scene", size="sm")
+            made["question"] = gr.Textbox(
+                QUESTION, label="Question", lines=1, max_lines=3, elem_id="attention-question"
+            )
+            made["model"] = gr.Radio(models(pool), value=first_model(pool), label="Model", elem_id="attention-model")
+            made["run"] = gr.Button("Read attention", variant="primary", elem_id="attention-run")
+            made["status"] = gr.HTML(
+                status("Answers once, unpruned, and reads every layer. Nothing is timed."),
+                elem_id="attention-status",
+                apply_default_css=False,
+                js_on_load=_LIVE,
+            )
+            made["copy"] = gr.Button("Copy link", size="sm", elem_id="copy-attention-link")
+    gr.HTML(averages(), elem_id="attention-averages", apply_default_css=False)
+    made |= {"scene": gr.State(SCENE), "filled": gr.State(False)}
+    for name, value in (("cut", f"{k},{r_percent:g}"), ("view", ""), ("query", "")):
+        made[name] = gr.Textbox(value, visible="hidden", elem_id=f"attention-{name}")
+    return AttentionControls(**made)
+
+
+def models(pool: ModelPool) -> list[tuple[str, str]]:
+    """(name, key) of the models that can be read at once: those that come with the project, and those in memory."""
+    return [
+        (entry.name, key)
+        for key, entry in pool.entries.items()
+        if key not in pool.unavailable and (entry.embedded or pool.is_loaded(key))
+    ]
+
+
+def first_model(pool: ModelPool) -> str:
+    """The model that is chosen to begin with."""
+    keys = [key for _, key in models(pool)]
+    return FIRST if FIRST in keys else keys[0] if keys else pool.default

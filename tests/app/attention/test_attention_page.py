@@ -1,0 +1,103 @@
+"""The Attention tab in a real browser: a recorded example on arrival, and what moves in it."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import numpy as np
+import pytest
+
+from fastv.app.attention.recorded import recorded
+from fastv.costs.flops import kept_tokens
+from tests.support.browser import opened, wait_for
+
+
+@pytest.fixture
+def page(browser, app):
+    with opened(browser, f"{app.address}?tab=attention", within=app.address) as page:
+        page.wait_for_selector("#xray .layer-frame canvas")
+        yield page
+
+
+def things_left(page) -> dict[str, int]:
+    labels = page.eval_on_selector_all(".thing-left", "all => all.map(one => one.ariaLabel)")
+    return {label.split(":")[0]: int(label.split(": ")[1].split(" ")[0]) for label in labels}
+
+
+def test_a_recorded_example_is_there_on_arrival(page):
+    payload = recorded()["payload"]
+    assert page.locator(".layer-frame").count() == page.locator(".layer-bar").count() == len(payload["layers"])
+    assert page.locator(".token").count() == len(payload["words"])
+    assert page.locator(".token[aria-pressed=true]").get_attribute("data-index") == str(payload["last"])
+    heights = page.eval_on_selector_all(
+        ".layer-bar",
+        "bars => bars.map(bar => [...bar.children].slice(0, 4).map(part => parseFloat(part.style.height)))",
+    )
+    for bar, shares in zip(heights, payload["shares"][payload["last"]], strict=True):
+        assert bar == pytest.approx([100 * share for share in shares], abs=0.01)
+    assert page.locator(".layer-bar span").first.evaluate("span => span.parentElement.clientHeight") > 80
+
+
+def test_what_a_cut_takes_is_what_fastv_drops(page):
+    payload = recorded()["payload"]
+    rows = np.frombuffer(b64decode(payload["ranking"]), "<f4").reshape(-1, payload["visual"])
+    for k, r in ((2, 50), (3, 90), (1, 33)):
+        page.evaluate(f"window.fastvShowCut('{k},{r}')")
+        order = sorted(range(payload["visual"]), key=lambda token: (-rows[k - 1][token], token))
+        kept = set(order[: kept_tokens(payload["visual"], r / 100)])
+        expected = {}
+        for thing in payload["things"]:
+            expected[thing["name"]] = len(kept & set(thing["tokens"]))
+        assert things_left(page) == expected
+    page.evaluate("window.fastvShowCut('0,50')")
+    assert things_left(page) == {thing["name"]: len(thing["tokens"]) for thing in payload["things"]}
+
+
+def test_the_cut_is_dragged_and_shared_with_other_tabs_and_the_address(page):
+    line = page.locator(".cut-line").bounding_box()
+    bars = page.locator(".layer-bars").bounding_box()
+    page.mouse.move(line["x"] + line["width"] / 2, line["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(bars["x"] + bars["width"] * 0.3, line["y"] + 40, steps=4)
+    page.mouse.up()
+    assert page.get_attribute(".cut-line", "aria-valuenow") == "3"
+    page.locator(".cut-line").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.locator(".xray .r").fill("75")
+    page.locator(".token").nth(6).click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.search.includes('a_word=7') && location.search.includes('k=1')")
+    page.get_by_role("tab", name="Compare").click()
+    wait_for(page, "k", "1")
+    wait_for(page, "r", "75")
+    page.get_by_label("K: drop at layer").first.fill("3")
+    page.get_by_role("tab", name="Attention").click()
+    page.wait_for_selector(".cut-line[aria-valuenow='3']")
+    page.locator(".cut-line").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("location.search.includes('k=2')")
+    page.reload()
+    page.wait_for_selector(".token[aria-pressed=true][data-index='7']")
+    page.wait_for_selector(".cut-line[aria-valuenow='2']")
+
+
+def test_own_words_are_read_on_the_apps_own_model(page):
+    page.click("#attention-model input")
+    page.fill("#attention-question textarea", "how many red in the picture ?")
+    page.click("#attention-run")
+    page.wait_for_function("document.querySelector('.xray .told').textContent.includes('how many red')")
+    page.wait_for_selector("#attention-run:not([disabled])")
+    page.wait_for_selector(".layer-frame canvas")
+    page.locator(".heads summary").click()
+    page.wait_for_selector(".head-frame canvas")
+
+
+@pytest.mark.parametrize("width, theme", [(390, "light"), (390, "dark"), (1440, "dark")])
+def test_nothing_is_wider_than_the_page(page, app, width, theme):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{app.address}?__theme={theme}&tab=attention")
+    page.wait_for_selector("#xray .layer-frame canvas")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    panes = "[...document.querySelectorAll('.xray, .look canvas, .layer-bars, .mean-chart, .mean-maps, .need')]"
+    assert page.evaluate(f"{panes}.every(pane => pane.getBoundingClientRect().right <= {width})")
