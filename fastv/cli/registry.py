@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastv.cli import advise, app, budget, compare, cost, methods, models, sweep
+from fastv.cli import advise, app, attention, budget, compare, cost, methods, models, sweep
 from fastv.cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
     compare.COMMAND,
     sweep.COMMAND,
+    attention.COMMAND,
     cost.COMMAND,
     budget.COMMAND,
     advise.COMMAND,

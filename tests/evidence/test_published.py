@@ -7,17 +7,26 @@ import sys
 import pytest
 
 from fastv.evidence import published
-from fastv.evidence.published import TABLE1_BENCHMARKS, VIDEO_BENCHMARKS, latency, lmms_eval, table1, video
+from fastv.evidence.published import (
+    TABLE1_BENCHMARKS,
+    VIDEO_BENCHMARKS,
+    attention_shares,
+    latency,
+    lmms_eval,
+    table1,
+    video,
+)
 from fastv.paths import ASSETS
 
 
 def test_every_file_is_read_in_full():
-    assert [len(rows) for rows in (table1(), latency(), video(), lmms_eval())] == [27, 13, 3, 9]
+    assert [len(rows) for rows in (table1(), latency(), video(), lmms_eval(), attention_shares())] == [27, 13, 3, 9, 2]
     assert {path.name for path in published.FOLDER.glob("*.csv")} == {
         "fastv_table1.csv",
         "fastv_latency.csv",
         "fastv_video.csv",
         "fastv_lmms_eval.csv",
+        "fastv_attention.csv",
     }
 
 
