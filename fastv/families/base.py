@@ -19,6 +19,7 @@ from fastv.families.decoders import DecoderReader
 from fastv.families.frames import Frame
 from fastv.families.reduced_pictures import Sizes
 from fastv.families.shapes import ModelShape
+from fastv.families.tower_layers import TowerLayer
 from fastv.families.visual_groups import VisualGroup
 
 if TYPE_CHECKING:
@@ -163,6 +164,13 @@ class Family(ABC):
         """
         raise UnsupportedModelError(
             f"How the vision tower of a {self.name} model could read smaller pictures is not known. Use another method."
+        )
+
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        """The layer of the vision tower whose output the model uses. Raises UnsupportedModelError if unknown."""
+        raise UnsupportedModelError(
+            f"Which layer of the vision tower of a {self.name} model to observe is not known. Use a method that does "
+            "not look at the vision tower."
         )
 
     # What pruning must know of its layers

@@ -13,6 +13,7 @@ from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
 from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
 from fastv.families.shapes import DecoderShape, FixedVisionShape, ModelShape, ProjectorShape
+from fastv.families.tower_layers import TowerLayer, TowerSequences, encoder_layer, patches_after
 from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS, class_tokens
 from fastv.families.visual_groups import VisualGroup
 
@@ -72,6 +73,18 @@ class Llava(Family):
         config: Any = model.config
         picture = picture_group(config, inputs.get("pixel_values"), leading_tokens(config))
         return None if picture is None else [picture] * (sum(counts) // picture.tokens)
+
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        layer = encoder_layer(base.vision_tower, config.vision_feature_layer)
+        dropped = 1 if config.vision_feature_select_strategy == "default" else 0
+
+        def sequences(_token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            return TowerSequences(None, patches_after(dropped))
+
+        attentions = {config.image_token_id: layer.self_attn}
+        return TowerLayer(attentions, bool(class_tokens(config.vision_config.model_type)), sequences)
 
     def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
         base: Any = base_of(model)

@@ -14,6 +14,7 @@ from fastv.families.frames import Frame
 from fastv.families.multimodal_positions import sequence_length
 from fastv.families.reduced_pictures import Sizes, blocks_reduced
 from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, ProjectorShape
+from fastv.families.tower_layers import TowerLayer, TowerSequences
 from fastv.families.visual_groups import VisualGroup, in_prompt_order
 
 if TYPE_CHECKING:
@@ -161,6 +162,24 @@ class QwenVL(Family):
         ):
             yield
 
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        """The last layer that attends to whole frames: in Qwen2-VL, and in Qwen2.5-VL's published sizes, the last."""
+        base: Any = base_of(model)
+        config: Any = model.config
+        tower = base.visual
+        whole = getattr(tower, "fullatt_block_indexes", None) or [len(tower.blocks) - 1]
+        names = {config.image_token_id: "image_grid_thw", config.video_token_id: "video_grid_thw"}
+
+        def sequences(token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            grids = inputs.get(names[token])
+            if grids is None:
+                return None
+            lengths = [rows * columns for frames, rows, columns in grids.tolist() for _ in range(frames)]
+            return TowerSequences(lengths, lambda *_: _merged_patches(tower, grids))
+
+        attention = tower.blocks[max(whole)].attn
+        return TowerLayer(dict.fromkeys(names, attention), has_cls=False, sequences=sequences)
+
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         """Patches of all pictures are the rows of one matrix, block by block. Of two frames the first is shown."""
         frames = []
@@ -190,6 +209,20 @@ class QwenVL(Family):
         block = vision.merge**2 * vision.width
         tokens = (_NOMINAL_SIDE // (vision.patch_size * vision.merge)) ** 2
         return ModelShape(qwen_text(text), vision, ProjectorShape(block, tokens, inner_width=block))
+
+
+def _merged_patches(tower: Any, grids: Tensor) -> Tensor:
+    """long (tokens, patches of each): which rows of a layer's hidden states become each visual token."""
+    import torch
+
+    block = tower.spatial_merge_size**2
+    units = torch.arange(int(grids.prod(dim=1).sum()) // block)
+    if hasattr(tower, "fullatt_block_indexes"):  # its layers see the units window by window
+        from transformers.vision_utils import get_vision_window_index
+
+        order, _ = get_vision_window_index(grids, tower.spatial_merge_size, tower.window_size, tower.patch_size)
+        units = torch.argsort(torch.as_tensor(order).cpu())
+    return units[:, None] * block + torch.arange(block)
 
 
 def _unfolded(vision: Any, patches: Tensor, moments: int, rows: int, columns: int) -> list[Frame]:

@@ -24,6 +24,7 @@ from fastv.families.llava import (
 )
 from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
 from fastv.families.shapes import ModelShape
+from fastv.families.tower_layers import TowerLayer, TowerSequences, encoder_layer, patches_after
 from fastv.families.vision_towers import CLIP_LARGE_224, class_tokens
 from fastv.families.visual_groups import VisualGroup, in_prompt_order
 
@@ -62,8 +63,8 @@ class VideoLlava(Family):
         Only in videos does the tower's class token stay, before each frame's patches.
         """
         videos = inputs["pixel_values_videos"].flatten(0, 1) if "pixel_values_videos" in inputs else ()
-        pictures = inputs.get("pixel_values_images", inputs.get("pixel_values", ()))
-        return patch_frames(config, pictures, leading_tokens(config)) + patch_frames(
+        pictures = _pictures(inputs)
+        return patch_frames(config, () if pictures is None else pictures, leading_tokens(config)) + patch_frames(
             config, videos, class_tokens(config.vision_config.model_type) or 0
         )
 
@@ -71,7 +72,7 @@ class VideoLlava(Family):
         self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
     ) -> list[VisualGroup] | None:
         config: Any = model.config
-        pictures, videos = inputs.get("pixel_values_images"), inputs.get("pixel_values_videos")
+        pictures, videos = _pictures(inputs), inputs.get("pixel_values_videos")
         picture = picture_group(config, pictures, leading_tokens(config))
         if picture is None or (pictures is None and videos is None):
             return None
@@ -109,6 +110,22 @@ class VideoLlava(Family):
         ):
             yield
 
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        towers = {config.image_token_id: base.image_tower, config.video_token_id: base.video_tower}
+        layers = {token: encoder_layer(tower, config.vision_feature_layer) for token, tower in towers.items()}
+        dropped = {config.image_token_id: 1 if config.vision_feature_select_strategy == "default" else 0}
+
+        def sequences(token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            pixels = inputs.get("pixel_values_videos") if token == config.video_token_id else _pictures(inputs)
+            if pixels is None:
+                return None
+            return TowerSequences(None, patches_after(dropped.get(token, 0)))
+
+        attentions = {token: layer.self_attn for token, layer in layers.items()}
+        return TowerLayer(attentions, bool(class_tokens(config.vision_config.model_type)), sequences)
+
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         from transformers import VideoLlavaProcessor
 
@@ -119,11 +136,15 @@ class VideoLlava(Family):
         return fit_processor(processor, config)
 
     def input_problem(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> str | None:
-        pixels = inputs.get("pixel_values_images", inputs.get("pixel_values"))
-        return super().input_problem(config, inputs) or picture_size_problem(config, pixels)
+        return super().input_problem(config, inputs) or picture_size_problem(config, _pictures(inputs))
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
         decoder, vision = read_parts(settings, CLIP_LARGE_224)
         vision = replace(vision, towers=2)  # one for pictures, one for videos
         # The class token stays in videos: 8 frames are 2056 tokens, where the FastV paper speaks of 2048.
         return ModelShape(decoder, vision, read_projector(settings, vision, frame_tokens=vision.patches + 1))
+
+
+def _pictures(inputs: Mapping[str, Any]) -> Any:
+    """(pictures, 3, height, width), by the name that the model gives them or the processor; None without any."""
+    return inputs.get("pixel_values_images", inputs.get("pixel_values"))

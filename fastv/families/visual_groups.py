@@ -56,7 +56,7 @@ def in_prompt_order(input_ids: Tensor, groups: Mapping[int, Sequence[VisualGroup
     Parameters
     ----------
     input_ids : Tensor
-        long (batch, n).
+        long (batch, n); rows that ``generate`` repeated, for beams, have their groups once.
     groups : mapping
         Token that stands for visual tokens in ``input_ids`` -> the groups it stands for, in their order.
 
@@ -68,11 +68,12 @@ def in_prompt_order(input_ids: Tensor, groups: Mapping[int, Sequence[VisualGroup
     given = {token: list(those) for token, those in groups.items() if those}
     if len(given) == 1:
         return next(iter(given.values()))
+    rows = [[token for token in row if token in given] for row in input_ids.tolist()]
+    total = sum(group.tokens for those in given.values() for group in those)
+    repeats = max(1, sum(map(len, rows)) // total) if total else 1
     ordered: list[VisualGroup] = []
     left = 0  # of the group whose tokens are being read
-    for token in input_ids.flatten().tolist():
-        if token not in given:
-            continue
+    for token in (token for row in rows[::repeats] for token in row):
         if left == 0:
             if not given[token]:
                 return None

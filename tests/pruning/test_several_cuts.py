@@ -185,3 +185,30 @@ def test_rotations_of_every_family_are_undone(key):
     expected = plain[0].view(*plain[0].shape[:2], -1, 8).transpose(1, 2)
     torch.testing.assert_close(signals.unrotated.key, expected, **CLOSE)
     assert not torch.allclose(signals.attention.key, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("way", ["forward", "generate", "beams"])
+@pytest.mark.parametrize("key, name", CASES)
+def test_pictures_and_places_of_every_family(key, name, way):
+    """As the processor's grids have them, also where ``generate`` hands the model features in place of pixels."""
+    model, standin, method = STANDINS[key].model(), STANDINS[key], Watching(layers=(1, 3))
+    with method(model), torch.no_grad():
+        if way == "forward":
+            model(**standin.inputs(ROWS[name]))
+        else:
+            model.generate(**standin.inputs(ROWS[name]), **OPTIONS, num_beams=2 if way == "beams" else 1)
+    (first, _), (second, _) = method.seen[:2]
+    rows = [row for row in ROWS[name] for _ in range(2 if way == "beams" else 1)]
+    for row, parts in enumerate(rows):
+        counts = [standin.visual_tokens[part] for part in parts if isinstance(part, str)]
+        assert len(first.grids[row]) == len(counts)
+        images = torch.tensor([number for number, count in enumerate(counts) for _ in range(count)])
+        assert torch.equal(first.images[row][first.images[row] >= 0], images)
+        for number, (grid, count) in enumerate(zip(first.grids[row], counts)):
+            places = [tuple(place) for place in first.places[row][first.images[row] == number].tolist()]
+            frames, high, wide = grid
+            cells = [(frame, line, column) for frame in range(frames) for line in range(high) for column in range(wide)]
+            assert [place for place in places if place != (-1, -1, -1)] == cells and len(places) == count
+        there = second.ordinals[row][second.ordinals[row] >= 0]
+        assert torch.equal(second.places[row, : len(there)], first.places[row][there])
+        assert torch.equal(second.images[row, : len(there)], first.images[row][there])

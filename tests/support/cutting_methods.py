@@ -52,3 +52,15 @@ class Merging(Staged):
         last = torch.tensor(prompt.counts) - 1
         follows = torch.arange(states.shape[1]) < last[:, None]
         return Choice(chosen, states=torch.where(follows[..., None], (2 * states + following) / 3, states))
+
+
+@dataclass(frozen=True)
+class Towering(Staged):
+    """Ranks by what the vision tower's layer shows, and shows that."""
+
+    signals = ("tower",)
+    seen: list = field(default_factory=list, kw_only=True, compare=False)
+
+    def score(self, prompt, signals):
+        self.seen.append((prompt, signals.tower))
+        return signals.tower.attention

@@ -10,6 +10,7 @@ from torch import Tensor
 from fastv.pruning.choice import Choice
 from fastv.pruning.hooks.outer_arguments import OuterArguments
 from fastv.pruning.hooks.pruned_forward import PrunedForward
+from fastv.pruning.hooks.tower_reader import Calls, PromptTower
 from fastv.pruning.prompt_cuts import Cut, PromptCuts
 from fastv.pruning.prompt_tokens import PromptTokens
 
@@ -40,6 +41,8 @@ class ForwardState:
         Whether the model takes positions from the cache's length.
     collected
         What was seen for the next cut, by the names of ``signals``.
+    tower_calls, tower
+        What the vision tower's layer shows, and for which prompt.
     choice
         The next cut's, where it was made before its layer.
     scores
@@ -58,6 +61,8 @@ class ForwardState:
     uncached_call: int | None = None
     counts_positions: bool = False
     collected: dict[str, Any] = field(default_factory=dict)
+    tower_calls: Calls = field(default_factory=list)
+    tower: PromptTower | None = None
     choice: Choice | None = None
     scores: Tensor | None = None
     kept: list[Tensor] = field(default_factory=list)

@@ -21,6 +21,7 @@ from fastv.pruning.hooks.ended_context import ENDED, refuse_later
 from fastv.pruning.hooks.forward_state import ForwardState, shortens_layer_0
 from fastv.pruning.hooks.layer_hooks import LayerHooks
 from fastv.pruning.hooks.outer_arguments import OuterArguments
+from fastv.pruning.hooks.tower_reader import Calls, PromptTower, TowerReader
 from fastv.pruning.prompt_cuts import PromptCuts
 from fastv.pruning.prompt_tokens import PromptTokens
 from fastv.pruning.pruned_cache import note_of, note_on, remove_note
@@ -44,6 +45,9 @@ class PruningHooks:
         self.base = base_of(model)
         self.decoder: Any = family.decoder(model)
         self.layers = LayerHooks(method, family, self.decoder, cut_layers, self._current, self._all_chosen)
+        self.tower: TowerReader | None = None
+        if self.layers.signals.wants_tower:
+            self.tower = TowerReader(family.tower_layer(model), self._tower_calls, lambda: generate_call(self.base))
         self.trace = Trace()
         self._thread = threading.local()
         self._closing = False
@@ -52,6 +56,8 @@ class PruningHooks:
     def attached(self) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(self.layers.attached())
+            if self.tower is not None:
+                stack.enter_context(self.tower.attached())
             stack.enter_context(self.family.while_pruned(self.model, self.layers.kept))
             handles = [
                 self.base.register_forward_pre_hook(self._before_model, with_kwargs=True),
@@ -155,6 +161,9 @@ class PruningHooks:
             check_trainable(self.decoder)
             check_one_sample_per_row(kwargs, prompt.visual, prompt.real)
             forward.outer.check(visual)
+        if self.tower is not None:
+            forward.tower_calls = self.tower.calls_before(call if is_own else None)
+            forward.tower = PromptTower(self.tower.layer, input_ids[:, :length], inputs, forward.tower_calls)
         forward.prompt, forward.read = prompt, read
 
     def _continue_prompt(self, forward: ForwardState, input_ids: Tensor | None, kwargs: dict[str, Any]) -> None:
@@ -232,6 +241,10 @@ class PruningHooks:
 
     def _current(self) -> ForwardState | None:
         return getattr(self._thread, "forward", None)
+
+    def _tower_calls(self) -> Calls | None:
+        forward = self._current()
+        return None if forward is None else forward.tower_calls
 
     def _tell(self, trace: Trace) -> None:
         vars(self.trace).update(vars(trace))

@@ -21,6 +21,7 @@ from fastv.pruning.signals import (
     EMBEDDINGS,
     OF_THE_LAYER_BEFORE,
     STATES,
+    TOWER,
     UNROTATED,
     Attention,
     Signals,
@@ -100,7 +101,8 @@ class SignalCollector:
         if STATES in names and hidden_states is not None:
             states[STATES] = hidden_states[:, :length]
         attention = {name: collected[name] for name in (ATTENTION, UNROTATED) if name in names}
-        return Signals(**attention, **states)
+        tower = forward.tower.signal(forward.prompt) if TOWER in names and forward.tower is not None else None
+        return Signals(**attention, **states, tower=tower)
 
     def cut(self, forward: ForwardState, selection: Selection | None) -> None:
         """A cut was made: what was seen for it is let go, and what stays is cut as well."""
@@ -110,6 +112,10 @@ class SignalCollector:
             if selection is not None:
                 embeddings = selection.grown(embeddings.shape[1]).take(embeddings, -2)
             forward.collected[EMBEDDINGS] = embeddings
+
+    @property
+    def wants_tower(self) -> bool:
+        return any(TOWER in names for _, names in self.wanted)
 
     @property
     def _wants_embeddings(self) -> bool:
@@ -131,7 +137,7 @@ class SignalCollector:
         if UNROTATED in names:
             rotation, module = forward.collected.pop(_ROTATION), self.attentions[self.wanted[cut][0] - 1]
             forward.collected[UNROTATED] = _unrotated(module, attention, rotation)
-        if set(names) <= {*OF_THE_LAYER_BEFORE, EMBEDDINGS}:
+        if set(names) <= {*OF_THE_LAYER_BEFORE, EMBEDDINGS, TOWER}:
             self._complete(forward)
 
 
