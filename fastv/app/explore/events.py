@@ -176,7 +176,7 @@ def _connect_pruning(explorer: Explorer, shared: SharedPruning | None) -> None:
 
     gr.on([explorer.k.input, explorer.r.input], moved, inputs, [*outputs, *explorer.panes.values()], **TYPED)
     gr.on(
-        [pane.click for pane in (explorer.map, explorer.equivalence, explorer.frontier)],
+        [pane.click for pane in (explorer.advice, explorer.map, explorer.equivalence, explorer.frontier)],
         clicked,
         inputs,
         [explorer.model, explorer.own_box, explorer.k, explorer.r, *outputs, *explorer.panes.values()],
