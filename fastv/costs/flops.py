@@ -288,8 +288,9 @@ def _attention(decoder: DecoderShape, queries: float, keys: float, paper: bool) 
 
 def _ffn(decoder: DecoderShape, tokens: float, paper: bool) -> float:
     if paper:
-        return 2.0 * tokens * decoder.width * decoder.ffn_width
-    return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.ffn_matrices
+        return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.working_ffns
+    width = decoder.ffn_width * decoder.ffn_matrices * decoder.working_ffns + decoder.experts  # a row for each expert
+    return 2.0 * tokens * decoder.width * width
 
 
 def _around(shape: ModelShape, visual_tokens: int, pictures: int, frames: int) -> tuple[float, float, float]:

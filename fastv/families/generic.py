@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import UnsupportedModelError
-from fastv.families.base import Family, base_of
+from fastv.families import deepstack
+from fastv.families.base import Family, KeptColumns, base_of
 from fastv.families.frames import Frame
 from fastv.families.multimodal_positions import sequence_length
 from fastv.families.shapes import ModelShape
@@ -98,7 +100,8 @@ class Generic(Family):
             return "its config names no token that stands for a picture in input_ids"
         if unknown := _unknown(layers, _LAYER_ARGUMENTS):
             return f"its layers are also given {unknown}, which FastV cannot shorten"
-        if unknown := _unknown([decoder], _DECODER_ARGUMENTS):
+        known = {*_DECODER_ARGUMENTS, *(deepstack.ARGUMENTS if deepstack.adds_features(decoder) else ())}
+        if unknown := _unknown([decoder], known):
             return f"its decoder is also given {unknown}, which FastV cannot shorten"
         return None
 
@@ -114,6 +117,10 @@ class Generic(Family):
                 break
             found = inner
         return found
+
+    def while_pruned(self, model: nn.Module, kept: KeptColumns) -> AbstractContextManager[Any]:
+        decoder = self.decoder(model)
+        return deepstack.features_cut_along(decoder, kept) if deepstack.adds_features(decoder) else nullcontext()
 
     def visual_token_ids(self, config: PreTrainedConfig) -> tuple[int, ...]:
         return self._tokens

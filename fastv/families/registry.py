@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastv.families.base import Family
 from fastv.families.generic import Generic
 from fastv.families.llava import Llava
+from fastv.families.qwen3_vl import Qwen3VL
 from fastv.families.qwen_vl import QwenVL
 from fastv.families.video_llava import VideoLlava
 
@@ -31,7 +32,7 @@ def registered(*families: Family) -> tuple[Family, ...]:
     return families
 
 
-FAMILIES = registered(Llava(), VideoLlava(), QwenVL())
+FAMILIES = registered(Llava(), VideoLlava(), QwenVL(), Qwen3VL())
 
 
 def family_for(model_type: Any) -> Family | None:

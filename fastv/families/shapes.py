@@ -19,7 +19,9 @@ MIN_PIXELS, MAX_PIXELS = 56 * 56, 28 * 28 * 16384
 class DecoderShape:
     """A LLaMA-like decoder: pre-norm layers, rotary attention (heads may share keys and values), gated FFN.
 
-    attention_bias: of queries, keys and values; output_bias: of the projection after them.
+    attention_bias: of queries, keys and values; output_bias: of the projection after them. head_norms: of queries and
+    keys, head by head. experts: how many FFNs of ``ffn_width`` each layer has, of which ``experts_per_token`` run, and
+    a router; 0 for one FFN without a router.
     """
 
     width: int
@@ -34,17 +36,27 @@ class DecoderShape:
     output_bias: bool = False
     ffn_bias: bool = False
     tied_embeddings: bool = False
+    head_norms: bool = False
+    experts: int = 0
+    experts_per_token: int = 0
 
     @property
     def layer_matrices(self) -> list[tuple[int, int]]:
         """(output, input) sizes of the linear layers inside one decoder layer: the weights that may be quantized."""
         attention, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
         projections = [(attention, self.width), (kv, self.width), (kv, self.width), (self.width, attention)]
+        if self.experts:  # which stand in one tensor for all of them, and are not quantized
+            return projections
         return projections + [(self.ffn_width, self.width)] * (self.ffn_matrices - 1) + [(self.width, self.ffn_width)]
 
     @property
+    def working_ffns(self) -> int:
+        """FFNs of a layer that work on each token."""
+        return self.experts_per_token or 1
+
+    @property
     def other_parameters(self) -> int:
-        """Weights outside those matrices: embeddings, lm_head, norms and biases; tied embeddings count once."""
+        """Weights outside those matrices: embeddings (tied ones once), lm_head, experts, norms and biases."""
         embeddings = self.vocabulary * self.width * (1 if self.tied_embeddings else 2)
         norms = (2 * self.layers + 1) * self.width
         biases = 0
@@ -54,7 +66,10 @@ class DecoderShape:
             biases += self.width
         if self.ffn_bias:
             biases += (self.ffn_matrices - 1) * self.ffn_width + self.width
-        return embeddings + norms + self.layers * biases
+        experts = self.experts * self.width * (self.ffn_matrices * self.ffn_width + 1)  # and a row of the router each
+        if self.head_norms:
+            norms += 2 * self.layers * self.head_dim
+        return embeddings + norms + self.layers * (biases + experts)
 
     @property
     def parameters(self) -> int:

@@ -9,18 +9,18 @@ from transformers import AutoProcessor
 from fastv.errors import UnsupportedModelError
 from fastv.families.llava import Llava
 from fastv.families.registry import FAMILIES, family_for, family_of, registered
-from tests.support.standins import IMAGE_TOKEN, PICTURE, STANDINS, VIDEO, WIDE, save_llava_checkpoint
+from tests.support.standins import ALL_STANDINS, IMAGE_TOKEN, PICTURE, VIDEO, WIDE, save_llava_checkpoint
 
 _MODELS: dict = {}
 
 
 def model_of(key: str):
     if key not in _MODELS:
-        _MODELS[key] = STANDINS[key].model()
+        _MODELS[key] = ALL_STANDINS[key].model()
     return _MODELS[key]
 
 
-@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("key", ALL_STANDINS)
 def test_a_model_is_recognised_with_and_without_its_head(key):
     model = model_of(key)
     for part in (model, model.model):
@@ -28,12 +28,12 @@ def test_a_model_is_recognised_with_and_without_its_head(key):
         assert family is family_for(key) and key in family.model_types
         assert family.decoder(part) is model.model.language_model
         assert len(family.decoder(part).layers) == model.config.text_config.num_hidden_layers
-    assert family.videos == STANDINS[key].video
+    assert family.videos == ALL_STANDINS[key].video
 
 
 def test_each_model_type_belongs_to_one_family():
     types = [name for family in FAMILIES for name in family.model_types]
-    assert len(types) == len(set(types)) and set(types) == set(STANDINS)
+    assert len(types) == len(set(types)) and set(types) == set(ALL_STANDINS)
     assert family_for("llama") is None and family_for(None) is None
 
 
@@ -53,11 +53,11 @@ def test_a_family_must_describe_itself():
         registered(*FAMILIES, type(family_for("qwen2_vl"))())
 
 
-@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("key", ALL_STANDINS)
 def test_a_sequences_length_is_what_mask_and_positions_tell(key):
     model, family = model_of(key), family_of(model_of(key))
     rows = [(5, PICTURE, 7, WIDE, 3)]
-    inputs = STANDINS[key].inputs(rows)
+    inputs = ALL_STANDINS[key].inputs(rows)
     length = inputs["input_ids"].shape[1]
     seen = []
     handle = model.model.language_model.register_forward_pre_hook(
@@ -73,9 +73,9 @@ def test_a_sequences_length_is_what_mask_and_positions_tell(key):
     assert family.sequence_length(model, None, positions[..., -1:]) == length
 
 
-@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("key", ALL_STANDINS)
 def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
-    standin, model = STANDINS[key], model_of(key)
+    standin, model = ALL_STANDINS[key], model_of(key)
     rows = [(5, PICTURE, 3, VIDEO if standin.video else PICTURE, 7), (4, WIDE, 2)]
     inputs = standin.inputs(rows)
     mask = family_of(model).visual_mask(model, inputs["input_ids"])
@@ -95,9 +95,9 @@ def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
     assert torch.equal((seen[0] != seen[1]).any(dim=-1), mask)
 
 
-@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("key", ALL_STANDINS)
 def test_frames_have_the_tokens_of_the_prompt_in_its_order(key):
-    standin, model = STANDINS[key], model_of(key)
+    standin, model = ALL_STANDINS[key], model_of(key)
     rows = [(5, PICTURE, 3, WIDE, 2, VIDEO if standin.video else PICTURE, 7)]
     inputs, family = standin.inputs(rows), family_of(model)
     frames = family.frames(model.config, inputs)
@@ -108,7 +108,7 @@ def test_frames_have_the_tokens_of_the_prompt_in_its_order(key):
     assert family.frames(model.config, {"input_ids": inputs["input_ids"]}) == []
 
 
-@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("key", ALL_STANDINS)
 def test_what_stays_unquantized_is_all_but_the_decoders_layers(key):
     """Names that match nothing would be ignored without a word."""
     model, family = model_of(key), family_of(model_of(key))

@@ -31,11 +31,14 @@ from tests.support.family_standins.llava import (
     save_llava_checkpoint,
     tiny_llava,
 )
+from tests.support.family_standins.qwen3_vl import Qwen3VLMoeStandIn, Qwen3VLStandIn
 from tests.support.family_standins.qwen_vl import Qwen2_5VLStandIn, Qwen2VLStandIn
 from tests.support.family_standins.video_llava import VideoLlavaStandIn
 
 __all__ = [
+    "ALL_STANDINS",
     "END",
+    "FURTHER_STANDINS",
     "IMAGE_TOKEN",
     "PATCH",
     "PICTURE",
@@ -57,11 +60,15 @@ __all__ = [
     "tiny_llava",
 ]
 
+#: What every test of all families runs on.
 STANDINS: dict[str, StandIn] = {
     one.key: one for one in (LlavaStandIn(), VideoLlavaStandIn(), Qwen2VLStandIn(), Qwen2_5VLStandIn())
 }
+#: Families that share the engine's paths with those: the properties of ``tests/families/test_further_families.py``.
+FURTHER_STANDINS: dict[str, StandIn] = {one.key: one for one in (Qwen3VLStandIn(), Qwen3VLMoeStandIn())}
+ALL_STANDINS = STANDINS | FURTHER_STANDINS
 
 
 def save_checkpoint(key: str, folder: Path, **shape) -> None:
     """Model, tokenizer, picture processor and chat template of a model type's stand-in, in files."""
-    STANDINS[key].save(folder, **shape)
+    ALL_STANDINS[key].save(folder, **shape)

@@ -35,12 +35,12 @@ from tests.support.family_standins.base import (
 QWEN_PATCH, QWEN_CHANNELS = 2, 3 * 2 * 2 * 2  # pixels of a patch side; numbers in a patch of two frames
 QWEN_GRIDS = {PICTURE: (1, 4, 6), WIDE: (1, 4, 8), VIDEO: (2, 6, 4)}  # in patches; four make a visual token
 MOST_PIXELS = 576  # of a picture
-_TOKENS = dict(
+TOKENS = dict(
     image_token_id=IMAGE_TOKEN, video_token_id=VIDEO_TOKEN, vision_start_token_id=START, vision_end_token_id=END
 )
 
 
-def _text(
+def qwen_text(
     layers: int = 4, width: int = 32, heads: int = 4, kv_heads: int = 2, ffn_width: int | None = None, **more
 ) -> dict:
     half = width // heads // 2
@@ -61,7 +61,7 @@ def _text(
     )
 
 
-class _QwenStandIn(StandIn):
+class QwenStandIn(StandIn):
     visual_tokens = {part: t * h * w // 4 for part, (t, h, w) in QWEN_GRIDS.items()}
     video_frames = 2 * QWEN_GRIDS[VIDEO][0]
     marked = True
@@ -101,28 +101,28 @@ class _QwenStandIn(StandIn):
         )
 
 
-class Qwen2VLStandIn(_QwenStandIn):
+class Qwen2VLStandIn(QwenStandIn):
     key = "qwen2_vl"
     processor_class = Qwen2VLProcessor
 
     def config(self, **shape) -> Qwen2VLConfig:
-        text = _text(**shape)
+        text = qwen_text(**shape)
         tower = dict(
             depth=2, embed_dim=16, hidden_size=text["hidden_size"], mlp_ratio=2, num_heads=2, patch_size=QWEN_PATCH
         )
-        return Qwen2VLConfig(text_config=text, vision_config=tower, **_TOKENS)
+        return Qwen2VLConfig(text_config=text, vision_config=tower, **TOKENS)
 
     def build(self, config: Qwen2VLConfig, attention: str) -> Qwen2VLForConditionalGeneration:
         return Qwen2VLForConditionalGeneration._from_config(config, attn_implementation=attention)
 
 
-class Qwen2_5VLStandIn(_QwenStandIn):
+class Qwen2_5VLStandIn(QwenStandIn):
     key = "qwen2_5_vl"
     processor_class = Qwen2_5_VLProcessor
     inexact_segments = (PICTURE, VIDEO)  # some of their windows, at the edge, are not full
 
     def config(self, **shape) -> Qwen2_5_VLConfig:
-        text = _text(**shape)
+        text = qwen_text(**shape)
         tower = dict(
             depth=3,
             hidden_size=16,
@@ -133,7 +133,7 @@ class Qwen2_5VLStandIn(_QwenStandIn):
             window_size=4 * QWEN_PATCH,
             fullatt_block_indexes=[1],
         )
-        return Qwen2_5_VLConfig(text_config=text, vision_config=tower, **_TOKENS)
+        return Qwen2_5_VLConfig(text_config=text, vision_config=tower, **TOKENS)
 
     def build(self, config: Qwen2_5_VLConfig, attention: str) -> Qwen2_5_VLForConditionalGeneration:
         return Qwen2_5_VLForConditionalGeneration._from_config(config, attn_implementation=attention)
