@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +46,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--skip-bad-rows", action="store_true", help="leave out rows that cannot be used, in place of refusing the file"
     )
     parser.add_argument(
+        "--columns",
+        nargs="+",
+        type=_chosen_column,
+        default=[],
+        metavar="FIELD=HEADING",
+        help="which columns are meant, where their headings are others: answer=direct_answers",
+    )
+    parser.add_argument(
         "--score",
         default="exact",
         metavar="MEASURE",
@@ -65,6 +73,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
+def _chosen_column(text: str) -> tuple[str, str]:
+    field, separator, heading = text.partition("=")
+    if not separator or not field or not heading:
+        raise ArgumentTypeError(f"{text} is not FIELD=HEADING")
+    return field, heading
+
+
 def _run(arguments: Namespace) -> Output | None:
     with ProgressLine() as progress:
         progress.show("Importing torch")
@@ -75,7 +90,9 @@ def _run(arguments: Namespace) -> Output | None:
         from fastv.sweep.table import as_markdown, notes, table
 
         measure = measure_of(arguments.score)
-        dataset = read_dataset(arguments.questions, skip_bad_rows=arguments.skip_bad_rows)
+        dataset = read_dataset(
+            arguments.questions, skip_bad_rows=arguments.skip_bad_rows, columns=dict(arguments.columns)
+        )
         samples = dataset.samples[: arguments.limit]
         configs = [
             PruningConfig(method, k, r) for method in arguments.methods for k in arguments.k for r in arguments.r

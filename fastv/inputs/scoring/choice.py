@@ -17,7 +17,8 @@ _NAMED = re.compile(r"\b(?:answer|option|choice)(?: is)?:?\s+(?:\(([a-z])\)|([a-
 class MultipleChoice(Measure):
     """Right where the answer names the right option, by its letter or by its text.
 
-    An answer that names no option, or several, is wrong: nothing is guessed.
+    The accepted answers may be letters, texts, or numbers of options from 0, as data sets have. An answer that names
+    no option, or several, is wrong: nothing is guessed.
     """
 
     name = "choice"
@@ -26,7 +27,7 @@ class MultipleChoice(Measure):
     partial = False
 
     def score(self, answer: str, reference: Reference) -> float:
-        wanted = {chosen_option(expected, reference.choices) for expected in reference.answers} - {None}
+        wanted = {_expected(text, reference.choices) for text in reference.answers} - {None}
         return float(chosen_option(answer, reference.choices) in wanted)
 
 
@@ -55,6 +56,14 @@ def chosen_option(answer: str, choices: Sequence[str]) -> str | None:
         return found
     inside = [letter for letter, choice in zip(letters, choices) if _holds(text, normalized(choice))]
     return inside[0] if len(inside) == 1 else None
+
+
+def _expected(text: str, choices: Sequence[str]) -> str | None:
+    """The option that the data call right."""
+    named = chosen_option(text, choices)
+    if named is None and text.isdecimal() and int(text) < len(choices):
+        return ascii_uppercase[int(text)]
+    return named
 
 
 def _letter(text: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from string import ascii_uppercase
+from types import MappingProxyType
 from typing import Any
 
 from fastv.errors import InvalidInputError
@@ -119,13 +120,15 @@ class Dataset:
     unused_columns: tuple[str, ...] = ()
 
 
-def columns_of(names: Sequence[str]) -> dict[str, str]:
+def columns_of(names: Sequence[str], chosen: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Which heading stands for which field.
 
     Parameters
     ----------
     names
         The headings as they stand in the file.
+    chosen
+        Field -> heading, where the user says so.
 
     Returns
     -------
@@ -139,8 +142,16 @@ def columns_of(names: Sequence[str]) -> dict[str, str]:
         heading is nearly its name: the column would be ignored without a word.
     """
     found: dict[str, str] = {}
+    for name, heading in chosen.items():
+        if name not in HEADINGS:
+            raise InvalidInputError(f"there is no field “{name}”: columns are chosen for {', '.join(HEADINGS)}.")
+        if heading not in names:
+            raise InvalidInputError(f"there is no column “{heading}” for the {name}: found are {_quoted(names)}.")
+        found[name] = heading
     for name, headings in HEADINGS.items():
-        matching = [column for column in names if _plain(column) in headings]
+        if name in found:
+            continue
+        matching = [column for column in names if _plain(column) in headings and column not in found.values()]
         if len(matching) > 1:
             raise InvalidInputError(f"there is more than one column for the {name}: {_quoted(matching)}.")
         if matching:

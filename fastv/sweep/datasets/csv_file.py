@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fastv.errors import InvalidInputError
 from fastv.sweep.datasets.base import BadRow, Dataset, columns_of, read_text, sample_of
@@ -16,10 +16,17 @@ _DELIMITERS = (",", ";", "\t")
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')  # Excel's own first line
 
 
-def read_csv(path: Folder) -> Dataset:
+def read_csv(path: Folder, columns: Mapping[str, str]) -> Dataset:
     """Read a CSV file whose first line names the columns: image, question and, where it is known, answer.
 
     Rows of empty cells are skipped. Relative paths of images begin at the file's folder.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Field -> heading, where the headings are others.
 
     Raises
     ------
@@ -31,11 +38,11 @@ def read_csv(path: Folder) -> Dataset:
     declared = _DECLARED.fullmatch(lines[0]) if lines else None
     skipped = 1 if declared else 0
     try:
-        delimiter = declared.group(1) if declared else _delimiter(lines)
+        delimiter = declared.group(1) if declared else _delimiter(lines, columns)
         rows = _rows(lines[skipped:], delimiter, first=skipped + 1)
         _, heading, _ = next(rows, (1, [], 1))
-        columns = columns_of(heading)
-        places = {field: heading.index(name) for field, name in columns.items()}
+        found = columns_of(heading, columns)
+        places = {field: heading.index(name) for field, name in found.items()}
         samples, bad_rows = [], []
         for line, cells, last in rows:
             try:
@@ -62,17 +69,17 @@ def read_csv(path: Folder) -> Dataset:
             samples.append(sample)
     except InvalidInputError as error:
         raise InvalidInputError(f"“{path.name}”: {error}") from error
-    unused = tuple(name.strip() for name in heading if name.strip() and name not in columns.values())
+    unused = tuple(name.strip() for name in heading if name.strip() and name not in found.values())
     return Dataset(tuple(samples), tuple(bad_rows), unused)
 
 
-def _delimiter(lines: Sequence[str]) -> str:
+def _delimiter(lines: Sequence[str], columns: Mapping[str, str]) -> str:
     """The separator under which the heading has the required columns; of several or none, that of most columns."""
     heading = next((line for line in lines if line.strip()), "")
     split = {delimiter: next(csv.reader([heading], delimiter=delimiter), []) for delimiter in _DELIMITERS}
     for delimiter, names in split.items():
         try:
-            columns_of(names)
+            columns_of(names, columns)
         except InvalidInputError:
             continue
         return delimiter

@@ -38,6 +38,7 @@ def dataset_of_rows(
     names: list[str],
     cell: Callable[[int, str], Any],
     folder: Folder,
+    chosen: Mapping[str, str],
 ) -> Dataset:
     """The samples of a table whose cells may hold files.
 
@@ -51,13 +52,15 @@ def dataset_of_rows(
         Reads one cell with its bytes, given row (from 0) and heading.
     folder
         Where relative paths begin.
+    chosen
+        Field -> heading, where the headings are others.
 
     Raises
     ------
     InvalidInputError
         Where a needed column is missing.
     """
-    columns = columns_of(names)
+    columns = columns_of(names, chosen)
     samples, bad_rows = [], []
     for number, values in enumerate(rows):
         row = {field: values[heading] for field, heading in columns.items()}

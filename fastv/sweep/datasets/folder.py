@@ -13,7 +13,8 @@ from fastv.sweep.datasets.media_files import Folder
 _USUAL = ("questions", "metadata", "annotations", "data")  # names of tables, where a folder has several
 _NOT_OURS = ("__MACOSX",)  # what archives of a Mac hold beside the folder
 
-Formats = Mapping[str, Callable[[Folder], Dataset]]
+Reader = Callable[[Folder, Mapping[str, str]], Dataset]
+Formats = Mapping[str, Reader]
 
 
 def table_of(folder: Folder, formats: Formats) -> Folder | None:
@@ -31,7 +32,7 @@ def table_of(folder: Folder, formats: Formats) -> Folder | None:
     return found[0] if found else None
 
 
-def read_zip(path: Path, formats: Formats) -> Dataset:
+def read_zip(path: Path, formats: Formats, columns: Mapping[str, str]) -> Dataset:
     """Read a zip archive with a table and pictures, at its top or in one folder; nothing is unpacked to disk.
 
     Raises
@@ -51,7 +52,7 @@ def read_zip(path: Path, formats: Formats) -> Dataset:
         if len(inner) != 1 or not inner[0].is_dir():
             raise InvalidInputError(f"“{path.name}” holds no table of questions ({', '.join(formats)}) at its top.")
         root = inner[0]
-    return formats[_suffix(table)](table)
+    return formats[_suffix(table)](table, columns)
 
 
 def _suffix(file: Folder) -> str:

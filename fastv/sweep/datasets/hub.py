@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def is_saved(folder: Path) -> bool:
     )
 
 
-def read_hub(name: str) -> Dataset:
+def read_hub(name: str, columns: Mapping[str, str]) -> Dataset:
     """Read a data set by its name on the hub, ``owner/name[:config][@split]``.
 
     Raises
@@ -38,15 +39,17 @@ def read_hub(name: str) -> Dataset:
     matched = _NAME.fullmatch(name)
     if matched is None:
         raise InvalidInputError(f"There is no file or folder “{name}”, and it is no name of a data set (owner/name).")
-    return _loaded(matched["source"], matched["config"], matched["split"], name)
+    return _loaded(matched["source"], matched["config"], matched["split"], name, columns)
 
 
-def read_saved(folder: Path, split: str | None = None) -> Dataset:
+def read_saved(folder: Path, split: str | None, columns: Mapping[str, str]) -> Dataset:
     """Read a folder that ``datasets`` saved or can load; raises as ``read_hub``."""
-    return _loaded(folder, None, split, folder.name)
+    return _loaded(folder, None, split, folder.name, columns)
 
 
-def _loaded(source: str | Path, config: str | None, split: str | None, name: str) -> Dataset:
+def _loaded(
+    source: str | Path, config: str | None, split: str | None, name: str, columns: Mapping[str, str]
+) -> Dataset:
     try:
         import datasets
     except ImportError as error:
@@ -63,7 +66,7 @@ def _loaded(source: str | Path, config: str | None, split: str | None, name: str
             "load it once where there is one, save it with save_to_disk, and pass that folder."
         ) from error
     try:
-        return _dataset(_one_split(found, name), source if isinstance(source, Path) else Path())
+        return _dataset(_one_split(found, name), source if isinstance(source, Path) else Path(), columns)
     except InvalidInputError as error:
         raise InvalidInputError(f"“{name}”: {error}") from error
 
@@ -76,7 +79,7 @@ def _one_split(found: Any, name: str) -> Any:
     return next(iter(found.values()))
 
 
-def _dataset(table: Any, folder: Path) -> Dataset:
+def _dataset(table: Any, folder: Path, columns: Mapping[str, str]) -> Dataset:
     import datasets
 
     datasets.disable_progress_bars()  # a bar for each column, on standard error
@@ -85,7 +88,9 @@ def _dataset(table: Any, folder: Path) -> Dataset:
         if isinstance(inner, datasets.Image | datasets.Video):
             raw = type(inner)(decode=False)
             table = table.cast_column(heading, raw if inner is feature else datasets.List(raw))
-    return dataset_of_rows(iter(table), list(table.column_names), lambda row, heading: table[row][heading], folder)
+    return dataset_of_rows(
+        iter(table), list(table.column_names), lambda row, heading: table[row][heading], folder, columns
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from fastv.errors import InvalidInputError
@@ -10,8 +11,15 @@ from fastv.sweep.datasets.base import BadRow, Dataset, columns_of, read_text, sa
 from fastv.sweep.datasets.media_files import Folder, RowError
 
 
-def read_json_lines(path: Folder) -> Dataset:
+def read_json_lines(path: Folder, columns: Mapping[str, str]) -> Dataset:
     """Read a file of one JSON object a line; several right answers are a list, or text with ``|`` between them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Field -> heading, where the headings are others.
 
     Raises
     ------
@@ -25,9 +33,10 @@ def read_json_lines(path: Folder) -> Dataset:
             continue
         try:
             row = _object(text)
-            columns = columns_of(list(row))
-            samples.append(sample_of({field: row[name] for field, name in columns.items()}, path.parent, line))
-            unused |= dict.fromkeys(name for name in row if name not in columns.values())
+            here = {field: name for field, name in columns.items() if name in row}
+            found = columns_of(list(row), here)
+            samples.append(sample_of({field: row[name] for field, name in found.items()}, path.parent, line))
+            unused |= dict.fromkeys(name for name in row if name not in found.values())
         except (RowError, InvalidInputError) as error:
             bad_rows.append(BadRow(line, str(error)))
     return Dataset(tuple(samples), tuple(bad_rows), tuple(unused))

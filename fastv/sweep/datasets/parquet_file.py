@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -14,10 +14,17 @@ from fastv.sweep.datasets.embedded import dataset_of_rows, missing_package
 from fastv.sweep.datasets.media_files import Folder
 
 
-def read_parquet(path: Folder) -> Dataset:
+def read_parquet(path: Folder, columns: Mapping[str, str]) -> Dataset:
     """Read a Parquet file with the columns image, question and, where it is known, answer.
 
     Its pictures stay in the file until they are needed, one row group at a time.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Field -> heading, where the headings are others.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def read_parquet(path: Folder) -> Dataset:
             for group in groups:
                 yield from file.read_row_group(group).to_pylist()
 
-        return dataset_of_rows(rows(), file.schema_arrow.names, cell, path.parent)
+        return dataset_of_rows(rows(), file.schema_arrow.names, cell, path.parent, columns)
     except InvalidInputError as error:
         raise InvalidInputError(f"“{path.name}”: {error}") from error
     except (pyarrow.ArrowException, OSError, ValueError) as error:

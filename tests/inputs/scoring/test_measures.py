@@ -146,6 +146,8 @@ def test_choices_are_compared_by_letter_and_text_alike():
     ):
         assert choice.score(answer, Reference((expected,), colours)) == score
     assert choice.score("b", Reference(("B",))) == 1
+    assert choice.score("blue", Reference(("1",), colours)) == 1  # a number, from 0
+    assert choice.score("1", Reference(("1",), ("3", "1"))) == choice.score("B", Reference(("1",), ("3", "1"))) == 1
 
 
 def test_a_function_of_ones_own(tmp_path, monkeypatch):

@@ -81,7 +81,7 @@ def test_bad_rows_are_told_by_line_and_left_out_on_request(folder, row, reason):
 
 
 def test_a_format_is_one_reader_and_one_line(folder, monkeypatch):
-    monkeypatch.setitem(FORMATS, ".made", lambda path: Dataset((Sample(path, "How many?"),)))
+    monkeypatch.setitem(FORMATS, ".made", lambda path, columns: Dataset((Sample(path, "How many?"),)))
     assert read_dataset(folder / "questions.made").samples[0].question == "How many?"
 
 
@@ -102,3 +102,18 @@ def test_several_images_a_video_choices_tasks_and_the_answers_of_several_people(
     assert [file.name for file in one.files] == ["two|parts.png"]
     assert (clip.is_video, clip.image.name, clip.group, clip.prompt) == (True, "clip.mp4", "3", "What happens?")
     assert (len(people.files), people.answers) == (2, ("yes", "yes"))
+
+
+def test_columns_of_other_names_are_chosen(folder):
+    path = written(
+        folder, {"file": "scene.png", "question": "Which?", "right_answers": ["a"]}, {**ROW, "file": "scene.png"}
+    )
+    chosen = {"image": "file", "answer": "right_answers"}
+    first, second = read_dataset(path, columns=chosen).samples
+    assert (first.image.name, first.answers, second.answers) == ("scene.png", ("a",), ())
+    table = folder / "questions.csv"
+    table.write_text("file;question;right_answers\nscene.png;Which?;a\n")
+    assert read_dataset(table, columns=chosen).samples == (first,)
+    for wrong, told in (({"image": "photo"}, "no column “photo”"), ({"colour": "file"}, "no field “colour”")):
+        with pytest.raises(InvalidInputError, match=told):
+            read_dataset(table, columns=wrong)
