@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import gradio as gr
 
@@ -11,29 +12,19 @@ from fastv.app.hosting.event_options import INSTANT, QUIET
 from fastv.app.shared.tab import BuiltTab, Tab, Updates, or_skip
 
 TAB_FIELD = "tab"
-# Tabs are selected, and controls change, while the page is being built too: the address that it was opened with is
-# read before any of that is written to it.
-_FOLLOWED = "() => { window.linkFollowed = true; }"
-_REMEMBER_TAB = """() => {{
-  if (!window.linkFollowed) return;
-  const now = new URLSearchParams(location.search);
-  now.set({field}, {tab});
-  history.replaceState(history.state, "", "?" + now + location.hash);
-}}"""
-# Other parameters of the address, such as Gradio's own, stay.
-_REMEMBER = """query => {{
-  if (!window.linkFollowed) return;
-  const now = new URLSearchParams(location.search);
-  for (const key of {fields}) now.delete(key);
-  new URLSearchParams(query).forEach((value, key) => now.set(key, value));
-  history.replaceState(history.state, "", "?" + now + location.hash);
-}}"""
+_SCRIPT = Path(__file__).with_name("url_sync.js").read_text(encoding="utf-8")
+_FOLLOWED = "() => window.fastvAddress?.followed()"
+_REMEMBER_TAB = "() => window.fastvAddress?.select({field}, {tab}, {first})"
+_REMEMBER = "query => window.fastvAddress?.remember({fields}, query)"
+_FOLLOW = "() => {{ ({script})(); window.fastvAddress.follow({field}, {first}); }}"
 
 
 def connect(page: gr.Blocks, tabs: gr.Tabs, built: Sequence[tuple[Tab, gr.Tab, BuiltTab]]) -> None:
     """Connects the Blocks that are open."""
+    field, first = json.dumps(TAB_FIELD), json.dumps(built[0][0].id if built else "")
+    page.load(None, None, None, js=_FOLLOW.format(script=_SCRIPT.strip(), field=field, first=first), **QUIET)
     for tab, container, made in built:
-        script = _REMEMBER_TAB.format(field=json.dumps(TAB_FIELD), tab=json.dumps(tab.id))
+        script = _REMEMBER_TAB.format(field=field, tab=json.dumps(tab.id), first=first)
         container.select(None, None, None, js=script, **QUIET)
         if made.query is not None:
             script = _REMEMBER.format(fields=json.dumps(tab.link_fields))

@@ -13,6 +13,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.tab import BuiltTab, Tab, TabContext, Updates
 from fastv.app.tabs import TABS
 from fastv.loading.load import load
+from tests.support.browser import opened
 from tests.support.standins import save_llava_checkpoint
 
 
@@ -77,3 +78,27 @@ def test_no_two_tabs_share_an_id_or_a_link_field():
 def test_every_tab_is_a_package_of_its_own():
     folder = Path(fastv.app.__file__).parent
     assert all((folder / tab.id / "__init__.py").is_file() for tab in TABS)
+
+
+def test_back_and_forward_go_from_tab_to_tab_and_keep_what_is_chosen(browser, app):
+    def shows(tab: str) -> None:
+        page.wait_for_selector(f"button[role=tab][data-tab-id={tab}][aria-selected=true]")
+
+    with opened(browser, app.address, within=app.address) as page:
+        page.get_by_role("tab", name="Explore").click()
+        page.wait_for_function("location.search.includes('tab=explore')")
+        page.get_by_role("tab", name="Attention").click()
+        page.wait_for_function("location.search.includes('tab=attention')")
+        page.fill("#attention-question textarea", "What is red?")
+        page.wait_for_function("location.search.includes('a_question=What')")
+        page.go_back()
+        shows("explore")
+        page.go_back()
+        shows("compare")
+        page.wait_for_function("location.search.includes('a_question=What')")
+        page.go_forward()
+        shows("explore")
+        page.go_forward()
+        shows("attention")
+        assert page.input_value("#attention-question textarea") == "What is red?"
+        page.wait_for_function("location.search.includes('tab=attention') && location.search.includes('a_question=')")
