@@ -75,6 +75,7 @@ def build_tabs(tabs: Sequence[Tab], pool: ModelPool, policy: RunPolicy) -> list[
     built, pruning = [], None
     for tab in tabs:
         with gr.Tab(tab.title, id=tab.id) as container:
+            gr.HTML(render("app/tab_heading", title=tab.title), elem_classes="tab-heading", apply_default_css=False)
             context = TabContext(pool, policy, container, pruning)
             built.append((tab, container, tab.build(context)))
             pruning = context.pruning
