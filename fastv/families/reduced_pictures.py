@@ -44,11 +44,14 @@ def wrapped(base: nn.Module, name: str, wrapper: Callable[..., Any]) -> Iterator
     def replaced(*args: Any, **kwargs: Any) -> Any:
         return wrapper(original, *args, **kwargs)
 
+    own = vars(base).get(name)  # of something else that wrapped it before
     setattr(base, name, replaced)
     try:
         yield
     finally:
         delattr(base, name)
+        if own is not None:
+            setattr(base, name, own)
 
 
 def check_interpolates(tower: nn.Module) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,30 @@ from fastv.families.visual_groups import VisualGroup
 from fastv.pruning.choice import Choice
 from fastv.pruning.index_selection import Selection, mark, positions_of
 from fastv.pruning.visual_layout import VisualLayout
+
+
+class Part(NamedTuple):
+    """Visual tokens that an amount holds for: those of a prompt, or of one picture or video.
+
+    Attributes
+    ----------
+    row
+        The prompt.
+    start, tokens
+        They are this many of its visual tokens, from this one on.
+    keep
+        How many of them the cut leaves.
+    """
+
+    row: int
+    start: int
+    tokens: int
+    keep: int
+
+    @property
+    def slice(self) -> slice:
+        """Where they stand among the visual tokens of their row."""
+        return slice(self.start, self.start + self.tokens)
 
 
 class PromptTokens:
@@ -33,6 +58,8 @@ class PromptTokens:
         The pictures and videos in the prompt's order; None where they are not known.
     per_image : bool
         Whether ``kept`` holds for each picture or video, not for all of a row together.
+    kept_of_groups : callable
+        From a row's pictures and videos to how many tokens are left after the only cut; None where ``kept`` tells.
 
     Attributes
     ----------
@@ -56,6 +83,8 @@ class PromptTokens:
         boolean (batch, n), False = padding; None when there is none.
     padding : Tensor
         boolean (batch, n).
+    memory : dict
+        For what a method finds out at one cut and needs at a later one of the same prompt.
     question : Tensor
         boolean (batch, n): the text after the last visual token of the prompt; all text in rows without any.
     question_length : int
@@ -76,8 +105,10 @@ class PromptTokens:
         kept: Callable[[int], Sequence[int]],
         groups: Sequence[VisualGroup] | None = None,
         per_image: bool = False,
+        kept_of_groups: Callable[[Sequence[VisualGroup]], int | None] = lambda _: None,
     ) -> None:
         self.cut = 0
+        self.memory: dict[str, Any] = {}
         self.visual = visual
         self.real: Tensor | None = None
         self.padding = torch.zeros_like(visual)  # wherever in its row it stands
@@ -102,15 +133,19 @@ class PromptTokens:
         self.question = text & after_all
         self.question_length: int = int((after_all & visual.any(dim=1, keepdim=True)).sum(dim=1).max())
         self._keep_per_image: Tensor | None = None
+        self._left_per_image: list[list[list[int]]] | None = None
         if per_image:
             amounts = [[list(kept(count)) for count in row] for row in self.layout.group_counts]
             nothing = [0] * len(kept(0))
             most = max(map(len, amounts))
             filled = [row + [nothing] * (most - len(row)) for row in amounts]
             self._keep_per_image = torch.tensor(filled, device=visual.device)
+            self._left_per_image = amounts
             self._left = [[sum(each) for each in zip(*row)] for row in filled]
         else:
             self._left = [list(kept(count)) for count in self.counts]  # of each row after each cut
+        by_geometry = [kept_of_groups(row) for row in self.layout.rows or ()]
+        self._left = [left if exact is None else [exact] for left, exact in zip(self._left, by_geometry)] or self._left
         self._keep = torch.tensor(self._left, device=visual.device)
         if any(late > early for row, count in zip(self._left, self.counts) for early, late in zip([count, *row], row)):
             raise ValueError(f"More visual tokens after a cut than before it: {self._left} of {self.counts}.")
@@ -136,6 +171,19 @@ class PromptTokens:
         """long (batch, n_visual): columns of the visual tokens that are there before any cut; -1 at the end."""
         there = self.original_positions.gather(1, self.ordinals.clamp(min=0))
         return there.masked_fill(self.ordinals < 0, -1)
+
+    def parts(self) -> list[Part]:
+        """The tokens of each prompt, or of each of its pictures and videos, for choosing in one after the other."""
+        if self._left_per_image is None:
+            return [Part(row, 0, *each) for row, each in enumerate(zip(self.counts, self.kept_counts))]
+        found = []
+        for row, (images, originals) in enumerate(zip(self._left_per_image, self.layout.group_counts)):
+            start = 0
+            for left, original in zip(images, originals):
+                count = left[self.cut - 1] if self.cut else original
+                found.append(Part(row, start, count, left[self.cut]))
+                start += count
+        return found
 
     @property
     def original_counts(self) -> list[int]:

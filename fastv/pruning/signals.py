@@ -16,12 +16,14 @@ UNROTATED = "unrotated"
 STATES = "states"
 EARLIER_STATES = "earlier_states"
 EMBEDDINGS = "embeddings"
+OWN_ATTENTION = "own_attention"
 TOWER = "tower"
 
 #: What a method may read, as a person reads it.
 SIGNALS = {
     ATTENTION: "queries and keys of decoder layer K - 1",
     UNROTATED: "queries and keys of decoder layer K - 1, before the rotary embedding",
+    OWN_ATTENTION: "the last token's query and all keys of decoder layer K, computed before it runs",
     STATES: "hidden states entering decoder layer K",
     EARLIER_STATES: "hidden states entering decoder layer K - 1",
     EMBEDDINGS: "hidden states entering decoder layer 0",
@@ -80,6 +82,8 @@ class Signals:
     ----------
     attention, unrotated : Attention or None
         Of layer L - 1.
+    own_attention : Attention or None
+        Of layer L, for what enters it; ``query`` is (batch, heads, 1, width), of the prompt's last token alone.
     states, earlier_states, embeddings : Tensor or None
         (batch, n, width): hidden states entering layer L (for L = 0 what the decoder is given), layer L - 1, layer 0.
     tower : Tower or None
@@ -88,6 +92,7 @@ class Signals:
 
     attention: Attention | None = None
     unrotated: Attention | None = None
+    own_attention: Attention | None = None
     states: Tensor | None = None
     earlier_states: Tensor | None = None
     embeddings: Tensor | None = None

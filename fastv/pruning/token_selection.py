@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol
 
+from torch import Tensor, nn
+
 from fastv.errors import InvalidBudgetError
+from fastv.families.base import Family
+from fastv.families.visual_groups import VisualGroup
 from fastv.pruning.choice import Choice
 from fastv.pruning.prompt_tokens import PromptTokens
 from fastv.pruning.signals import Signals
@@ -19,6 +24,12 @@ class TokenSelector(Protocol):
     def schedule(self, depth: int) -> tuple[int, ...]: ...
 
     def kept_at(self, cut: int, count: int, cuts: int) -> int: ...
+
+    def kept_of_groups(self, groups: Sequence[VisualGroup]) -> int | None: ...
+
+    def outside_decoder(
+        self, model: nn.Module, family: Family, prompts: Callable[[], Tensor | None]
+    ) -> AbstractContextManager[None]: ...
 
     def reads_at(self, cut: int, layer: int) -> tuple[str, ...]: ...
 

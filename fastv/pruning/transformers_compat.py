@@ -53,7 +53,8 @@ class GenerateCall:
     key
         Tells it from the other calls that are running.
     prompt
-        Its input_ids, long (batch, n), a row for each beam; None before it has prepared them.
+        Its input_ids, long (batch, n), a row for each beam; as it was given them while it encodes pictures, and None
+        before it has prepared anything.
     inputs
         The model's other arguments, as it was called with them.
     """
@@ -73,8 +74,9 @@ def generate_call(base: nn.Module) -> GenerateCall | None:
     if frame is None:
         return None
     found = frame.f_locals
-    prompt, inputs = found.get("input_ids"), found.get("kwargs") or {}
-    return GenerateCall(id(frame), prompt if isinstance(prompt, Tensor) and prompt.dim() == 2 else None, inputs)
+    prompt, inputs = found.get("input_ids", found.get("inputs_tensor")), found.get("kwargs") or {}
+    known = isinstance(prompt, Tensor) and prompt.dim() == 2 and not prompt.is_floating_point()
+    return GenerateCall(id(frame), prompt if known else None, inputs)
 
 
 def generate_keys(base: nn.Module) -> set[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -50,7 +51,7 @@ class LayerHooks:
         self._current, self._done = current, done
         wanted = [(layer, tuple(method.reads_at(cut, layer))) for cut, layer in enumerate(cut_layers)]
         attentions = [family.attention(layer) for layer in decoder.layers]
-        self.signals = SignalCollector(wanted, attentions, current, self._choose)
+        self.signals = SignalCollector(wanted, list(decoder.layers), attentions, current, self._choose)
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -94,9 +95,11 @@ class LayerHooks:
             self.signals.entered(number, forward, hidden, kwargs)
         return None if stage is None else (args, kwargs)
 
-    def _choose(self, forward: ForwardState, hidden: Tensor | None = None) -> None:
+    def _choose(
+        self, forward: ForwardState, hidden: Tensor | None = None, kwargs: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         assert forward.prompt is not None
-        signals = self.signals.signals(forward, hidden)
+        signals = self.signals.signals(forward, hidden, kwargs)
         with torch.no_grad():
             choice = self.method.select(forward.prompt, signals)
         if choice.states is not None and torch.is_grad_enabled():  # gradients go through them
@@ -105,7 +108,9 @@ class LayerHooks:
 
     def _cut(self, forward: ForwardState, hidden: Tensor, kwargs: dict[str, Any]) -> None:
         if forward.choice is None:
-            self._choose(forward, hidden)
+            assert forward.prompt is not None
+            before = forward.stage(self.cut_layers[forward.prompt.cut])
+            self._choose(forward, hidden, kwargs if before is None else before.prune_kwargs(kwargs))
         prompt, choice = forward.prompt, forward.choice
         assert prompt is not None and choice is not None
         with torch.no_grad():

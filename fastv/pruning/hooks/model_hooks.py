@@ -59,6 +59,7 @@ class PruningHooks:
             if self.tower is not None:
                 stack.enter_context(self.tower.attached())
             stack.enter_context(self.family.while_pruned(self.model, self.layers.kept))
+            stack.enter_context(self.method.outside_decoder(self.model, self.family, self._prompts))
             handles = [
                 self.base.register_forward_pre_hook(self._before_model, with_kwargs=True),
                 self.base.register_forward_hook(self._after_model, always_call=True),
@@ -94,7 +95,7 @@ class PruningHooks:
 
     def _before_model(self, _base: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
         outer = vars(self._thread).pop("outer", None) or OuterArguments()
-        self._thread.forward = None
+        self._thread.forward = self._thread.prompts = None
         if self._closing:  # of another thread, which is outside the ``with`` from now on
             return
         forward = self._thread.forward = ForwardState(outer, cache_in(kwargs))
@@ -106,10 +107,11 @@ class PruningHooks:
             raise InvalidInputError("FastV finds visual tokens by input_ids. Pass input_ids in place of inputs_embeds.")
         else:
             remove_note(forward.cache)
+            self._thread.prompts = input_ids
             self._start_prompt(forward, input_ids, kwargs)
 
     def _after_model(self, _base: nn.Module, _args: tuple, output: Any) -> None:
-        forward, self._thread.forward = getattr(self._thread, "forward", None), None
+        forward, self._thread.forward, self._thread.prompts = self._current(), None, None
         if forward is None or output is None:  # None: the forward failed
             return
         if forward.prompt is not None:
@@ -156,6 +158,7 @@ class PruningHooks:
             amounts(self.method, len(self.cut_layers)),
             self.family.visual_groups(self.model, input_ids[:, :length], counts, inputs),
             per_image=self.method.per == "image",
+            kept_of_groups=self.method.kept_of_groups,
         )
         if prompt.drops:
             check_trainable(self.decoder)
@@ -238,6 +241,14 @@ class PruningHooks:
         stage = forward.stages[-1]
         if stage is not None:
             forward.outer.prune(stage.selection)
+
+    def _prompts(self) -> Tensor | None:
+        """The prompts whose pictures this thread encodes: of the forward it is in, or of ``generate`` before it."""
+        if self._closing:
+            return None
+        prompts = getattr(self._thread, "prompts", None)
+        call = generate_call(self.base) if prompts is None else None
+        return prompts if call is None else call.prompt
 
     def _current(self) -> ForwardState | None:
         return getattr(self._thread, "forward", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from fastv.errors import UnsupportedModelError
 from fastv.pruning.attention_tap import observing
 from fastv.pruning.hooks.forward_state import ForwardState
+from fastv.pruning.hooks.own_attention import own_attention
 from fastv.pruning.index_selection import Selection
 from fastv.pruning.signals import (
     ATTENTION,
     EARLIER_STATES,
     EMBEDDINGS,
     OF_THE_LAYER_BEFORE,
+    OWN_ATTENTION,
     STATES,
     TOWER,
     UNROTATED,
@@ -37,6 +39,8 @@ class SignalCollector:
     ----------
     wanted : list of tuple
         For each cut its layer, and the names of the signals.
+    layers : list
+        The decoder's layers.
     attentions : list
         The attention module of each decoder layer, or None.
     current : callable
@@ -48,11 +52,13 @@ class SignalCollector:
     def __init__(
         self,
         wanted: list[tuple[int, tuple[str, ...]]],
+        layers: list[nn.Module],
         attentions: list[nn.Module | None],
         current: Callable[[], ForwardState | None],
         complete: Callable[[ForwardState], None],
     ) -> None:
         self.wanted, self.attentions, self._current, self._complete = wanted, attentions, current, complete
+        self._modules = layers
         self.layers = {layer for layer, _ in wanted}
         self.layers |= {layer - 1 for layer, names in wanted if {UNROTATED, EARLIER_STATES}.intersection(names)}
         if any(EMBEDDINGS in names for _, names in wanted):
@@ -85,8 +91,15 @@ class SignalCollector:
         if UNROTATED in names:
             forward.collected[_ROTATION] = kwargs.get("position_embeddings")
 
-    def signals(self, forward: ForwardState, hidden_states: Tensor | None) -> Signals:
-        """Everything for the forward's next cut; ``hidden_states`` enter its layer, None while they are not known."""
+    def signals(self, forward: ForwardState, hidden_states: Tensor | None, kwargs: Mapping[str, Any]) -> Signals:
+        """Everything for the forward's next cut.
+
+        Parameters
+        ----------
+        hidden_states, kwargs
+            What its layer is about to be given, before anything is dropped there; None and nothing while that is not
+            known.
+        """
         assert forward.prompt is not None
         length, names, collected = forward.prompt.visual.shape[1], self._wanted_by(forward), forward.collected
         layer = self.wanted[forward.prompt.cut][0]
@@ -101,6 +114,10 @@ class SignalCollector:
         if STATES in names and hidden_states is not None:
             states[STATES] = hidden_states[:, :length]
         attention = {name: collected[name] for name in (ATTENTION, UNROTATED) if name in names}
+        if OWN_ATTENTION in names and hidden_states is not None:
+            attention[OWN_ATTENTION] = own_attention(
+                self._modules[layer], self.attentions[layer], hidden_states[:, :length], kwargs
+            )
         tower = forward.tower.signal(forward.prompt) if TOWER in names and forward.tower is not None else None
         return Signals(**attention, **states, tower=tower)
 

@@ -15,7 +15,8 @@ methods; what needs tensors is imported inside the functions.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -28,7 +29,9 @@ from fastv.validation import fraction, one_of, whole
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from fastv.families.base import Family
     from fastv.families.shapes import DecoderShape
+    from fastv.families.visual_groups import VisualGroup
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
     from fastv.pruning.trace import Trace
@@ -96,6 +99,8 @@ class Method:
     cuts: ClassVar[str]
     #: What it cannot do.
     limits: ClassVar[str]
+    #: Whether the vision tower itself makes no more tokens than are kept.
+    encodes_kept_alone: ClassVar[bool] = False
     #: Whether ``k`` is a choice.
     takes_k: ClassVar[bool] = True
     #: The ``k`` of a method that is made without one, and of one for which it is no choice.
@@ -165,6 +170,27 @@ class Method:
         if cut == cuts - 1 or not count:
             return kept
         return max(kept, round(count * (kept / count) ** ((cut + 1) / cuts)))
+
+    def kept_of_groups(self, groups: Sequence[VisualGroup]) -> int | None:
+        """How many visual tokens of a prompt are left after its only cut, where that depends on its pictures' geometry.
+
+        None where ``kept_at`` tells. ``groups``: the prompt's pictures and videos.
+        """
+        return None
+
+    def outside_decoder(
+        self, model: nn.Module, family: Family, prompts: Callable[[], Tensor | None]
+    ) -> AbstractContextManager[None]:
+        """Entered for the time of a ``with``: what a method changes before the decoder, such as the vision tower.
+
+        Parameters
+        ----------
+        model, family
+            The model that is pruned, and its family.
+        prompts
+            While pictures are encoded, tells the prompts they belong to: long (batch, n); None outside of prompts.
+        """
+        return nullcontext()
 
     def reads_at(self, cut: int, layer: int) -> tuple[str, ...]:
         """The signals needed at a cut on entering ``layer``; those of the layer before do not exist for layer 0."""

@@ -64,10 +64,10 @@ def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: flo
 def last_token_attention(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
     """The attention that the last prompt token pays to each position: float32 (batch, n).
 
-    Parameters: see ``head_attention_rows``.
+    Parameters: see ``head_attention_rows``; ``query`` may be of that token alone.
     """
-    last = query.shape[2] - 1
-    return attention_rows(query[:, :, last:], key, mask, scaling, start=last)[:, 0]
+    last = key.shape[2] - 1
+    return attention_rows(query[:, :, -1:], key, mask, scaling, start=last)[:, 0]
 
 
 def last_token_peak_attention(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float) -> Tensor:

@@ -1,0 +1,70 @@
+"""What a decoder layer's last query and keys will be, computed from what enters it, before the layer runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastv.errors import UnsupportedModelError
+from fastv.pruning.signals import Attention
+
+
+@torch.no_grad()
+def own_attention(
+    layer: nn.Module, attention: nn.Module | None, hidden_states: Tensor, kwargs: Mapping[str, Any]
+) -> Attention:
+    """The last position's query and all keys of a layer, by its own norm, projections and rotary embedding.
+
+    Parameters
+    ----------
+    layer, attention : nn.Module
+        A decoder layer and its attention module.
+    hidden_states : Tensor
+        (batch, n, width), as they enter the layer; the columns after the prompt, if there are any, left out.
+    kwargs : mapping
+        The layer's other arguments, for these columns or more.
+
+    Returns
+    -------
+    Attention
+        With ``query`` (batch, heads, 1, width).
+
+    Raises
+    ------
+    UnsupportedModelError
+        For layers that are not built of ``input_layernorm``, ``q_proj`` and ``k_proj``.
+    """
+    parts = [getattr(layer, "input_layernorm", None), *(getattr(attention, n, None) for n in ("q_proj", "k_proj"))]
+    rotate = getattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb", None)
+    rotation, width = kwargs.get("position_embeddings"), getattr(attention, "head_dim", None)
+    if None in parts or rotate is None or width is None or not isinstance(rotation, tuple) or len(rotation) != 2:
+        raise UnsupportedModelError(
+            f"How {type(layer).__name__} computes queries and keys is not known, so tokens cannot be ranked by them "
+            "before it runs. Use a method that ranks by the layer before, such as fastv."
+        )
+    norm: Any = parts[0]
+    length = hidden_states.shape[1]
+    entering = norm(hidden_states)
+    cos, sin = (part[..., :length, :] for part in rotation)
+    query = _heads(entering[:, -1:], parts[1], getattr(attention, "q_norm", None), width)
+    key = _heads(entering, parts[2], getattr(attention, "k_norm", None), width)
+    query = rotate(query, query, cos[..., -1:, :], sin[..., -1:, :])[0]
+    key = rotate(key, key, cos, sin)[1]
+    mask = kwargs.get("attention_mask")
+    if mask is not None:
+        mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
+    return Attention(query, key, mask, getattr(attention, "scaling", width**-0.5))
+
+
+def _heads(states: Tensor, projection: Any, norm: Any, width: int) -> Tensor:
+    """(batch, heads, n, width): projected, and normed where the module does, each head or all of them together."""
+    projected = projection(states)
+    per_head = norm is not None and norm.weight.shape[-1] == width
+    if norm is not None and not per_head:
+        projected = norm(projected)
+    heads = projected.unflatten(-1, (-1, width))
+    return (norm(heads) if per_head else heads).transpose(1, 2)
