@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--answer-tokens", type=int, default=32, metavar="N", help="longest answer (default: 32)")
     parser.add_argument(
+        "--report",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="write the tables to files too, by the ends of their names: .html, .csv, .json, .parquet",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
@@ -84,11 +93,14 @@ def _run(arguments: Namespace) -> Output | None:
     with ProgressLine() as progress:
         progress.show("Importing torch")
         from fastv.loading.load import load
+        from fastv.presentation.sweep.report import check_format, write_report
         from fastv.sweep.datasets.registry import read_dataset
         from fastv.sweep.run import check_answer_tokens, sweep
         from fastv.sweep.shards import Rank, sharded
         from fastv.sweep.table import as_markdown, notes, table
 
+        for report in arguments.report:
+            check_format(report)
         measure = measure_of(arguments.score)
         dataset = read_dataset(
             arguments.questions, skip_bad_rows=arguments.skip_bad_rows, columns=dict(arguments.columns)
@@ -128,6 +140,7 @@ def _run(arguments: Namespace) -> Output | None:
     ]
     data = {
         "model": arguments.model,
+        "date": datetime.now(UTC).date().isoformat(),
         "questions": len(samples),
         "output": str(output),
         "score": arguments.score,
@@ -139,6 +152,8 @@ def _run(arguments: Namespace) -> Output | None:
         ],
         "bad_rows": [asdict(row) for row in dataset.bad_rows],
     }
+    for report in arguments.report:
+        write_report(report, data)
     return Output(data, "\n\n".join([as_markdown(rows, measure), "\n".join(told)]))
 
 
