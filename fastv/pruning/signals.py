@@ -67,11 +67,14 @@ class Tower(NamedTuple):
         (batch, n_visual, width): the layer's keys, all heads side by side.
     has_cls : bool
         Whether the tower has a [CLS] token.
+    heads : int
+        How many heads the keys have.
     """
 
     attention: Tensor
     keys: Tensor
     has_cls: bool
+    heads: int
 
 
 @dataclass(frozen=True)

@@ -98,13 +98,14 @@ class PromptTower:
         order, absent = prompt.ordinals.clamp(min=0), prompt.ordinals < 0
         attention = attention.gather(1, order).masked_fill(absent, 0)
         keys = torch.take_along_dim(keys, order[..., None], dim=1).masked_fill(absent[..., None], 0)
-        return Tower(attention, keys, self.layer.has_cls)
+        return Tower(attention, keys, self.layer.has_cls, self._heads)
 
     def _of_all(self, prompt: PromptTokens) -> tuple[Tensor, Tensor]:
         """Attention float32 (batch, n) and keys (batch, n, width) of the visual tokens before any cut."""
         if not hasattr(self, "_found"):
             with torch.no_grad():
                 self._found = self._read(prompt)
+            self._heads = self.calls[0][2].shape[1]
             self.calls.clear()
         return self._found
 
