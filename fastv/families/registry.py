@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family
 from fastv.families.generic import Generic
+from fastv.families.idefics3 import Idefics3
+from fastv.families.internvl import InternVL
 from fastv.families.llava import Llava
 from fastv.families.qwen3_vl import Qwen3VL
 from fastv.families.qwen_vl import QwenVL
@@ -32,7 +34,7 @@ def registered(*families: Family) -> tuple[Family, ...]:
     return families
 
 
-FAMILIES = registered(Llava(), VideoLlava(), QwenVL(), Qwen3VL())
+FAMILIES = registered(Llava(), VideoLlava(), QwenVL(), Qwen3VL(), InternVL(), Idefics3())
 
 
 def family_for(model_type: Any) -> Family | None:

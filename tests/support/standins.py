@@ -21,6 +21,8 @@ from tests.support.family_standins.base import (
     WIDE,
     StandIn,
 )
+from tests.support.family_standins.idefics3 import Idefics3StandIn, SmolVLMStandIn
+from tests.support.family_standins.internvl import InternVLStandIn
 from tests.support.family_standins.llava import (
     PATCH,
     SIDE,
@@ -65,7 +67,16 @@ STANDINS: dict[str, StandIn] = {
     one.key: one for one in (LlavaStandIn(), VideoLlavaStandIn(), Qwen2VLStandIn(), Qwen2_5VLStandIn())
 }
 #: Families that share the engine's paths with those: the properties of ``tests/families/test_further_families.py``.
-FURTHER_STANDINS: dict[str, StandIn] = {one.key: one for one in (Qwen3VLStandIn(), Qwen3VLMoeStandIn())}
+FURTHER_STANDINS: dict[str, StandIn] = {
+    one.key: one
+    for one in (
+        Qwen3VLStandIn(),
+        Qwen3VLMoeStandIn(),
+        InternVLStandIn(),
+        Idefics3StandIn(),
+        SmolVLMStandIn(),
+    )
+}
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
 
 

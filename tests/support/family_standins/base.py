@@ -6,6 +6,7 @@ where the family takes any size), VIDEO is a short clip.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,8 @@ class StandIn(ABC):
         The ``model_type``.
     visual_tokens
         Those of one segment of each kind; VIDEO is missing where the family reads no videos.
+    decoder_name
+        What the model without its head calls its decoder.
     video_frames
         Frames of a VIDEO segment, as the cost model counts them.
     marked
@@ -54,10 +57,13 @@ class StandIn(ABC):
         (name of a weight now, in checkpoints of the hub), the first that fits is used.
     flat_text
         Whether the hub's configs have the text part's settings at their top.
+    processor_settings
+        What processor_config.json holds beyond the files of its parts.
     """
 
     key: ClassVar[str]
     visual_tokens: ClassVar[dict[str, int]]
+    decoder_name: ClassVar[str] = "language_model"
     video_frames: ClassVar[int] = 0
     marked: ClassVar[bool] = False
     towers: ClassVar[tuple[str, str]]
@@ -66,6 +72,7 @@ class StandIn(ABC):
     inexact_segments: ClassVar[tuple[str, ...]] = ()
     hub_names: ClassVar[Sequence[tuple[str, str]]]
     flat_text: ClassVar[bool] = False
+    processor_settings: ClassVar[dict[str, Any]] = {}
 
     # The model
 
@@ -138,10 +145,15 @@ class StandIn(ABC):
         processor.tokenizer.save_pretrained(folder)
         processor.image_processor.save_pretrained(folder)
         (folder / "chat_template.jinja").write_text(processor.chat_template, encoding="utf-8")
+        if self.processor_settings:
+            (folder / "processor_config.json").write_text(json.dumps(self.processor_settings), encoding="utf-8")
 
 
-def small_tokenizer(special: dict[int, str]) -> PreTrainedTokenizerFast:
-    """Knows QUESTION_WORDS, these special tokens by number, and "w17", "w18", ...; other words become <unk>."""
+def small_tokenizer(special: dict[int, str], **named: str) -> PreTrainedTokenizerFast:
+    """Knows QUESTION_WORDS, these special tokens by number, and "w17", "w18", ...; other words become <unk>.
+
+    named: attributes under which a processor looks some of them up.
+    """
     words = ["<pad>", "<s>", "</s>", "<unk>", *QUESTION_WORDS]
     words += [f"w{number}" for number in range(len(words), IMAGE_TOKEN + 1)]
     for number, word in special.items():
@@ -156,7 +168,7 @@ def small_tokenizer(special: dict[int, str]) -> PreTrainedTokenizerFast:
         unk_token="<unk>",
         pad_token="<pad>",
         padding_side="left",
-        additional_special_tokens=list(special.values()),
+        **({"extra_special_tokens": named} if named else {"additional_special_tokens": list(special.values())}),
     )
 
 
