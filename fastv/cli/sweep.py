@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,17 @@ from fastv.cli.progress import ProgressLine
 from fastv.costs.memory import DTYPES
 from fastv.errors import InvalidInputError
 from fastv.inputs.scoring.registry import MEASURES, measure_of
-from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
+    from fastv.sweep.analysis.recommendation import LossMonitor, Recommendation
+    from fastv.sweep.analysis.table import Row
     from fastv.sweep.datasets.base import Sample
-    from fastv.sweep.run import SampleResult
+    from fastv.sweep.results import SampleResult
+    from fastv.sweep.run import Step
+
+
+_POINTS = 1.0  # that may be lost, where nobody says
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -60,19 +64,34 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="MEASURE",
         help=f"how answers are scored: {', '.join(MEASURES)}, or module:function (default: exact)",
     )
+    parser.add_argument(
+        "--no-controls",
+        action="store_true",
+        help="leave out the controls: the same budgets with tokens dropped at random, and with smaller pictures",
+    )
+    parser.add_argument(
+        "--lose-at-most",
+        type=float,
+        metavar="POINTS",
+        help="recommend the cheapest setting that loses no more, and stop asking those that clearly do (default: "
+        f"recommend for {_POINTS:g}, stop none)",
+    )
+    parser.add_argument(
+        "--timed",
+        type=int,
+        default=16,
+        metavar="N",
+        help="time N of the questions, each by itself in passes that share nothing (default: 16)",
+    )
+    parser.add_argument("--answers-only", action="store_true", help="take no times")
+    parser.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="answer at most N questions together (default: 8)"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     parser.add_argument(
         "--dtype", choices=("auto", *DTYPES), default="auto", help="precision of the weights (default: auto)"
     )
     parser.add_argument("--answer-tokens", type=int, default=32, metavar="N", help="longest answer (default: 32)")
-    parser.add_argument(
-        "--report",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="write the tables to files too, by the ends of their names: .html, .csv, .json, .parquet",
-    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -93,23 +112,25 @@ def _run(arguments: Namespace) -> Output | None:
     with ProgressLine() as progress:
         progress.show("Importing torch")
         from fastv.loading.load import load
-        from fastv.presentation.sweep.report import check_format, write_report
+        from fastv.sweep.analysis.recommendation import LossMonitor
+        from fastv.sweep.analysis.table import part_table, table
+        from fastv.sweep.analysis.table_text import as_markdown, notes, parts_as_markdown
+        from fastv.sweep.controls import controls_of, grid
         from fastv.sweep.datasets.registry import read_dataset
-        from fastv.sweep.run import check_answer_tokens, sweep
+        from fastv.sweep.run import SweepRun, SweepSettings
         from fastv.sweep.shards import Rank, sharded
-        from fastv.sweep.table import as_markdown, notes, table
 
-        for report in arguments.report:
-            check_format(report)
         measure = measure_of(arguments.score)
         dataset = read_dataset(
             arguments.questions, skip_bad_rows=arguments.skip_bad_rows, columns=dict(arguments.columns)
         )
         samples = dataset.samples[: arguments.limit]
-        configs = [
-            PruningConfig(method, k, r) for method in arguments.methods for k in arguments.k for r in arguments.r
-        ]
-        check_answer_tokens(arguments.answer_tokens)
+        configs = grid(arguments.methods, arguments.k, arguments.r)
+        controls = [] if arguments.no_controls else controls_of(configs)
+        timed = 0 if arguments.answers_only else arguments.timed
+        settings = SweepSettings(arguments.answer_tokens, arguments.batch, timed)
+        points = _POINTS if arguments.lose_at_most is None else arguments.lose_at_most
+        monitor = LossMonitor(configs, points / 100, measure)
         rank = Rank.here()
         loaded = load(
             arguments.model, dtype=arguments.dtype, device=rank.device, report=lambda at: progress.show(at.sentence)
@@ -117,34 +138,43 @@ def _run(arguments: Namespace) -> Output | None:
         name = re.sub(r"[^A-Za-z0-9.]+", "-", arguments.model).strip("-")
         output = arguments.output or Path(f"{arguments.questions.stem}.{name}.jsonl")
 
-        def ask(some: Sequence[Sample], path: Path) -> list[SampleResult]:
-            def report(done: int) -> None:
-                progress.show(f"{done:,} of {len(some):,} questions")
+        def ask(
+            some: Sequence[Sample], path: Path, settings: SweepSettings, monitor: LossMonitor
+        ) -> tuple[list[SampleResult], list[SampleResult]]:
+            """The results of the samples, and the same in the order in which they were asked."""
+            stop = None if arguments.lose_at_most is None else monitor.look
+            with SweepRun(loaded, some, [*configs, *controls], path, settings) as run:
+                for step in run.steps(stop):
+                    progress.show(_progress(step))
+                return run.results(), run.in_order()
 
-            return sweep(loaded, some, configs, path, answer_tokens=arguments.answer_tokens, report=report)
+        def ask_slice(some: Sequence[Sample], path: Path) -> None:
+            """Of one of several ranks: it takes no times, beside others that are at work."""
+            ask(some, path, replace(settings, timed=0), LossMonitor(configs, points / 100, measure))
 
         try:
-            if rank.ranks > 1 and not sharded(rank, samples, output, ask):
+            if rank.ranks > 1 and not sharded(rank, samples, output, ask_slice):
                 return None  # rank 0 prints
-            results = ask(samples, output)
+            results, in_order = ask(samples, output, settings, monitor)
         except OSError as error:
             raise InvalidInputError(f"{output} cannot be written: {error}") from error
-    rows = table(results, configs, measure)
-    bad_rows = [f"Left out: {row}" for row in dataset.bad_rows]
+    rows, parts = table(results, configs, measure, controls), part_table(results, configs, measure)
+    recommendation = _recommendation(monitor, in_order, rows)
     unused = ", ".join(dataset.unused_columns)
     told = [
         *notes(results),
-        *bad_rows,
+        *(f"Left out: {row}" for row in dataset.bad_rows),
         *([f"Columns not used: {unused}."] if unused else []),
         f"All answers: {output}",
     ]
     data = {
         "model": arguments.model,
-        "date": datetime.now(UTC).date().isoformat(),
         "questions": len(samples),
         "output": str(output),
         "score": arguments.score,
+        "recommendation": recommendation.to_dict() if recommendation else None,
         "rows": [row.to_dict() for row in rows],
+        "parts": [row.to_dict() for row in parts],
         "problems": [
             {"picture": str(one.sample.image), "question": one.sample.question, "problem": one.problem}
             for one in results
@@ -152,9 +182,26 @@ def _run(arguments: Namespace) -> Output | None:
         ],
         "bad_rows": [asdict(row) for row in dataset.bad_rows],
     }
-    for report in arguments.report:
-        write_report(report, data)
-    return Output(data, "\n\n".join([as_markdown(rows, measure), "\n".join(told)]))
+    sentence = recommendation.sentence if recommendation else ""
+    text = [sentence, as_markdown(rows, measure), parts_as_markdown(parts, measure), "\n".join(told)]
+    return Output(data, "\n\n".join(filter(None, text)))
+
+
+def _progress(step: Step) -> str:
+    if step.answered < step.questions or not step.to_time:
+        return f"{step.answered:,} of {step.questions:,} questions answered"
+    return f"{step.timed:,} of {step.to_time:,} questions timed"
+
+
+def _recommendation(
+    monitor: LossMonitor, in_order: Sequence[SampleResult], rows: Sequence[Row]
+) -> Recommendation | None:
+    """None for a measure that allows no guarantee."""
+    try:
+        monitor.look(in_order)
+    except InvalidInputError:
+        return None
+    return monitor.recommend(rows)
 
 
 COMMAND = Command(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class LoadedModel:
     dtype: str
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    @property
+    @cached_property  # reading it takes milliseconds, and every answer is costed
     def shape(self) -> ModelShape | None:
         """The sizes that its costs are computed from; None where its tower or decoder is of a kind not known."""
         return _shape(self.model.config)

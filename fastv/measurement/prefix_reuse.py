@@ -11,6 +11,7 @@ inputs were not recorded) runs again in full, and so does everything where the i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -49,12 +50,15 @@ class Prefix:
     kernels : dict of int to tuple
         Layer -> query, key, mask and scaling of its attention kernel, where they were asked for.
     features : dict of str to tuple
-        Method of the model -> the first tensor it was given, and what it returned.
+        Method of the model -> what it was given, by name, and what it returned.
+    towers : tuple of nn.Module
+        All modules but those of the decoder.
     """
 
     layers: list[_LayerCall] = field(default_factory=list)
     kernels: dict[int, tuple[Tensor, Tensor, Tensor | None, float]] = field(default_factory=dict)
-    features: dict[str, tuple[Tensor, Any]] = field(default_factory=dict)
+    features: dict[str, tuple[dict[str, Any], Any]] = field(default_factory=dict)
+    towers: tuple[nn.Module, ...] = ()
 
 
 @dataclass
@@ -63,12 +67,6 @@ class Replay:
 
     layers: int = 0
     features: bool = False
-
-
-def first_cut(method: Any, layers: int) -> int:
-    """The layer on entering which a pruning method first drops something, of a decoder with so many layers."""
-    schedule = getattr(method, "schedule", None)
-    return schedule(layers)[0] if schedule else method.k
 
 
 @contextmanager
@@ -90,7 +88,8 @@ def recording(model: nn.Module, family: Family, depth: int, observed: Collection
         Filled in as the model runs; it holds tensors of all these layers.
     """
     decoder: Any = family.decoder(model)
-    base, prefix = base_of(model), Prefix()
+    base, inside = base_of(model), set(decoder.modules())
+    prefix = Prefix(towers=tuple(part for part in base.modules() if part is not base and part not in inside))
     with ExitStack() as stack:
         for number in observed:
             stack.enter_context(observing(decoder.layers[number].self_attn, _keep_kernel(prefix, number)))
@@ -118,9 +117,7 @@ def replaying(model: nn.Module, family: Family, prefix: Prefix, depth: int) -> I
     base, replay = base_of(model), Replay()
     with ExitStack() as stack:
         for name in prefix.features:
-            stack.enter_context(
-                _replaced(base, name, _features(prefix, name, getattr(base, name), base, decoder, replay))
-            )
+            stack.enter_context(_replaced(base, name, _features(prefix, name, getattr(base, name), replay)))
         follows = _Follows()
         for number, layer in enumerate(decoder.layers[: min(depth, len(prefix.layers))]):
             stack.enter_context(_replaced(layer, "forward", _layer(prefix, number, layer, follows, replay)))
@@ -153,9 +150,7 @@ def _keep_features(prefix: Prefix, name: str, method: Callable[..., Any]) -> Cal
     @wraps(method)  # generate goes by its signature
     def keep(*args: Any, **kwargs: Any) -> Any:
         output = method(*args, **kwargs)
-        shown = _first_tensor(args, kwargs)
-        if shown is not None:
-            prefix.features.setdefault(name, (shown, output))
+        prefix.features.setdefault(name, (_named(method, args, kwargs), output))
         return output
 
     return keep
@@ -192,16 +187,14 @@ def _layer(prefix: Prefix, number: int, layer: Any, follows: _Follows, replay: R
     return forward
 
 
-def _features(
-    prefix: Prefix, name: str, method: Callable[..., Any], base: nn.Module, decoder: nn.Module, replay: Replay
-) -> Callable[..., Any]:
-    shown, output = prefix.features[name]
-    inside = set(decoder.modules())
-    towers = [module for module in base.modules() if module not in inside and module is not base]
+def _features(prefix: Prefix, name: str, method: Callable[..., Any], replay: Replay) -> Callable[..., Any]:
+    given, output = prefix.features[name]
 
     @wraps(method)
     def features(*args: Any, **kwargs: Any) -> Any:
-        if not _same(_first_tensor(args, kwargs), shown) or any(map(_is_looked_at, towers)):
+        named = _named(method, args, kwargs)
+        alike = named.keys() == given.keys() and all(_same(named[key], value) for key, value in given.items())
+        if not alike or any(map(_is_looked_at, prefix.towers)):
             return method(*args, **kwargs)
         replay.features = True
         return output
@@ -231,12 +224,17 @@ def _cache_layer(kwargs: Mapping[str, Any], number: int) -> Any:
     return filled if type(filled) is DynamicLayer and isinstance(filled.keys, Tensor) else None
 
 
-def _first_tensor(args: tuple, kwargs: Mapping[str, Any]) -> Tensor | None:
-    return next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
+def _named(method: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """A call's arguments by name."""
+    return dict(inspect.signature(method).bind(*args, **kwargs).arguments)
 
 
-def _same(one: Any, other: Tensor) -> bool:
-    return one is other or (isinstance(one, Tensor) and one.shape == other.shape and torch.equal(one, other))
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one is other or (one.shape == other.shape and torch.equal(one, other))
+    if isinstance(one, dict) and isinstance(other, dict):  # further keyword arguments
+        return one.keys() == other.keys() and all(_same(one[key], value) for key, value in other.items())
+    return not isinstance(one, Tensor) and not isinstance(other, Tensor) and bool(one == other)
 
 
 @contextmanager

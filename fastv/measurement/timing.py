@@ -18,7 +18,7 @@ from fastv.measurement.timed import Pass, Spread, Timing
 from fastv.pruning.transformers_compat import cache_in
 from fastv.worker import OutOfTime
 
-__all__ = ["Pass", "Spread", "Timing", "TokenTimes", "generate", "interleaved", "now"]
+__all__ = ["Pass", "Spread", "Timing", "TokenTimes", "generate", "greedy", "interleaved", "now"]
 
 Result = TypeVar("Result")
 
@@ -68,10 +68,8 @@ def generate(
     steps.start()
     output = model.generate(
         **inputs,
-        **_own_settings_undone(model),
+        **greedy(model),
         max_new_tokens=max_new_tokens,
-        do_sample=False,
-        use_cache=True,
         return_dict_in_generate=True,
         stopping_criteria=StoppingCriteriaList([steps]),
     )
@@ -85,14 +83,18 @@ def generate(
     )
 
 
-def _own_settings_undone(model: Any) -> dict[str, Any]:
-    """Arguments of ``generate`` that put back to their defaults what the checkpoint's generation_config sets."""
+def greedy(model: Any) -> dict[str, Any]:
+    """Arguments of ``generate`` by which the likeliest token follows, whatever the checkpoint's generation_config sets.
+
+    Only the tokens that it ends with and those that it never says stay its own.
+    """
     defaults = model.generation_config._get_default_generation_params()
-    return {
+    undone = {
         name: defaults.get(name)
         for name, value in model.generation_config.to_dict().items()
         if value is not None and name in _SETTINGS and not name.endswith(_TOKENS) and value != defaults.get(name)
     }
+    return {**undone, "do_sample": False, "use_cache": True}
 
 
 class TokenTimes(StoppingCriteria):

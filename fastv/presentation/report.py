@@ -70,7 +70,7 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
     return render(
         "presentation/report",
         policy=_POLICY,
-        style=style(),
+        style=_style(),
         title=_short_title(comparison),
         heading=heading,
         who_answered=who_answered,
@@ -94,8 +94,7 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
     )
 
 
-def style() -> Markup:
-    """CSS of reports that stand alone."""
+def _style() -> Markup:
     dark = f"@media (prefers-color-scheme: dark) {{:root {{{variables(1)}}}}}"
     return Markup(f":root {{{variables(0)}}} {dark}\n{_STYLE}")
 

@@ -1,22 +1,15 @@
-"""One question of a sweep, answered without pruning and at every cell, a pruning config of its grid."""
+"""What a sweep asks and gets: a question at a cell, which is a pruning config of its grid or no pruning."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from fastv.inputs.image import check_question
-from fastv.loading.load import LoadedModel
-from fastv.measurement.answer_cost import answer_cost
-from fastv.measurement.prompt import answer_text, prompt_of
-from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.datasets.base import Sample
-from fastv.sweep.shown import open_shown
 
 Cell = PruningConfig | None  # None: without pruning
 
@@ -32,27 +25,76 @@ class CellAnswer:
     answer : str
     answer_tokens : int
         Generated, an end token included.
-    prefill_seconds, total_seconds : float
-        To the first and to the last token; the method's own time is part of them.
+    prefill_seconds, total_seconds : float or None
+        In records of earlier versions, which timed every answer; see ``CellTime``.
     total_flops : float or None
         Computed for this prompt and answer, ``exact`` convention; None where they are not known of the model's parts.
+    shared_layers : int or None
+        Layers that were not run but taken over from the pass without pruning; None in earlier records.
     """
 
     config: Cell
     answer: str
     answer_tokens: int
-    prefill_seconds: float
-    total_seconds: float
-    total_flops: float | None
+    prefill_seconds: float | None = None
+    total_seconds: float | None = None
+    total_flops: float | None = None
+    shared_layers: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {**vars(self), "config": self.config and self.config.to_dict()}
+        return _to_dict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CellAnswer:
         """From what ``to_dict`` gives. Raises KeyError, TypeError or InvalidBudgetError for anything else."""
-        config = data["config"]
-        return cls(**{**data, "config": config and PruningConfig.from_dict(config)})
+        return cls(**_with_config(data))
+
+
+@dataclass(frozen=True)
+class CellTime:
+    """One timed answer at one cell: a pass by itself, which shares nothing and is in no batch.
+
+    Attributes
+    ----------
+    config : PruningConfig or None
+        The cell; None without pruning.
+    prefill_seconds, total_seconds : float
+        To the first and to the last token; the method's own time is part of them.
+    method_seconds : float or None
+        Spent in the method's own choice of tokens; None without pruning, and in earlier records.
+    kv_cache_bytes : int or None
+        Keys and values when the last token is out; None in earlier records.
+    peak_bytes : int or None
+        The most memory in use, weights included; measured on one question of a sweep, in a pass that is not timed.
+    """
+
+    config: Cell
+    prefill_seconds: float
+    total_seconds: float
+    method_seconds: float | None = None
+    kv_cache_bytes: int | None = None
+    peak_bytes: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return _to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CellTime:
+        """From what ``to_dict`` gives. Raises KeyError, TypeError or InvalidBudgetError for anything else."""
+        return cls(**_with_config(data))
+
+
+def _to_dict(value: CellAnswer | CellTime) -> dict[str, Any]:
+    """What is not known is left out."""
+    known = {field.name: getattr(value, field.name) for field in fields(value)}
+    config = known.pop("config")
+    found = {name: entry for name, entry in known.items() if entry is not None}
+    return {"config": config and config.to_dict(), **found}
+
+
+def _with_config(data: Mapping[str, Any]) -> dict[str, Any]:
+    config = data["config"]
+    return {**data, "config": config and PruningConfig.from_dict(config)}
 
 
 def sample_id(sample: Sample) -> str:
@@ -70,53 +112,3 @@ def for_sample(config: PruningConfig, identity: str) -> PruningConfig:
     shows.
     """
     return replace(config, seed=(config.seed + int(identity[:8], 16)) % 2**63)
-
-
-def answer_question(
-    loaded: LoadedModel, sample: Sample, cells: Sequence[Cell], *, answer_tokens: int, first: int = 0
-) -> list[CellAnswer]:
-    """Answer one question at several cells, one after the other.
-
-    Parameters
-    ----------
-    loaded
-        The model.
-    sample
-        The question and its image.
-    cells
-        The pruning configs; None for no pruning. A config that draws at random draws anew for every question.
-    answer_tokens
-        The longest answer, in tokens.
-    first
-        The index of the cell to begin with. Rotating it from question to question keeps a machine that grows slower
-        from favouring the cells that always come first.
-
-    Returns
-    -------
-    list of CellAnswer
-        In the order of ``cells``.
-
-    Raises
-    ------
-    InvalidInputError
-        Where the question or the image cannot be used.
-    """
-    question = check_question(sample.prompt, loaded.processor.tokenizer)
-    prompt = prompt_of(loaded, open_shown(sample), question, answer_tokens=answer_tokens)
-    identity, found = sample_id(sample), {}
-    for turn in range(len(cells)):
-        index = (first + turn) % len(cells)
-        config = cells[index]
-        method = config and for_sample(config, identity).build()
-        with loaded.lock, method(loaded.model) if method else nullcontext():
-            measured = generate(loaded.model, prompt.inputs, max_new_tokens=answer_tokens)
-        flops = answer_cost(loaded, prompt, len(measured.tokens), config)
-        found[index] = CellAnswer(
-            config=config,
-            answer=answer_text(loaded, measured.tokens),
-            answer_tokens=len(measured.tokens),
-            prefill_seconds=measured.prefill_seconds,
-            total_seconds=measured.total_seconds,
-            total_flops=flops.total_flops if flops else None,
-        )
-    return [found[index] for index in range(len(cells))]

@@ -44,7 +44,7 @@ def convert_earlier(path: Path, samples: Sequence[Sample], identities: Sequence[
         return
     if not isinstance(before.get("budgets"), list):
         return
-    expected = {name: header[name] for name in ("model", "dtype", "answer_tokens", "machine")}
+    expected = {name: header[name] for name in ("model", "dtype", "answer_tokens")}
     expected["questions"] = _digest(samples)
     for name, value in expected.items():
         if before.get(name) != json.loads(json.dumps(value)):
@@ -54,7 +54,7 @@ def convert_earlier(path: Path, samples: Sequence[Sample], identities: Sequence[
     configs = [None, *map(PruningConfig.from_dict, before["budgets"])]
     kept = [index for index, config in enumerate(configs) if config is None or config.chosen_by != "random"]
     fresh = [_record(record, identity, configs, kept) for record, identity in zip(records, identities)]
-    write(path, header, fresh)
+    write(path, {**header, "machine": before.get("machine")}, fresh)
 
 
 def _record(record: Record, identity: str, configs: Sequence[PruningConfig | None], kept: Sequence[int]) -> Record:

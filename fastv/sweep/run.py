@@ -1,57 +1,68 @@
 """A sweep: what pruning costs in quality, and what it saves, over a list of questions.
 
-Every question is answered greedily without pruning and at each pruning config. Answers are written to a record file as
-they come, a line for each question that was asked; the same command goes on where it was ended, and a command with
-further configs or questions asks only those.
+Every question is answered greedily without pruning and at each pruning config, many together and sharing what they have
+in common; a sample of the questions is then timed, pass by pass. Records are written as they come; the same command
+goes on where it was ended, also on another machine, and a command with further configs or questions asks only those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from fastv.costs.flops import check_pruning
-from fastv.errors import FastVError, InvalidInputError
+from fastv.errors import InvalidInputError
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.machine import Machine
 from fastv.measurement.records import Record, RecordFile
 from fastv.measurement.results import layer_count
 from fastv.pruning.config import PruningConfig
-from fastv.sweep.cells import Cell, CellAnswer, answer_question, sample_id
+from fastv.pruning.token_selection import schedule_of
+from fastv.sweep.cells import sample_id
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.earlier_records import convert_earlier
+from fastv.sweep.header import FREE, check_weights, header
+from fastv.sweep.quality_pass import OUT_OF_MEMORY, answers_to
+from fastv.sweep.results import PairedAnswer, PairedTime, Results, SampleResult, machine_key
+from fastv.sweep.timed_pass import time_question
 from fastv.validation import whole
 
-MAX_ANSWER_TOKENS = 4_096
-_OUT_OF_MEMORY = "Out of memory: use a smaller image, a shorter answer, or the dtype 4bit."
+__all__ = ["PairedAnswer", "PairedTime", "SampleResult", "SweepRun", "SweepSettings", "Step", "sweep"]
+
+Stop = Callable[[Sequence[SampleResult]], Collection[PruningConfig]]
+MAX_ANSWER_TOKENS, MAX_BATCH = 4_096, 1_024
+_WINDOW = 4  # batches that are put in order of length together
 
 
 @dataclass(frozen=True)
-class PairedAnswer:
-    """The answer at a cell, and the one without pruning that was timed beside it."""
+class SweepSettings:
+    """How a sweep is run.
 
-    unpruned: CellAnswer
-    pruned: CellAnswer
-
-
-@dataclass(frozen=True)
-class SampleResult:
-    """All answers to one question.
-
-    Attributes
+    Parameters
     ----------
-    sample : Sample
-    answers : mapping of PruningConfig or None to PairedAnswer
-        Empty where the question could not be asked.
-    problem : str or None
-        Why it could not.
+    answer_tokens : int
+        The longest answer, in tokens.
+    batch : int
+        The most questions that are answered together; 1 for each by itself.
+    timed : int
+        How many questions are timed; 0 for answers only.
+
+    Raises
+    ------
+    InvalidInputError
+        For values out of range.
     """
 
-    sample: Sample
-    answers: Mapping[Cell, PairedAnswer]
-    problem: str | None = None
+    answer_tokens: int = 32
+    batch: int = 8
+    timed: int = 16
+
+    def __post_init__(self) -> None:
+        check_answer_tokens(self.answer_tokens)
+        whole(self.batch, "The batch", low=1, high=MAX_BATCH, error=InvalidInputError)
+        whole(self.timed, "The number of timed questions", low=0, error=InvalidInputError)
 
 
 def check_answer_tokens(answer_tokens: int) -> int:
@@ -61,16 +72,26 @@ def check_answer_tokens(answer_tokens: int) -> int:
     )
 
 
-def sweep(
-    loaded: LoadedModel,
-    samples: Sequence[Sample],
-    configs: Sequence[PruningConfig],
-    path: Path,
-    *,
-    answer_tokens: int = 32,
-    report: Callable[[int], None] = lambda done: None,
-) -> list[SampleResult]:
-    """Ask whatever ``path`` does not hold yet.
+@dataclass(frozen=True)
+class Step:
+    """How far a sweep is, after something was written.
+
+    Attributes
+    ----------
+    answered, questions : int
+        Questions that are done, and all.
+    timed, to_time : int
+        Questions that are timed, and all that are to be.
+    """
+
+    answered: int
+    questions: int
+    timed: int
+    to_time: int
+
+
+class SweepRun:
+    """One sweep, whose record file is open: use it in a ``with``.
 
     Parameters
     ----------
@@ -82,15 +103,8 @@ def sweep(
         The pruning configs at which they are answered, beside no pruning.
     path
         The record file; made where there is none.
-    answer_tokens
-        The longest answer, in tokens.
-    report
-        Called before each question, and at the end, with the number of questions that are done.
-
-    Returns
-    -------
-    list of SampleResult
-        One for each sample.
+    settings
+        Lengths and numbers.
 
     Raises
     ------
@@ -99,88 +113,183 @@ def sweep(
     InvalidInputError
         Where the file holds something else, or was written with other settings.
     """
-    answer_tokens = check_answer_tokens(answer_tokens)
-    layers = layer_count(loaded)
-    for config in configs:
-        check_pruning(config.k, config.r, layers)
-    identities = [sample_id(sample) for sample in samples]
-    convert_earlier(path, samples, identities, _header(loaded, answer_tokens))
-    with RecordFile.open(path, _header(loaded, answer_tokens)) as file:
-        results = _Results(path, file.records)
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        samples: Sequence[Sample],
+        configs: Sequence[PruningConfig],
+        path: Path,
+        settings: SweepSettings | None = None,
+    ):
+        self.loaded, self.samples, self.configs = loaded, samples, list(dict.fromkeys(configs))
+        self.path, self.settings = path, settings or SweepSettings()
+        for config in self.configs:
+            schedule_of(config.build(), layer_count(loaded))
+        self.identities = [sample_id(sample) for sample in samples]
+        by_identity = dict(zip(self.identities, samples))
+        #: Questions with their ids, in the order in which they are asked: by id, which is as good as by lot.
+        self.order = [(by_identity[identity], identity) for identity in sorted(by_identity)]
+        #: Configs that are asked no further.
+        self.dropped: set[PruningConfig] = set()
+        self._machine = asdict(Machine.here(loaded.device))
+        self._closing = ExitStack()
+
+    def __enter__(self) -> SweepRun:
+        wanted = header(self.loaded, self.settings.answer_tokens, self._machine)
+        convert_earlier(self.path, self.samples, self.identities, wanted)
+        with ExitStack() as stack:
+            self._file = stack.enter_context(RecordFile.open(self.path, wanted, free=FREE))
+            check_weights(self.path, self._file.header, wanted)
+            self._results = Results(self.path, self._file.header, self._file.records)
+            self._closing = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def results(self) -> list[SampleResult]:
+        """What is known by now, a result for each sample in their order."""
+        machine = self._results.timing_machine(self.identities, self.configs, machine_key(self._machine))
+        return self._results.of_samples(self.samples, self.identities, machine)
+
+    def in_order(self) -> list[SampleResult]:
+        """Results in the order in which questions are asked, up to the first one that was not asked at all."""
+        done = itertools.takewhile(
+            lambda one: self._results.answers(one[1]) or self._results.problem(one[1]), self.order
+        )
+        return [one for sample, identity in done for one in self._results.of_samples([sample], [identity], "")]
+
+    def steps(self, stop: Stop | None = None) -> Iterator[Step]:
+        """Ask and time what the file does not hold yet; closing the iterator stops after what is being written.
+
+        Parameters
+        ----------
+        stop
+            Asked from time to time, with ``in_order()``, which configs not to ask any further.
+
+        Yields
+        ------
+        Step
+            At the beginning, and after each record.
+        """
+        if stop:
+            self.dropped |= set(stop(self.in_order()))
+        yield self._step()
+        size = _WINDOW * self.settings.batch
+        for start in range(0, len(self.order), size):
+            yield from self._answer(self.order[start : start + size])
+            if stop:
+                self.dropped |= set(stop(self.in_order()))
+        yield from self._time()
+
+    @property
+    def _live(self) -> list[PruningConfig]:
+        return [config for config in self.configs if config not in self.dropped]
+
+    def _missing(self, identity: str) -> tuple[PruningConfig | None, ...]:
+        """Cells at which a question is still to be asked."""
+        if self._results.problem(identity):
+            return ()
+        found = self._results.answers(identity)
+        if not found:
+            return (None, *self._live)
+        return tuple(config for config in self._live if config not in found)
+
+    def _answer(self, window: Sequence[tuple[Sample, str]]) -> Iterator[Step]:
+        alike: dict[tuple, list[tuple[Sample, str]]] = {}
+        for question in window:
+            if missing := self._missing(question[1]):
+                alike.setdefault(tuple(config for config in missing if config), []).append(question)
+        for configs, questions in alike.items():
+            for found in answers_to(
+                self.loaded,
+                questions,
+                configs,
+                answer_tokens=self.settings.answer_tokens,
+                batch=self.settings.batch,
+            ):
+                record: Record = {"question": found.identity}
+                if found.problem:
+                    record["problem"] = found.problem
+                else:
+                    record["batch"] = found.batch
+                    record["answers"] = [answer.to_dict() for answer in found.answers]
+                yield self._write(record)
+
+    def _to_time(self) -> list[tuple[Sample, str]]:
+        asked = [question for question in self.order if not self._results.problem(question[1])]
+        return asked[: self.settings.timed]
+
+    def _untimed(self, identity: str) -> list[PruningConfig]:
+        here = machine_key(self._machine)
+        machine = self._results.timing_machine([one for _, one in self._to_time()], self._live, here)
+        if any(config not in self._results.times(one, machine) for _, one in self._to_time() for config in self._live):
+            machine = here  # another machine's times are of use only where they are whole
+        return [config for config in self._live if config not in self._results.times(identity, machine)]
+
+    def _time(self) -> Iterator[Step]:
         warm = False
-        for number, (sample, identity) in enumerate(zip(samples, identities)):
-            report(number)
-            missing = [config for config in configs if config not in results.answers(identity)]
-            if results.problem(identity) or (results.answers(identity) and not missing):
+        for turn, (sample, identity) in enumerate(self._to_time()):
+            configs = self._untimed(identity)
+            if not configs:
                 continue
-            cells: list[Cell] = [None, *missing]
-            if not warm:  # the first passes of a process are slow
-                _asked(loaded, sample, identity, cells, answer_tokens, 0)
-            record = _asked(loaded, sample, identity, cells, answer_tokens, number % len(cells))
-            warm = "answers" in record
-            file.add(record)
-            results.add(record)
-    report(len(samples))
-    return [
-        SampleResult(sample, results.answers(identity), results.problem(identity))
-        for sample, identity in zip(samples, identities)
-    ]
-
-
-def _header(loaded: LoadedModel, answer_tokens: int) -> Record:
-    return {
-        "kind": "sweep",
-        "model": loaded.entry.key,
-        "dtype": loaded.dtype,
-        "answer_tokens": answer_tokens,
-        "draws": "per question",
-        "machine": asdict(Machine.here(loaded.device)),
-    }
-
-
-def _asked(
-    loaded: LoadedModel, sample: Sample, identity: str, cells: Sequence[Cell], answer_tokens: int, first: int
-) -> Record:
-    """The record of one question: its answers, or the problem where it cannot be asked."""
-    try:
-        answers = answer_question(loaded, sample, cells, answer_tokens=answer_tokens, first=first)
-    except InvalidInputError as error:
-        problem = str(error)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        problem = _OUT_OF_MEMORY
-    else:
-        return {"question": identity, "answers": [answer.to_dict() for answer in answers]}
-    free_memory(loaded.device)  # outside the handler: an error that is still held keeps its tensors
-    return {"question": identity, "problem": problem}
-
-
-class _Results:
-    """All records of a file by question and cell."""
-
-    def __init__(self, path: Path, records: Sequence[Record]):
-        self._answers: dict[str, dict[Cell, PairedAnswer]] = {}
-        self._problems: dict[str, str] = {}
-        for number, record in enumerate(records, 2):
+            record: Record = {"question": identity, "machine": self._machine}
             try:
-                self.add(record)
-            except (KeyError, TypeError, ValueError, FastVError) as error:
-                raise InvalidInputError(f"{path}, line {number}: this is no record of a sweep ({error!r}).") from error
+                times = time_question(
+                    self.loaded,
+                    sample,
+                    identity,
+                    [None, *configs],
+                    answer_tokens=self.settings.answer_tokens,
+                    turn=turn,
+                    first=not warm,
+                )
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise InvalidInputError(
+                    f"{OUT_OF_MEMORY} Answers are written; --answers-only takes no times."
+                ) from None
+            finally:
+                free_memory(self.loaded.device)
+            warm = True
+            yield self._write({**record, "times": [time.to_dict() for time in times]})
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Records of one question add up; its answers are compared with the unpruned one of the same record."""
-        identity = record["question"]
-        if "problem" in record:
-            self._problems[identity] = record["problem"]
-            return
-        unpruned, *pruned = (CellAnswer.from_dict(answer) for answer in record["answers"])
-        found = self._answers.setdefault(identity, {})
-        found[None] = PairedAnswer(unpruned, unpruned)
-        found.update({answer.config: PairedAnswer(unpruned, answer) for answer in pruned})
+    def _write(self, record: Record) -> Step:
+        self._file.add(record)
+        self._results.add(record)
+        return self._step()
 
-    def answers(self, identity: str) -> Mapping[Cell, PairedAnswer]:
-        return self._answers.get(identity, {})
+    def _step(self) -> Step:
+        to_time = self._to_time()
+        return Step(
+            sum(not self._missing(identity) for _, identity in self.order),
+            len(self.order),
+            sum(not self._untimed(identity) for _, identity in to_time),
+            len(to_time),
+        )
 
-    def problem(self, identity: str) -> str | None:
-        return None if identity in self._answers else self._problems.get(identity)
+
+def sweep(
+    loaded: LoadedModel,
+    samples: Sequence[Sample],
+    configs: Sequence[PruningConfig],
+    path: Path,
+    *,
+    answer_tokens: int = 32,
+    batch: int = SweepSettings.batch,
+    timed: int = SweepSettings.timed,
+    report: Callable[[Step], None] = lambda step: None,
+) -> list[SampleResult]:
+    """Ask whatever ``path`` does not hold yet; see ``SweepRun``, whose steps ``report`` is told of.
+
+    Returns
+    -------
+    list of SampleResult
+        One for each sample.
+    """
+    with SweepRun(loaded, samples, configs, path, SweepSettings(answer_tokens, batch, timed)) as run:
+        for step in run.steps():
+            report(step)
+        return run.results()

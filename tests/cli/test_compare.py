@@ -12,6 +12,8 @@ import pytest
 
 from fastv.cli.main import run
 from fastv.paths import ASSETS
+from fastv.pruning.methods.registry import METHODS
+from fastv.sweep.controls import CONTROLS
 
 SCENE, QUESTIONS = str(ASSETS / "examples" / "scene.png"), str(ASSETS / "examples" / "questions.csv")
 ROOT = str(Path(__file__).parents[2])
@@ -78,9 +80,12 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(arguments, capsys):
 def test_a_sweep_prints_a_row_for_every_setting_and_resumes(tmp_path, capsys):
     record = tmp_path / "sweep.jsonl"
     command = ["sweep", "mini-7", QUESTIONS, "-k", "1", "2", "-r", "0.5", "--limit", "2", "--output", str(record)]
+    command += ["--methods", "fastv", "--no-controls", "--timed", "1", "--lose-at-most", "30"]
     assert run([*command, "--answer-tokens", "4", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["questions"] == 2
+    assert told["recommendation"]["tolerance"] == 0.3
+    assert [row["prefill_ratio"]["rounds"] for row in told["rows"]] == [1, 1, 1]
     assert [(row["k"], row["r"]) for row in told["rows"]] == [(None, 0.0), (1, 0.5), (2, 0.5)]
     assert told["problems"] == []
     written = record.read_bytes()
@@ -104,6 +109,8 @@ def test_a_sweep_of_nothing_is_refused(tmp_path, capsys):
         (["-r", "2"], "r"),
         (["-k", "-1"], "k"),
         (["--methods", "none_such"], "none_such"),
+        (["--batch", "0"], "batch"),
+        (["--lose-at-most", "0"], "lost"),
     ],
 )
 def test_settings_of_a_sweep_are_refused_before_a_model_is_loaded(arguments, told, tmp_path, monkeypatch, capsys):
@@ -116,11 +123,23 @@ def test_settings_of_a_sweep_are_refused_before_a_model_is_loaded(arguments, tol
 
 
 def test_bad_rows_are_refused_or_left_out_and_listed(tmp_path, capsys):
+    controls = [name for name in CONTROLS if name in METHODS]
     path, output = tmp_path / "mine.csv", ["--output", str(tmp_path / "out.jsonl")]
     path.write_text(f"picture,question,note\n{SCENE},How many animals are there?,x\nnone.png,How many?,x\n")
     assert run(["sweep", "mini-7", str(path), *output]) == 1
     assert "line 3" in capsys.readouterr().err
-    command = ["sweep", "mini-7", str(path), *output, "--skip-bad-rows", "--answer-tokens", "2", "--rank", "mean"]
+    command = [
+        "sweep",
+        "mini-7",
+        str(path),
+        *output,
+        "--skip-bad-rows",
+        "--answer-tokens",
+        "2",
+        "--rank",
+        "mean",
+        "--answers-only",
+    ]
     assert run(command) == 0
     told = capsys.readouterr().out
     assert "line 3" in told
@@ -128,7 +147,11 @@ def test_bad_rows_are_refused_or_left_out_and_listed(tmp_path, capsys):
     assert run([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [row["line"] for row in told["bad_rows"]] == [3]
-    assert [row["method"] for row in told["rows"]] == [None, "fastv_mean"]
+    assert [row["method"] for row in told["rows"]] == [None, "fastv_mean", *controls]
+    assert [row["control"] for row in told["rows"]] == [False, False] + [True] * len(controls)
+    assert all(row["prefill_ratio"] is None for row in told["rows"])
+    assert run([*command, "--json", "--no-controls"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 2
 
 
 def test_the_module_is_the_same_command(tmp_path):

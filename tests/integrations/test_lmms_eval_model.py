@@ -14,8 +14,8 @@ import pytest
 from fastv.integrations.lmms_eval.manifest import manifest
 from fastv.loading.load import load
 from fastv.pruning.config import PruningConfig
-from fastv.sweep.cells import answer_question
 from fastv.sweep.datasets.base import Sample
+from fastv.sweep.quality_pass import answers_to
 from tests.support.lmms_eval_task import QUESTION, write_task
 
 ROOT = Path(__file__).parents[2]
@@ -49,5 +49,5 @@ def test_its_own_command_gives_the_answers_of_a_sweep(tmp_path):
     said = {row["doc_id"]: row["filtered_resps"] for row in map(json.loads, log.read_text().splitlines())}
     mini, config = load("mini-7"), PruningConfig("fastv", 2, 0.75)
     for number, picture in enumerate(pictures):
-        (swept,) = answer_question(mini, Sample(picture, QUESTION), [config], answer_tokens=8)
-        assert said[number] == swept.answer
+        (swept,) = answers_to(mini, [(Sample(picture, QUESTION), "0" * 16)], [config], answer_tokens=8)
+        assert said[number] == swept.answers[1].answer

@@ -8,9 +8,9 @@ from torch import nn
 
 from fastv import METHODS
 from fastv.families.registry import family_of
-from fastv.measurement.prefix_reuse import first_cut, recording, replaying
+from fastv.measurement.prefix_reuse import recording, replaying
 from fastv.pruning.config import PruningConfig
-from fastv.pruning.signals import ATTENTION
+from fastv.pruning.signals import TOWER
 from tests.support.masked_reference import EXACT, GREEDY, assert_same_answer
 from tests.support.standins import END, IMAGE_TOKEN, ROWS, STANDINS, START, VIDEO_TOKEN
 
@@ -67,14 +67,14 @@ def test_recording_changes_nothing_and_a_branch_without_pruning_repeats_it(key, 
 def test_a_branch_is_a_pass_of_its_own(key, name, method, k):
     model, inputs, prefix, _ = made(key, name)
     pruned = PruningConfig(method, k, 0.6, seed=5).build()
-    cut = first_cut(pruned, len(family_of(model).decoder(model).layers))
+    cut = pruned.schedule(len(family_of(model).decoder(model).layers))[0]
     with pruned(model) as trace:
         alone = model.generate(**inputs, **OPTIONS)
     (answer, kept), ran, replay = branch(model, inputs, prefix, cut, pruned)
     assert_same_answer(answer, alone, **EXACT)
     assert torch.equal(kept, trace.kept)
     assert replay.layers <= min(cut, DEPTH)
-    if set(pruned.reads) <= {ATTENTION}:
+    if TOWER not in pruned.signals:
         assert (replay.layers, ran[0]) == (min(cut, DEPTH),) * 2
 
 

@@ -24,9 +24,10 @@ from fastv.loading.load import load
 from fastv.presentation import cost_table, report
 from fastv.presentation.verdict import verdict
 from fastv.pruning.config import PruningConfig
+from fastv.sweep.analysis.table import table
+from fastv.sweep.analysis.table_text import as_markdown
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import sweep
-from fastv.sweep.table import as_markdown, table
 from tests.support.compare_sides import compare
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_config, save_llava_checkpoint
 
@@ -91,7 +92,7 @@ def test_the_grid_of_its_picture_is_known(loaded):
 def test_it_is_swept_without_flops(loaded, tmp_path):
     PICTURE.save(tmp_path / "picture.png")
     samples, configs = [Sample(tmp_path / "picture.png", "what ?")], [PruningConfig(k=2, r=0.5)]
-    rows = table(sweep(loaded, samples, configs, tmp_path / "records.jsonl", answer_tokens=2), configs)
+    rows = table(sweep(loaded, samples, configs, tmp_path / "records.jsonl", answer_tokens=2, timed=1), configs)
     assert [row.flops_ratio for row in rows] == [None, None]
     assert "not known" in as_markdown(rows)
 

@@ -38,4 +38,4 @@ def configs():
 def swept(mini, samples, configs, tmp_path_factory):
     """The record file and the results."""
     path = tmp_path_factory.mktemp("sweep") / "sweep.jsonl"
-    return path, sweep(mini, samples, configs, path)
+    return path, sweep(mini, samples, configs, path, timed=2)

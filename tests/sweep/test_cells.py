@@ -1,73 +1,28 @@
-"""One question at every cell: draws of its own, in rotating order, whatever the cells."""
+"""What is asked and found at a cell: in and out of JSON, and which question it is."""
 
 from __future__ import annotations
 
 import pytest
 
-from fastv.loading.load import load
 from fastv.measurement.prompt import prompt_of
 from fastv.pruning.config import PruningConfig
-from fastv.sweep import cells
-from fastv.sweep.cells import CellAnswer, answer_question, for_sample, sample_id
+from fastv.sweep.cells import CellAnswer, CellTime, sample_id
 from fastv.sweep.datasets.base import Sample
+from fastv.sweep.quality_pass import answers_to
 from fastv.sweep.shown import open_shown
 
 
-def test_every_question_draws_its_own_tokens_and_the_same_ones_again(mini, samples, monkeypatch):
-    """Random methods, and any method before layer 0, which has nothing to rank by."""
-    kept, plain = [], cells.generate
-    decoder = mini.family.decoder(mini.model)
-
-    def spy(model, inputs, **settings):
-        lengths = []
-        hook = decoder.layers[-1].register_forward_pre_hook(
-            lambda module, args, kwargs: lengths.append(kwargs["position_embeddings"][0].sum().item()), with_kwargs=True
-        )
-        try:
-            return plain(model, inputs, **settings)
-        finally:
-            hook.remove()
-            kept.append(lengths[0])  # differs where other positions are kept
-
-    monkeypatch.setattr(cells, "generate", spy)
-    same_length = [Sample(sample.image, "How many animals are there?") for sample in samples[::2]]
-    for config in (PruningConfig("random", 2, 0.5), PruningConfig("fastv", 0, 0.5)):
-        kept.clear()
-        for sample in (*same_length, same_length[0]):
-            answer_question(mini, sample, [config], answer_tokens=1)
-        first, second, again = kept
-        assert first != second
-        assert first == again
-
-
-def test_seeds_differ_by_question_and_stay_seeds():
-    for seed in (0, 7, -5, 2**63 - 1, -(2**63)):
-        config = PruningConfig("random", 2, 0.5, seed)
-        drawn = {for_sample(config, f"{number:08x}").seed for number in range(50)}
-        assert len(drawn) == 50
-        assert for_sample(config, "0000000a") == for_sample(config, "0000000a")
-    assert for_sample(PruningConfig(seed=1), "00000001") != for_sample(PruningConfig(seed=2), "00000001")
-
-
-def test_the_order_of_the_cells_rotates_and_the_answers_do_not(mini, samples, configs, monkeypatch):
-    order, plain = [], cells.answer_cost
-    monkeypatch.setattr(cells, "answer_cost", lambda *a: order.append(a[3].r if a[3] else 0.0) or plain(*a))
-    everything = [None, *configs]
-    rates = [0.0, 0.0, 0.75, 1.0]
-    for first in range(4):
-        order.clear()
-        found = answer_question(mini, samples[0], everything, answer_tokens=1, first=first)
-        assert order == rates[first:] + rates[:first]
-        assert [answer.config for answer in found] == everything
-
-
-def test_answers_come_back_from_json(configs):
-    for config in (None, configs[1]):
-        answer = CellAnswer(config, "two", 3, 0.1, 0.2, 1e9)
-        assert CellAnswer.from_dict(answer.to_dict()) == answer
-    for broken in ({}, {**answer.to_dict(), "more": 1}, {**answer.to_dict(), "config": {"k": 2, "method": "none"}}):
+@pytest.mark.parametrize("config", [None, PruningConfig("fastv", 2, 0.75)])
+@pytest.mark.parametrize(
+    "value", [CellAnswer(None, "two", 3, 0.1, 0.2, 1e9), CellAnswer(None, "two", 3), CellTime(None, 0.1, 0.2, 0.01, 7)]
+)
+def test_values_come_back_from_json(config, value):
+    kind = type(value)
+    value = kind(**{**vars(value), "config": config})
+    assert kind.from_dict(value.to_dict()) == value
+    for broken in ({}, {**value.to_dict(), "more": 1}, {**value.to_dict(), "config": {"k": 2, "method": "none"}}):
         with pytest.raises((KeyError, TypeError, ValueError)):
-            CellAnswer.from_dict(broken)
+            kind.from_dict(broken)
 
 
 def test_an_id_is_of_the_question_and_the_image_alone(tmp_path):
@@ -79,15 +34,12 @@ def test_an_id_is_of_the_question_and_the_image_alone(tmp_path):
     assert one != sample_id(Sample(tmp_path / "a.png", "Where?"))
 
 
-@pytest.mark.slow
-def test_another_model_is_asked_in_the_same_way(samples):
-    assert answer_question(load("mini-13"), samples[0], [None], answer_tokens=4)[0].answer
-
-
 def test_several_images_are_shown_together(mini, samples):
     pair = Sample(samples[0].image, "How many animals are there?", more_images=(samples[2].image,))
-    cells = [None, PruningConfig("fastv", 2, 0.5)]
-    found, one = (answer_question(mini, sample, cells, answer_tokens=2) for sample in (pair, samples[1]))
+    asked = [(sample, sample_id(sample)) for sample in (pair, samples[1])]
+    answered = answers_to(mini, asked, [PruningConfig("fastv", 2, 0.5)], answer_tokens=2, batch=2)
+    by_identity = {each.identity: each.answers for each in answered}
+    found, one = (by_identity[identity] for _, identity in asked)
     assert found[0].total_flops > 1.7 * one[0].total_flops
     assert found[1].total_flops < found[0].total_flops
     prompt = prompt_of(mini, open_shown(pair), pair.prompt, answer_tokens=2)

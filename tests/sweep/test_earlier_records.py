@@ -12,13 +12,7 @@ from fastv.sweep import run
 from fastv.sweep.earlier_records import _digest
 from fastv.sweep.run import sweep
 
-_FIELDS = {
-    "answers": "answer",
-    "tokens": "answer_tokens",
-    "prefill_seconds": "prefill_seconds",
-    "total_seconds": "total_seconds",
-    "flops": "total_flops",
-}
+SECONDS = [0.4, 0.4, 0.1, 0.1]
 
 
 @pytest.fixture
@@ -30,8 +24,11 @@ def earlier(swept, samples, configs, tmp_path):
     old["budgets"] = [{"k": one.k, "r": one.r, "rank": "last_token", "seed": one.seed} for one in configs]
     records = [
         {
-            name: [getattr(result.answers[config].pruned, field) for config in (None, *configs)]
-            for name, field in _FIELDS.items()
+            "answers": [result.answers[config].pruned.answer for config in (None, *configs)],
+            "tokens": [result.answers[config].pruned.answer_tokens for config in (None, *configs)],
+            "flops": [result.answers[config].pruned.total_flops for config in (None, *configs)],
+            "prefill_seconds": SECONDS,
+            "total_seconds": [2 * one for one in SECONDS],
         }
         for result in swept[1][:3]
     ]
@@ -41,20 +38,21 @@ def earlier(swept, samples, configs, tmp_path):
 
 
 def test_answers_are_kept_but_for_those_that_were_drawn_at_random(mini, samples, configs, swept, earlier, monkeypatch):
-    asked, plain = [], run.answer_question
+    asked, plain = {}, run.answers_to
 
-    def spy(loaded, sample, cells, **settings):
-        asked.append((sample, list(cells)))
-        return plain(loaded, sample, cells, **settings)
+    def spy(loaded, questions, missing, **settings):
+        asked.update((sample, list(missing)) for sample, _ in questions)
+        return plain(loaded, questions, missing, **settings)
 
-    monkeypatch.setattr(run, "answer_question", spy)
-    results = sweep(mini, samples, configs, earlier)
-    random = [None, configs[2]]
-    assert asked[1:] == [(samples[0], random), (samples[2], random), (samples[3], [None, *configs])]
+    monkeypatch.setattr(run, "answers_to", spy)
+    results = sweep(mini, samples, configs, earlier, timed=0)
+    assert asked == {samples[0]: configs[2:], samples[2]: configs[2:], samples[3]: configs}
     assert results[1].problem == "the memory ran out"
     for index in (0, 2):
         for config in configs[:2]:
-            assert results[index].answers[config] == swept[1][index].answers[config]
+            assert results[index].answers[config].pruned.answer == swept[1][index].answers[config].pruned.answer
+            assert results[index].times[config].pruned.prefill_seconds == SECONDS[configs.index(config) + 1]
+            assert results[index].times[config].unpruned.total_seconds == 2 * SECONDS[0]
 
 
 def test_files_of_other_questions_or_settings_are_refused_and_left_alone(mini, samples, configs, earlier):

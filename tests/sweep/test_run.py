@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.measurement.compare import Comparison
@@ -14,8 +13,10 @@ from fastv.miniature.world.scenes import scene
 from fastv.pruning.config import PruningConfig
 from fastv.sweep import run
 from fastv.sweep.datasets.base import Sample
-from fastv.sweep.run import sweep
+from fastv.sweep.run import SweepRun, SweepSettings, sweep
 from tests.support.compare_sides import compare
+
+TIMED = 2
 
 
 def texts(results):
@@ -36,52 +37,108 @@ def test_each_answer_is_that_of_a_single_run(mini, samples, configs, swept):
             )
         assert result.answers[configs[0]].pruned.answer == result.answers[None].pruned.answer
         assert set(result.answers) == {None, *configs}
-        for pair in result.answers.values():
+
+
+def test_a_sample_of_the_questions_is_timed(samples, configs, swept):
+    timed = [result.times for result in swept[1] if result.times]
+    assert len(timed) == TIMED
+    for times in timed:
+        assert set(times) == {None, *configs}
+        for pair in times.values():
             assert 0 < pair.pruned.prefill_seconds <= pair.pruned.total_seconds
-            assert pair.unpruned == result.answers[None].pruned
+            assert pair.unpruned == times[None].pruned
 
 
 def asked_by(monkeypatch):
-    """The questions that are put to the model, with their cells."""
-    asked, plain = [], run.answer_question
+    """The questions that are put to the model, with their configs."""
+    asked, plain = [], run.answers_to
 
-    def spy(loaded, sample, cells, **settings):
-        asked.append((sample, list(cells)))
-        return plain(loaded, sample, cells, **settings)
+    def spy(loaded, questions, configs, **settings):
+        asked.extend((sample, list(configs)) for sample, _ in questions)
+        return plain(loaded, questions, configs, **settings)
 
-    monkeypatch.setattr(run, "answer_question", spy)
+    monkeypatch.setattr(run, "answers_to", spy)
     return asked
 
 
-def test_an_interrupted_sweep_goes_on_where_it_was(mini, samples, configs, swept, tmp_path, monkeypatch):
+def known(asked):
+    """Questions with their configs, in an order of their own."""
+    return sorted(((str(sample.image), sample.question, configs) for sample, configs in asked), key=str)
+
+
+@pytest.mark.parametrize("complete", [1, 3, 5])  # the header, two answers, all answers: complete lines
+def test_a_sweep_killed_while_it_wrote_goes_on_where_it_was(
+    mini, samples, configs, swept, tmp_path, monkeypatch, complete
+):
     path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
     lines = swept[0].read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:3]) + lines[3][:40])  # the third record was being written
-    done = []
-    assert texts(sweep(mini, samples, configs, path, report=done.append)) == texts(swept[1])
-    assert [sample for sample, _ in asked] == [samples[2], samples[2], samples[3]]  # the first one to warm up
-    assert done == [0, 1, 2, 3, 4]
-    assert path.read_text().startswith("".join(lines[:3]))
+    path.write_text("".join(lines[:complete]) + lines[complete][:40])
+    assert texts(sweep(mini, samples, configs, path, timed=TIMED)) == texts(swept[1])
+    assert len(asked) == max(0, len(samples) + 1 - complete)
+    assert path.read_text().startswith("".join(lines[:complete]))
+    header, records = read(path)
+    assert sorted(record["question"] for record in records) == sorted(
+        record["question"] for record in read(swept[0])[1]
+    )
     asked.clear()
     before = path.read_bytes()
-    assert texts(sweep(mini, samples, configs, path)) == texts(swept[1])
+    assert texts(sweep(mini, samples, configs, path, timed=TIMED)) == texts(swept[1])
     assert not asked
     assert path.read_bytes() == before
 
 
 def test_a_sweep_can_grow_by_configs_and_by_questions(mini, samples, configs, swept, tmp_path, monkeypatch):
     path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
-    sweep(mini, samples[1:3], configs[:1], path)
+    sweep(mini, samples[1:3], configs[:1], path, timed=0)
+    assert known(asked) == known((sample, configs[:1]) for sample in samples[1:3])
     asked.clear()
-    grown = sweep(mini, samples, configs[1:], path)
-    assert asked[0] == asked[1]
-    assert asked[1:] == [(sample, [None, *configs[1:]]) for sample in samples]
+    grown = sweep(mini, samples, configs[1:], path, timed=0)
+    assert known(asked) == known((sample, configs[1:]) for sample in samples)
     assert {config for result in grown for config in result.answers} == {None, *configs}
     for result, whole in zip(texts(grown), texts(swept[1])):
         assert result == {config: whole[config] for config in result}
     asked.clear()
-    assert texts(sweep(mini, list(reversed(samples)), configs[1:], path)) == list(reversed(texts(grown)))
+    assert texts(sweep(mini, list(reversed(samples)), configs[1:], path, timed=0)) == list(reversed(texts(grown)))
     assert not asked
+
+
+def test_another_machine_goes_on_with_the_answers_and_takes_times_of_its_own(
+    mini, samples, configs, swept, tmp_path, monkeypatch
+):
+    path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
+    header, *lines = swept[0].read_text().splitlines()
+    elsewhere = {**json.loads(header)["machine"], "device": "another"}
+    moved = [json.loads(header) | {"machine": elsewhere}, *map(json.loads, lines)]
+    moved = [record | {"machine": elsewhere} if "times" in record else record for record in moved]
+    path.write_text("".join(json.dumps(record) + "\n" for record in moved[:-1]))
+    with SweepRun(mini, samples, configs, path, SweepSettings(timed=TIMED)) as going:
+        steps = list(going.steps())
+        results = going.results()
+    assert not asked
+    assert [step.timed for step in steps] == [0, 1, 2]  # the other machine's one is not added to
+    assert texts(results) == texts(swept[1])
+    own = [time.pruned for result in results for time in result.times.values()]
+    assert len(own) == TIMED * 4
+    path.write_text("".join(json.dumps(record) + "\n" for record in moved))
+    with SweepRun(mini, samples, configs, path, SweepSettings(timed=TIMED)) as going:
+        assert len(list(going.steps())) == 1  # all is there
+
+
+def test_steps_can_be_stopped_and_configs_left_out(mini, samples, configs, tmp_path):
+    path, settings = tmp_path / "sweep.jsonl", SweepSettings(answer_tokens=2, batch=1, timed=1)
+    with SweepRun(mini, samples, configs[:2], path, settings) as going:
+        for step in going.steps():
+            if step.answered == 1:
+                break
+        assert len(going.in_order()) == 1
+        assert len(read(path)[1]) == 1
+    looks = []
+    with SweepRun(mini, samples, configs[:2], path, settings) as going:
+        last = list(going.steps(stop=lambda found: looks.append(len(found)) or configs[:1]))[-1]
+        assert (last.answered, last.questions, last.timed, last.to_time) == (4, 4, 1, 1)
+        assert looks == [1, 4]  # all four are in one window
+        timed = [result.times for result in going.results() if result.times]
+        assert [set(times) for times in timed] == [{None, configs[1]}]
 
 
 def test_files_of_something_else_are_refused_and_left_alone(mini, samples, configs, swept, tmp_path):
@@ -90,7 +147,7 @@ def test_files_of_something_else_are_refused_and_left_alone(mini, samples, confi
     for text, told in (
         (json.dumps({**header, "model": "mini-13"}) + "\n", "model differs"),
         (json.dumps({**header, "answer_tokens": 31}) + "\n", "answer_tokens differs"),
-        (json.dumps({**header, "machine": {}}) + "\n", "machine differs"),
+        (json.dumps({**header, "weights": "0123456789abcdef"}) + "\n", "other weights"),
         (json.dumps(header) + '\n{"a": 1}\n', "line 2"),
         (json.dumps(header) + '\n{"question": "a", "answers": [{"config": null}]}\n', "line 2"),
         ("not JSON\n", "no records"),
@@ -117,33 +174,16 @@ def test_another_image_under_the_same_name_is_another_question(mini, samples, co
     sample = Sample(tmp_path / "1.png", samples[0].question, samples[0].answers)
     for seed in (1, 3):
         scene(seed).picture.save(sample.image)
-        sweep(mini, [sample], configs[:1], path, answer_tokens=2)
-    assert len(asked) == 4
+        sweep(mini, [sample], configs[:1], path, answer_tokens=2, timed=0)
+    assert len(asked) == 2
     assert len(read(path)[1]) == 2
 
 
 def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, samples, configs, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     broken = Sample(tmp_path / "broken.png", "How many?", ("two",))
-    results = sweep(mini, [broken, samples[0]], configs[:1], tmp_path / "sweep.jsonl")
+    results = sweep(mini, [broken, samples[0]], configs[:1], tmp_path / "sweep.jsonl", timed=2)
     assert "not a picture" in results[0].problem
     assert not results[0].answers
     assert results[1].problem is None
     assert results[1].answers[None].pruned.answer
-
-
-def test_out_of_memory_is_told_and_any_other_failure_is_not_hidden(mini, samples, configs, tmp_path, monkeypatch):
-    path, plain = tmp_path / "sweep.jsonl", run.answer_question
-    failures = iter([torch.OutOfMemoryError("CUDA out of memory")] * 2 + [None, None, ZeroDivisionError()])
-
-    def failing(*arguments, **settings):
-        if failure := next(failures):
-            raise failure
-        return plain(*arguments, **settings)
-
-    monkeypatch.setattr(run, "answer_question", failing)
-    with pytest.raises(ZeroDivisionError):
-        sweep(mini, samples, configs[:1], path, answer_tokens=2)
-    first, second = read(path)[1]
-    assert "memory" in first["problem"]
-    assert len(second["answers"]) == 2

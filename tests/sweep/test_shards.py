@@ -94,7 +94,18 @@ def test_two_processes_give_the_records_of_one_also_after_one_was_killed(mini, m
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--main_process_port", port, "-m", "fastv", "sweep", "mini-7", str(table), "-k", "2", "-r", "0.5"]
-    command += ["--answer-tokens", "12", "--output", str(path), "--json"]
+    command += [
+        "--answer-tokens",
+        "12",
+        "--output",
+        str(path),
+        "--json",
+        "--no-controls",
+        "--timed",
+        "2",
+        "--batch",
+        "1",
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     started = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -111,7 +122,7 @@ def test_two_processes_give_the_records_of_one_also_after_one_was_killed(mini, m
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["questions"] == len(many)  # one rank prints
-    sweep(mini, many, [PruningConfig("fastv", 2, 0.5)], alone, answer_tokens=12)
+    sweep(mini, many, [PruningConfig("fastv", 2, 0.5)], alone, answer_tokens=12, timed=0)
     assert answers(path) == answers(alone)
     assert len(answers(path)) == len(many)
     assert not list(tmp_path.glob("*.rank*"))

@@ -1,0 +1,137 @@
+"""What a sweep's answers cost where cells share their work and questions are batched, against passes by themselves.
+
+    python benchmarks/sweep_sharing.py --record benchmarks/measured/sweep_sharing.json
+
+A grid of (K, R) over drawn scenes with one question each. The three ways take turns, batch by batch of questions, in
+alternating order; each is given by wall clock and by the process's own processor time, which other processes disturb
+less. Answers are compared with those of the passes by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fastv import threads
+
+threads.configure()
+
+from fastv.loading.load import LoadedModel, load
+from fastv.measurement.answer_cost import answer_cost
+from fastv.measurement.machine import Machine
+from fastv.measurement.prompt import answer_text
+from fastv.measurement.system_load import watch_load
+from fastv.measurement.timing import generate
+from fastv.miniature.evaluation.dataset import benchmark
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.pruner import pruned
+from fastv.sweep.cells import for_sample, sample_id
+from fastv.sweep.datasets.base import Sample
+from fastv.sweep.quality_pass import answers_to, prompt_for
+
+Questions = list[tuple[Sample, str]]
+Answers = dict[str, list[tuple[str, int]]]  # question -> each cell's answer and its tokens
+
+
+def by_themselves(loaded: LoadedModel, questions: Questions, configs: list[PruningConfig], tokens: int) -> Answers:
+    """As a user would ask each: from pixels on, for each cell anew; the prompt alone is made once."""
+    found: Answers = {}
+    for sample, identity in questions:
+        prompt = prompt_for(loaded, sample, tokens)
+        for config in (None, *configs):
+            if config is None:
+                said = generate(loaded.model, prompt.inputs, max_new_tokens=tokens).tokens
+            else:
+                with pruned(loaded.model, for_sample(config, identity).build()):
+                    said = generate(loaded.model, prompt.inputs, max_new_tokens=tokens).tokens
+            answer_cost(loaded, prompt, len(said), config)
+            found.setdefault(identity, []).append((answer_text(loaded, said), len(said)))
+    return found
+
+
+def shared(loaded: LoadedModel, questions: Questions, configs: list[PruningConfig], tokens: int, batch: int) -> Answers:
+    """As a sweep asks them."""
+    return {
+        one.identity: [(answer.answer, answer.answer_tokens) for answer in one.answers]
+        for one in answers_to(loaded, questions, configs, answer_tokens=tokens, batch=batch)
+    }
+
+
+def main() -> None:
+    settings = arguments()
+    loaded = load(settings.model)
+    configs = [PruningConfig("fastv" if k else "random", k, r) for k in settings.ks for r in settings.rs]
+    with tempfile.TemporaryDirectory() as folder, watch_load() as others:
+        questions = drawn(Path(folder), settings.pictures)
+        ways: dict[str, Callable[[Questions], Answers]] = {
+            "by_themselves": lambda some: by_themselves(loaded, some, configs, settings.answer_tokens),
+            "shared": lambda some: shared(loaded, some, configs, settings.answer_tokens, 1),
+            "shared_and_batched": lambda some: shared(loaded, some, configs, settings.answer_tokens, settings.batch),
+        }
+        for way in ways.values():
+            way(questions[:1])
+        wall, cpu = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
+        answers: dict[str, Answers] = {name: {} for name in ways}
+        for turn, start in enumerate(range(0, len(questions), settings.part)):
+            for name in ways if turn % 2 == 0 else reversed(ways):
+                begun = time.perf_counter(), time.process_time()
+                answers[name] |= ways[name](questions[start : start + settings.part])
+                wall[name] += time.perf_counter() - begun[0]
+                cpu[name] += time.process_time() - begun[1]
+    alone = answers["by_themselves"]
+    tokens = [count for cells in alone.values() for _, count in cells]
+    found = {
+        "machine": asdict(Machine.here(loaded.device, others)),
+        "settings": {name: value for name, value in vars(settings).items() if name != "record"},
+        "answers": len(tokens),
+        "mean_answer_tokens": sum(tokens) / len(tokens),
+        "ways": {
+            name: {
+                "seconds": wall[name],
+                "cpu_seconds": cpu[name],
+                "ratio": wall[name] / wall["by_themselves"],
+                "cpu_ratio": cpu[name] / cpu["by_themselves"],
+                "different_answers": sum(
+                    one != other for identity in alone for one, other in zip(alone[identity], answers[name][identity])
+                ),
+            }
+            for name in ways
+        },
+    }
+    print(json.dumps(found, indent=1))
+    if settings.record:
+        settings.record.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def drawn(folder: Path, pictures: int) -> Questions:
+    """Scenes that the miniatures' evaluation knows, each with its first question."""
+    made = []
+    for number, item in enumerate(benchmark(pictures, 1)):
+        item.scene.picture.save(folder / f"{number}.png")
+        made.append(Sample(folder / f"{number}.png", item.question.text))
+    return [(sample, sample_id(sample)) for sample in made]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="mini-7")
+    parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--ks", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--rs", type=float, nargs="+", default=[0.25, 0.5, 0.75, 0.9])
+    parser.add_argument("--answer-tokens", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--part", type=int, default=10, help="questions after which the ways take turns")
+    parser.add_argument("--record", type=Path, help="write the result to this file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""A finished sweep as files to take away."""

@@ -1,0 +1,180 @@
+"""The answers of a batch of questions at every cell: what cells have in common is computed once. Nothing is timed.
+
+The pass without pruning is recorded, and the pruned ones branch off it (``measurement.prefix_reuse``). Questions of
+similar length are answered together (``measurement.batched_answers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from fastv.errors import FastVError, InvalidInputError
+from fastv.inputs.image import check_question
+from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
+from fastv.measurement.answer_cost import answer_cost
+from fastv.measurement.batched_answers import collate, generate_rows
+from fastv.measurement.prefix_reuse import Prefix, recording, replaying
+from fastv.measurement.prompt import Prompt, answer_text, prompt_of
+from fastv.measurement.results import layer_count
+from fastv.pruning.config import PruningConfig
+from fastv.pruning.pruner import pruned
+from fastv.pruning.signals import ATTENTION, UNROTATED
+from fastv.sweep.cells import Cell, CellAnswer, for_sample
+from fastv.sweep.datasets.base import Sample
+from fastv.sweep.row_draws import for_rows
+from fastv.sweep.shown import open_shown
+
+_OF_KERNELS = {ATTENTION, UNROTATED}  # signals that an attention kernel's inputs give
+OUT_OF_MEMORY = "Out of memory: use a smaller image, a shorter answer, or the dtype 4bit."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of a sweep, ready to be put to the model."""
+
+    sample: Sample
+    identity: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What came of one question: its answers in the order of the cells, or the problem where it cannot be asked.
+
+    ``batch`` is how many questions were answered together.
+    """
+
+    identity: str
+    answers: tuple[CellAnswer, ...] = ()
+    problem: str | None = None
+    batch: int = 1
+
+
+def prompt_for(loaded: LoadedModel, sample: Sample, answer_tokens: int) -> Prompt:
+    """The prompt of a sample. Raises InvalidInputError where its question or its image cannot be used."""
+    question = check_question(sample.prompt, loaded.processor.tokenizer)
+    return prompt_of(loaded, open_shown(sample), question, answer_tokens=answer_tokens)
+
+
+def answers_to(
+    loaded: LoadedModel,
+    questions: Sequence[tuple[Sample, str]],
+    configs: Sequence[PruningConfig],
+    *,
+    answer_tokens: int,
+    batch: int = 1,
+) -> Iterator[Answers]:
+    """Answer questions without pruning and at every config.
+
+    Parameters
+    ----------
+    loaded
+        The model.
+    questions
+        Samples with their ids. A config that draws at random draws anew for every question.
+    configs
+        The pruned cells.
+    answer_tokens
+        The longest answer, in tokens.
+    batch
+        The most questions that are answered together; fewer where memory does not suffice, or where prompts do not go
+        together.
+
+    Yields
+    ------
+    Answers
+        One for each question, in another order.
+    """
+    asked = []
+    for sample, identity in questions:
+        try:
+            asked.append(Asked(sample, identity, prompt_for(loaded, sample, answer_tokens)))
+        except InvalidInputError as error:
+            yield Answers(identity, problem=str(error))
+    for together in batches([one.prompt.tokens for one in asked], batch):
+        yield from _answered(loaded, [asked[index] for index in together], configs, answer_tokens)
+
+
+def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Which prompts are answered together, by their lengths in tokens.
+
+    Prompts of one length need no padding, and attention kernels are faster without. Those that have no equal are put
+    together and padded, neighbours in length first.
+
+    Returns
+    -------
+    list of list of int
+        Indices, each once, in lists of at most ``most``.
+    """
+    groups: dict[int, list[int]] = {}
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        groups.setdefault(lengths[index], []).append(index)
+    equal = [group for group in groups.values() if len(group) > 1]
+    equal.append([group[0] for group in groups.values() if len(group) == 1])
+    return [group[start : start + most] for group in equal for start in range(0, len(group), most)]
+
+
+def _answered(
+    loaded: LoadedModel, asked: Sequence[Asked], configs: Sequence[PruningConfig], answer_tokens: int
+) -> Iterator[Answers]:
+    """All at once, or where that fails each half by itself."""
+    problem = ""
+    try:
+        columns = _columns(loaded, asked, configs, answer_tokens)
+    except Exception as error:
+        if not isinstance(error, FastVError) and not is_out_of_memory(error):
+            raise
+        if len(asked) == 1 and isinstance(error, FastVError) and not isinstance(error, InvalidInputError):
+            raise  # of the model or the config, not of the question
+        problem = OUT_OF_MEMORY if is_out_of_memory(error) else str(error)
+    else:
+        for one, answers in zip(asked, zip(*columns)):
+            yield Answers(one.identity, answers, batch=len(asked))
+        return
+    free_memory(loaded.device)  # outside the handler: an error that is still held keeps its tensors
+    if len(asked) == 1:
+        yield Answers(asked[0].identity, problem=problem)
+        return
+    half = len(asked) // 2
+    yield from _answered(loaded, asked[:half], configs, answer_tokens)
+    yield from _answered(loaded, asked[half:], configs, answer_tokens)
+
+
+def _columns(
+    loaded: LoadedModel, asked: Sequence[Asked], configs: Sequence[PruningConfig], answer_tokens: int
+) -> list[list[CellAnswer]]:
+    """Cell by cell, without pruning first, the answers of all questions."""
+    layers = layer_count(loaded)
+    cuts = {config: config.build().schedule(layers)[0] for config in configs}
+    ranked = {cut - 1 for config, cut in cuts.items() if _OF_KERNELS.intersection(config.build().reads_at(0, cut))}
+    inputs = collate([one.prompt.inputs for one in asked], loaded.processor.tokenizer.pad_token_id or 0)
+    model, family = loaded.model, loaded.family
+
+    def column(config: Cell, prefix: Prefix | None, depth: int) -> list[CellAnswer]:
+        with ExitStack() as stack:
+            shared = stack.enter_context(replaying(model, family, prefix, depth)) if prefix else None
+            if config:
+                stack.enter_context(pruned(model, for_rows([for_sample(config, one.identity) for one in asked])))
+            rows = generate_rows(model, inputs, max_new_tokens=answer_tokens)
+        return [_answer(loaded, one, config, row, shared.layers if shared else 0) for one, row in zip(asked, rows)]
+
+    with loaded.lock:
+        if not configs:
+            return [column(None, None, 0)]
+        with recording(model, family, max(cuts.values()), ranked) as prefix:
+            first = column(None, None, 0)
+        return [first, *(column(config, prefix, cuts[config]) for config in configs)]
+
+
+def _answer(loaded: LoadedModel, one: Asked, config: Cell, tokens: tuple[int, ...], shared: int) -> CellAnswer:
+    flops: Any = answer_cost(loaded, one.prompt, len(tokens), config)
+    return CellAnswer(
+        config=config,
+        answer=answer_text(loaded, tokens),
+        answer_tokens=len(tokens),
+        total_flops=flops.total_flops if flops else None,
+        shared_layers=shared,
+    )
