@@ -74,6 +74,11 @@ class Selection:
         index = torch.where(index < length, index, index - length).sort(dim=1).values
         return cls(index.clamp(min=0), index >= 0 if fill else None, length)
 
+    @classmethod
+    def all_of(cls, length: int, device: torch.device) -> Selection:
+        """All columns, of any number of rows."""
+        return cls(torch.arange(length, device=device)[None], None, length)
+
     @property
     def pruned_length(self) -> int:
         return self.index.shape[1]
@@ -134,9 +139,9 @@ class Selection:
 
     def new_mask(self, queries: int) -> Tensor:
         """The mask of the last columns where the kernel needed none: boolean (batch, 1, queries, pruned_length)."""
-        square = torch.ones(self.pruned_length, self.pruned_length, dtype=torch.bool, device=self.index.device)
-        causal = square.tril()[self.pruned_length - queries :].expand(self.index.shape[0], 1, -1, -1)
-        return self._hide_fillers(causal, rows=queries == self.pruned_length)
+        columns = torch.arange(self.pruned_length, device=self.index.device)
+        causal = (columns <= columns[self.pruned_length - queries :, None]).expand(self.index.shape[0], 1, -1, -1)
+        return causal if self.valid is None else self._hide_fillers(causal, rows=queries == self.pruned_length)
 
     def _hide_fillers(self, mask: Tensor, rows: bool) -> Tensor:
         """Masks the filling columns. As queries they see themselves, so that no row of the mask is empty."""

@@ -18,7 +18,7 @@ from fastv.errors import NestingError
 from fastv.families.base import base_of
 from fastv.families.registry import family_of
 from fastv.pruning.hooks.model_hooks import PruningHooks
-from fastv.pruning.requirements import check_model
+from fastv.pruning.requirements import check_model, check_renumbering, check_weights
 from fastv.pruning.token_selection import TokenSelector, schedule_of
 from fastv.pruning.trace import Trace
 
@@ -49,6 +49,10 @@ def pruned(model: nn.Module, method: TokenSelector) -> Iterator[Trace]:
     family = family_of(model)
     decoder: Any = family.decoder(model)
     check_model(model, base_of(model), decoder)
+    if method.proportional:
+        check_weights(decoder)
+    if method.positions == "close":
+        check_renumbering(decoder)
     hooks = PruningHooks(method, model, family, schedule_of(method, len(decoder.layers)))
     with _LOCK:
         if hooks.decoder in _ACTIVE:

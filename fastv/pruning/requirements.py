@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,32 @@ def check_model(model: nn.Module, base: nn.Module, decoder: Any) -> None:
         raise UnsupportedModelError(
             "This model is compiled, and a compiled forward may run without the hooks that prune it. Use the model as "
             "it was before torch.compile."
+        )
+
+
+def check_weights(decoder: Any) -> None:
+    """Raise UnsupportedModelError for a decoder whose attention logits nothing can be added to."""
+    if "flash" in decoder.config._attn_implementation:
+        raise UnsupportedModelError(
+            "Proportional attention adds to the attention logits, which flash attention does not take. Load the model "
+            "with attn_implementation='sdpa', or leave out proportional."
+        )
+
+
+def check_renumbering(decoder: Any) -> None:
+    """Raise UnsupportedModelError for a decoder whose positions cannot be numbered anew."""
+    settings = getattr(decoder.config, "rope_parameters", None) or getattr(decoder.config, "rope_scaling", None) or {}
+    if "mrope_section" in settings:
+        raise UnsupportedModelError(
+            "positions='close' numbers what is left anew, and this model's positions have several dimensions, in which "
+            "there is no such order. Use positions='keep'."
+        )
+    rotary = getattr(decoder, "rotary_emb", None)
+    given = inspect.signature(rotary.forward).parameters if isinstance(rotary, nn.Module) else ()
+    if tuple(given) != ("x", "position_ids") or settings.get("rope_type") in ("dynamic", "longrope"):
+        raise UnsupportedModelError(
+            "positions='close' needs one rotary embedding for all layers that does not depend on the prompt's length, "
+            f"which {type(decoder).__name__} does not have. Use positions='keep'."
         )
 
 

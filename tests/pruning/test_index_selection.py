@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fastv.pruning.hooks.pruned_forward import PrunedForward
+from fastv.pruning.hooks.pruned_forward import DecoderTraits, PrunedForward
 from fastv.pruning.index_selection import Selection, mark, positions_of
 
 
@@ -100,9 +100,9 @@ def test_fillers_are_hidden_from_all_but_themselves(dtype):
 @pytest.mark.parametrize("new", [6, 2, 1])
 def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
     equal = selected("xx..xx", 4)
-    assert PrunedForward(equal, length=6, new=new, flat_mask=flat).prune_mask(None) is None
+    assert PrunedForward(equal, length=6, new=new, decoder=DecoderTraits(flat)).prune_mask(None) is None
     unequal = selected("xxxxxx x...xx", 6, fill=True)
-    mask = PrunedForward(unequal, length=6, new=new, flat_mask=flat).prune_mask(None)
+    mask = PrunedForward(unequal, length=6, new=new, decoder=DecoderTraits(flat)).prune_mask(None)
     if flat:
         assert torch.equal(mask, unequal.valid)
     else:
@@ -112,7 +112,7 @@ def test_a_mask_is_made_only_where_fillers_need_one(new, flat):
 
 
 def test_each_object_is_cut_once_and_never_taken_for_another():
-    cut = PrunedForward(selected("xx..xx", 4), length=6, new=6, flat_mask=False)
+    cut = PrunedForward(selected("xx..xx", 4), length=6, new=6, decoder=DecoderTraits(False))
     given = {"position_ids": torch.arange(6)[None], "position_embeddings": (torch.randn(1, 6, 4), torch.randn(1, 6, 4))}
     first, second = cut.prune_kwargs(given), cut.prune_kwargs(given)
     assert all(first[name] is second[name] for name in given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -52,6 +52,14 @@ class Merging(Staged):
         last = torch.tensor(prompt.counts) - 1
         follows = torch.arange(states.shape[1]) < last[:, None]
         return Choice(chosen, states=torch.where(follows[..., None], (2 * states + following) / 3, states))
+
+
+@dataclass(frozen=True)
+class Weighing(Staged):
+    """Each kept token stands for as many as its ordinal says."""
+
+    def select(self, prompt, signals):
+        return replace(super().select(prompt, signals), weights=prompt.ordinals + 1.0)
 
 
 @dataclass(frozen=True)

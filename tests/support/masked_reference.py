@@ -101,7 +101,54 @@ def dropped_by_masking(model, k: int, dropped: torch.Tensor, only: int = 0):
         mask = mask.masked_fill(hidden_columns[:, None, None, :], torch.finfo(hidden.dtype).min)
         return args, {**kwargs, "attention_mask": mask}
 
-    handles = [layer.register_forward_pre_hook(hook, with_kwargs=True) for layer in decoder.layers[k:]]
+    with hooked(decoder.layers[k:], hook):
+        yield
+
+
+@contextmanager
+def weighted(model, k: int, logs: torch.Tensor):
+    """logs (batch, prompt length) are added to the attention logits of the prompt's columns in layers >= k."""
+
+    def hook(layer, args, kwargs):
+        hidden, cache, mask = args[0], cache_in(kwargs), kwargs.get("attention_mask")
+        keys = (cache.get_seq_length(layer.self_attn.layer_idx) if cache is not None else 0) + hidden.shape[1]
+        if mask is None:
+            mask = causal_mask(hidden.shape[1], keys, hidden.dtype)
+        elif mask.dtype == torch.bool:
+            mask = torch.zeros(mask.shape, dtype=hidden.dtype).masked_fill(~mask, torch.finfo(hidden.dtype).min)
+        added = torch.zeros(len(logs), keys, dtype=hidden.dtype)
+        added[:, : logs.shape[1]] = logs
+        return args, {**kwargs, "attention_mask": mask + added[:, None, None, :]}
+
+    layers = model.base_model.language_model.layers
+    with hooked(layers[k:], hook):
+        yield
+
+
+@contextmanager
+def renumbered(model, k: int, dropped: torch.Tensor):
+    """Layers >= k rotate each token by its position less the dropped, boolean (batch, prompt length), before it."""
+    config = model.config.text_config
+    width = config.hidden_size // config.num_attention_heads
+    frequencies = config.rope_parameters["rope_theta"] ** (-torch.arange(0, width, 2) / width)
+    before = torch.tensor([[sum(row[:column]) for column in range(len(row))] for row in dropped.tolist()])
+
+    def hook(layer, args, kwargs):
+        ids, cache = kwargs["position_ids"], cache_in(kwargs)
+        past = cache.get_seq_length(layer.self_attn.layer_idx) if cache is not None else 0
+        columns = torch.arange(past, past + args[0].shape[1])
+        gone = torch.cat([before, dropped.sum(dim=1, keepdim=True).expand(-1, 99)], dim=1)[:, columns]
+        angles = (ids - gone)[..., None].float() * torch.cat([frequencies, frequencies])
+        pair = (angles.cos().to(args[0]), angles.sin().to(args[0]))
+        return args, {**kwargs, "position_embeddings": pair}
+
+    with hooked(model.base_model.language_model.layers[k:], hook):
+        yield
+
+
+@contextmanager
+def hooked(modules, hook):
+    handles = [module.register_forward_pre_hook(hook, with_kwargs=True) for module in modules]
     try:
         yield
     finally:
@@ -136,11 +183,8 @@ def written(model, layer: int, change):
             return None
         return (torch.stack([change(row, states.clone()) for row, states in enumerate(args[0])]), *args[1:]), kwargs
 
-    handle = decoder.layers[layer].register_forward_pre_hook(hook, with_kwargs=True)
-    try:
+    with hooked(decoder.layers[layer : layer + 1], hook):
         yield
-    finally:
-        handle.remove()
 
 
 def dropped_by_attention(eager_model, inputs: dict, k: int, r: float, *tokens: int) -> torch.Tensor:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from fastv.pruning.choice import Choice
 from fastv.pruning.hooks.outer_arguments import OuterArguments
-from fastv.pruning.hooks.pruned_forward import PrunedForward
+from fastv.pruning.hooks.prompt_cuts import Cut, PromptCuts
+from fastv.pruning.hooks.pruned_forward import DecoderTraits, PrunedForward
 from fastv.pruning.hooks.tower_reader import Calls, PromptTower
-from fastv.pruning.prompt_cuts import Cut, PromptCuts
+from fastv.pruning.index_selection import Selection
 from fastv.pruning.prompt_tokens import PromptTokens
 
 
@@ -67,28 +68,35 @@ class ForwardState:
     scores: Tensor | None = None
     kept: list[Tensor] = field(default_factory=list)
 
-    def add_cut(self, cut: Cut, flat_mask: bool) -> None:
+    def add_cut(self, cut: Cut, decoder: DecoderTraits) -> None:
         """One more cut was made, in this forward."""
         self.cuts = PromptCuts((*self.cuts, cut))
-        self._add_stage(self.read, self.read, flat_mask)
+        self._add_stage(self.read, self.read, decoder)
 
-    def go_on(self, cuts: PromptCuts, length: int, new: int, flat_mask: bool) -> None:
+    def go_on(self, cuts: PromptCuts, length: int, new: int, decoder: DecoderTraits) -> None:
         """The sequence, cut before, has grown to ``length``; its last ``new`` columns are read in this forward."""
-        self.cuts = PromptCuts()
         since = 0
         if new < length and shortens_layer_0(cuts):
             chosen = cuts[0].selection
             assert chosen is not None
-            self.decoder_inputs = PrunedForward(chosen, length, new, flat_mask)
+            self.decoder_inputs = PrunedForward(chosen, length, new, decoder)
             since, length = 1, chosen.pruned_length + length - chosen.length
-            self.cuts, self.stages = PromptCuts(cuts[:1]), [None]
-        for cut in cuts[since:]:
+        self.cuts = PromptCuts()
+        for cut in cuts:
             self.cuts = PromptCuts((*self.cuts, cut))
-            self._add_stage(length, new, flat_mask, since)
+            self._add_stage(length, new, decoder, since)
 
-    def _add_stage(self, length: int, new: int, flat_mask: bool, since: int = 0) -> None:
-        chosen = self.cuts.selection(since=since)
-        stage = None if chosen is None else PrunedForward(chosen, length, new, flat_mask, self.cuts[-1])
+    def _add_stage(self, length: int, new: int, decoder: DecoderTraits, since: int = 0) -> None:
+        """since: the cuts before this one are made in what the layers are given already."""
+        cuts, cut = self.cuts, self.cuts[-1]
+        chosen = cuts.selection(since=since)
+        if chosen is None and (cuts.log_weights is not None or cuts.shifts is not None):
+            first = cuts[0].selection
+            assert first is not None
+            chosen = Selection.all_of(first.pruned_length, first.index.device)
+        stage = None
+        if chosen is not None:
+            stage = PrunedForward(chosen, length, new, decoder, cut, cuts.log_weights, cuts.shifts)
         self.stages.append(stage)
 
     def stage(self, layer: int) -> PrunedForward | None:

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from fastv.families.base import Family
+from fastv.pruning.choice import Choice
 from fastv.pruning.hooks.forward_state import ForwardState
+from fastv.pruning.hooks.prompt_cuts import Cut, NewStates
+from fastv.pruning.hooks.prompt_weights import log_weights_of, shifts_of
+from fastv.pruning.hooks.pruned_cache import note_on
+from fastv.pruning.hooks.pruned_forward import DecoderTraits
 from fastv.pruning.hooks.signal_collector import SignalCollector
 from fastv.pruning.index_selection import Selection
-from fastv.pruning.prompt_cuts import Cut, NewStates
 from fastv.pruning.prompt_tokens import PromptTokens
-from fastv.pruning.pruned_cache import note_on
 from fastv.pruning.token_selection import TokenSelector
 from fastv.pruning.trace import Trace
 from fastv.pruning.transformers_compat import cache_in
@@ -65,8 +68,9 @@ class LayerHooks:
             yield
 
     @property
-    def flat_mask(self) -> bool:
-        return "flash" in self.decoder.config._attn_implementation
+    def traits(self) -> DecoderTraits:
+        flat_mask = "flash" in self.decoder.config._attn_implementation
+        return DecoderTraits(flat_mask, getattr(self.decoder, "rotary_emb", None))
 
     def kept(self, layer: int) -> Selection | None:
         """What of its sequence a layer sees in the forward that this thread is in; None for all of it."""
@@ -88,7 +92,7 @@ class LayerHooks:
             if stage.whole and number in self.cut_layers:
                 hidden = stage.prune_hidden_states(hidden)
                 args, kwargs = ((hidden, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": hidden})
-            kwargs = stage.prune_kwargs(kwargs)
+            kwargs = stage.prune_kwargs(kwargs, hidden.dtype)
             if stage.whole:
                 args, kwargs = self.family.prune_arguments(stage.selection, args, kwargs)
         if forward.prompt is not None:
@@ -116,15 +120,13 @@ class LayerHooks:
         with torch.no_grad():
             selection = prompt.selection(choice)
             later = prompt.after(selection, choice)
-        new_states = None
-        if selection is not None and choice.states is not None:
-            new_states = NewStates.of(choice.states, choice.chosen, later.positions)
+            cut = self._cut_of(forward, selection, later, choice)
         layer = self.cut_layers[prompt.cut]
         forward.kept.append(later.prompt_positions)
         if prompt.cut == 0:
             looked = layer > 0 or self.signals.wanted[0][1]
             forward.scores = choice.scores.detach() if looked and choice.scores is not None else None
-        forward.add_cut(Cut(layer, selection, new_states), self.flat_mask)
+        forward.add_cut(cut, self.traits)
         forward.prompt, forward.choice = (later if later.cut < later.cuts else None), None
         self.signals.cut(forward, selection)
         if forward.reads_prompt:
@@ -133,6 +135,23 @@ class LayerHooks:
                 note_on(forward.cache, forward.cuts)
         if forward.prompt is None:
             self._done(forward, self._trace(forward, later))
+
+    def _cut_of(self, forward: ForwardState, selection: Selection | None, later: PromptTokens, choice: Choice) -> Cut:
+        """later: the prompt after the cut."""
+        prompt = forward.prompt
+        assert prompt is not None
+        layer = self.cut_layers[prompt.cut]
+        if selection is None:
+            return Cut(layer, None)
+        new_states = log_weights = shifts = None
+        if choice.states is not None:
+            with torch.enable_grad() if choice.states.requires_grad else torch.no_grad():
+                new_states = NewStates.of(choice.states, choice.chosen, later.positions)
+        if self.method.proportional:
+            log_weights = log_weights_of(later, choice)
+        if self.method.positions == "close":
+            shifts = shifts_of(prompt, selection, choice, forward.cuts.shifts)
+        return Cut(layer, selection, new_states, log_weights, shifts)
 
     def _trace(self, forward: ForwardState, prompt: PromptTokens) -> Trace:
         return Trace(

@@ -21,10 +21,10 @@ from fastv.pruning.hooks.ended_context import ENDED, refuse_later
 from fastv.pruning.hooks.forward_state import ForwardState, shortens_layer_0
 from fastv.pruning.hooks.layer_hooks import LayerHooks
 from fastv.pruning.hooks.outer_arguments import OuterArguments
+from fastv.pruning.hooks.prompt_cuts import PromptCuts
+from fastv.pruning.hooks.pruned_cache import note_of, note_on, remove_note
 from fastv.pruning.hooks.tower_reader import Calls, PromptTower, TowerReader
-from fastv.pruning.prompt_cuts import PromptCuts
 from fastv.pruning.prompt_tokens import PromptTokens
-from fastv.pruning.pruned_cache import note_of, note_on, remove_note
 from fastv.pruning.requirements import check_one_sample_per_row, check_trainable, check_window
 from fastv.pruning.token_selection import TokenSelector, amounts
 from fastv.pruning.trace import Trace
@@ -146,7 +146,7 @@ class PruningHooks:
         if forward.cache is None and call is not None and is_own:
             forward.uncached_call = call.key
             if read > length and call.key in self._uncached:
-                forward.go_on(self._uncached[call.key], read, read, self.layers.flat_mask)
+                forward.go_on(self._uncached[call.key], read, read, self.layers.traits)
                 return
         mask = kwargs.get("attention_mask")
         inputs = dict(call.inputs if call is not None and is_own else {})
@@ -204,7 +204,7 @@ class PruningHooks:
                 "alone, and the attention_mask of the whole sequence."
             )
         check_window(self.decoder, seen + new)
-        forward.go_on(cuts, seen + new, new, self.layers.flat_mask)
+        forward.go_on(cuts, seen + new, new, self.layers.traits)
 
     @property
     def _uncached(self) -> dict[int, PromptCuts]:

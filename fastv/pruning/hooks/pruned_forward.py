@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from fastv.pruning.hooks.prompt_cuts import Cut
 from fastv.pruning.index_selection import Selection
-from fastv.pruning.prompt_cuts import Cut
+
+
+@dataclass(frozen=True)
+class DecoderTraits:
+    """What cutting a decoder's inputs depends on.
+
+    Attributes
+    ----------
+    flat_mask
+        Whether the attention kernel takes (batch, n) masks (flash attention).
+    rotary
+        Its rotary embedding, from states and position_ids to (cos, sin), where it has one of one dimension.
+    """
+
+    flat_mask: bool
+    rotary: Callable[[Tensor, Tensor], Any] | None = None
 
 
 class PrunedForward:
@@ -23,14 +42,28 @@ class PrunedForward:
         What it has grown to, the ``new`` columns included.
     new : int
         Columns that are queries in this forward: all of them when the sequence is read from its start.
-    flat_mask : bool
-        Whether the kernel takes (batch, n) masks (flash attention).
+    decoder : DecoderTraits
+        Of the model.
     cut : Cut or None
         The cut itself; None where no layer is given hidden states.
+    log_weights : Tensor or None
+        float32 (batch, columns of ``chosen``), see ``Cut``.
+    shifts : Tensor or None
+        long (batch, columns of ``chosen``), see ``Cut``.
     """
 
-    def __init__(self, chosen: Selection, length: int, new: int, flat_mask: bool, cut: Cut | None = None) -> None:
-        self.chosen, self.length, self.new, self.flat_mask, self.cut = chosen, length, new, flat_mask, cut
+    def __init__(
+        self,
+        chosen: Selection,
+        length: int,
+        new: int,
+        decoder: DecoderTraits,
+        cut: Cut | None = None,
+        log_weights: Tensor | None = None,
+        shifts: Tensor | None = None,
+    ) -> None:
+        self.chosen, self.length, self.new, self.decoder, self.cut = chosen, length, new, decoder, cut
+        self.log_weights, self.shifts = log_weights, shifts
         self.whole = new == length
         self._done: dict[int, tuple[Any, Any]] = {}
 
@@ -48,16 +81,23 @@ class PrunedForward:
         new = self.cut.new_states
         return hidden_states if new is None else new.put(hidden_states)
 
-    def prune_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """A layer's keyword arguments with what goes along with the hidden states cut: mask and positions."""
-        mask = kwargs.get("attention_mask")
-        if mask is None and self.chosen.valid is None and not self.whole:
-            return kwargs
-        cut = {"attention_mask": self._once(mask, self.prune_mask)}
-        if self.whole:
-            for name, shorten in (("position_ids", self._position_ids), ("position_embeddings", self._embeddings)):
-                if kwargs.get(name) is not None:
-                    cut[name] = self._once(kwargs[name], shorten)
+    def prune_kwargs(self, kwargs: dict[str, Any], dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+        """A layer's keyword arguments with what goes along with its hidden states, of this dtype, cut: mask and
+        positions.
+        """
+        mask, embeddings = kwargs.get("attention_mask"), kwargs.get("position_embeddings")
+        cut: dict[str, Any] = {}
+        if self.log_weights is not None:
+            cut["attention_mask"] = self._once(mask, partial(self._weighted_mask, dtype=dtype))
+        elif mask is not None or self.chosen.valid is not None or self.whole:
+            cut["attention_mask"] = self._once(mask, self.prune_mask)
+        if self.shifts is not None:
+            ids = kwargs["position_ids"]
+            cut["position_embeddings"] = self._once(embeddings, partial(self._shifted, position_ids=ids))
+        elif self.whole and embeddings is not None:
+            cut["position_embeddings"] = self._once(embeddings, self._embeddings)
+        if self.whole and kwargs.get("position_ids") is not None:
+            cut["position_ids"] = self._once(kwargs["position_ids"], self._position_ids)
         return kwargs | cut
 
     def prune_mask(self, mask: Tensor | None) -> Tensor | None:
@@ -66,14 +106,39 @@ class PrunedForward:
             return self.selection.take_mask(mask, rows=self.whole)
         if self.chosen.valid is None:
             return None
-        if self.flat_mask:
+        if self.decoder.flat_mask:
             return self.selection.valid
-        return self.selection.new_mask(self.selection.pruned_length if self.whole else self.new)
+        return self.selection.new_mask(self._queries)
+
+    @property
+    def _queries(self) -> int:
+        return self.selection.pruned_length if self.whole else self.new
+
+    def _weighted_mask(self, mask: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """The same as what is added to the attention logits, floating (batch, 1, queries, columns)."""
+        assert self.log_weights is not None
+        cut = self.prune_mask(mask)
+        if cut is None:
+            cut = self.selection.new_mask(self._queries)
+        if cut.dtype == torch.bool:
+            cut = torch.zeros(cut.shape, dtype=dtype, device=cut.device).masked_fill(~cut, torch.finfo(dtype).min)
+        weights = pad(self.log_weights, (0, self.selection.pruned_length - self.log_weights.shape[1]))
+        return cut + weights[:, None, None].to(cut)
+
+    def _shifted(self, pair: tuple[Tensor, ...], position_ids: Tensor) -> Any:
+        assert self.shifts is not None and self.decoder.rotary is not None
+        if self.whole:
+            last = self.selection.pruned_length - self.shifts.shape[1]
+            shifts = torch.cat([self.shifts, self.shifts[:, -1:].expand(-1, last)], dim=1)
+            position_ids = self.selection.take(position_ids, -1) - shifts
+        else:
+            position_ids = position_ids - self.shifts[:, -1:]
+        return self.decoder.rotary(pair[0], position_ids)
 
     def _position_ids(self, position_ids: Tensor) -> Tensor | None:
         # Layers rotate by position_embeddings; position_ids go to the kernel alone, and flash attention takes gaps in
         # them for borders between packed sequences.
-        return None if self.flat_mask else self.selection.take(position_ids, -1)
+        return None if self.decoder.flat_mask else self.selection.take(position_ids, -1)
 
     def _embeddings(self, pair: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(self.selection.take(part, -2) for part in pair)

@@ -78,6 +78,12 @@ class Method:
         How many to keep; a prompt with fewer keeps all it has.
     per : "prompt" or "image", optional
         Whether the amount holds for all visual tokens of a prompt together, or for those of each picture and video.
+    positions : "keep" or "close", optional
+        Whether what is left stays at its positions, as in FastV's code, or is numbered anew without gaps from the cut's
+        layer on. Models whose positions have several dimensions refuse the latter.
+    proportional : bool, optional
+        Whether kept visual tokens stand for the dropped ones: log(original count / kept count) is added to their
+        attention logits in the layers after the cut. Flash attention refuses it.
 
     Raises
     ------
@@ -112,6 +118,8 @@ class Method:
     keep_ratio: float | None = field(default=None, kw_only=True)
     keep: int | None = field(default=None, kw_only=True)
     per: Literal["prompt", "image"] = field(default="prompt", kw_only=True)
+    positions: Literal["keep", "close"] = field(default="keep", kw_only=True)
+    proportional: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         amounts = {"r": None if isinstance(self.r, _Default) else self.r, "keep_ratio": self.keep_ratio}
@@ -128,6 +136,8 @@ class Method:
             checked["r"] = fraction(self.r, "r", error=InvalidBudgetError)
         k = self.default_k if isinstance(self.k, _OwnK) or not self.takes_k else self.k
         checked["k"] = whole(k, "k", low=0, error=InvalidBudgetError)
+        checked["positions"] = one_of(self.positions, "positions", ("keep", "close"), error=InvalidBudgetError)
+        checked["proportional"] = one_of(self.proportional, "proportional", (True, False), error=InvalidBudgetError)
         checked["per"] = one_of(self.per, "per", ("prompt", "image"), error=InvalidBudgetError)
         checked["seed"] = whole(self.seed, "seed", low=-(2**63), high=2**63 - 1, error=InvalidBudgetError)
         for attribute, value in checked.items():

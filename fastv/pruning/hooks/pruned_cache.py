@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from fastv.errors import InvalidInputError
-from fastv.pruning.prompt_cuts import PromptCuts
+from fastv.pruning.hooks.prompt_cuts import PromptCuts
 from fastv.pruning.transformers_compat import row_fingerprints
 
 _NOTE = "_fastv_note"

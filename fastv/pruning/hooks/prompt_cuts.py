@@ -52,15 +52,28 @@ class Cut:
         The columns that go on, out of those before it; None for all of them.
     new_states
         What some of them are from there on; None where all stay what they are, and once the prompt is read.
+    log_weights
+        float32 (batch, columns left): what is added to the attention logits of each column from there on; None for
+        nothing, and where this cut drops nothing.
+    shifts
+        long (batch, columns left): by how much the position of each column is less from there on than it was before all
+        cuts, and at the last column that of everything that follows; None for 0, and where this cut drops nothing.
     """
 
     layer: int
     selection: Selection | None
     new_states: NewStates | None = None
+    log_weights: Tensor | None = None
+    shifts: Tensor | None = None
 
     def rows(self, numbers: Tensor) -> Cut:
         """The same for some of the rows, see ``Selection.rows``."""
-        return Cut(self.layer, None if self.selection is None else self.selection.rows(numbers))
+        return Cut(
+            self.layer,
+            None if self.selection is None else self.selection.rows(numbers),
+            log_weights=None if self.log_weights is None else self.log_weights[numbers.to(self.log_weights.device)],
+            shifts=None if self.shifts is None else self.shifts[numbers.to(self.shifts.device)],
+        )
 
 
 class PromptCuts(tuple[Cut, ...]):
@@ -78,6 +91,16 @@ class PromptCuts(tuple[Cut, ...]):
         end = len(self) + last if last < 0 else last
         steps = [cut.selection for cut in self[since : end + 1] if cut.selection is not None]
         return reduce(Selection.then, steps) if steps else None
+
+    @property
+    def log_weights(self) -> Tensor | None:
+        """Those of the columns left after all cuts, see ``Cut``."""
+        return next((cut.log_weights for cut in reversed(self) if cut.selection is not None), None)
+
+    @property
+    def shifts(self) -> Tensor | None:
+        """Those of the columns left after all cuts, see ``Cut``."""
+        return next((cut.shifts for cut in reversed(self) if cut.selection is not None), None)
 
     def lost(self, last: int = -1) -> int:
         """By how many columns the sequence is shorter after cut number ``last``."""
