@@ -179,7 +179,8 @@ def picture_group(config: Any, pixels: Tensor | None, lead: int) -> VisualGroup 
     tower = config.vision_config
     if tower.model_type not in _ONE_SIZE or not isinstance(tower.image_size, int):
         return None
-    height, width = (tower.image_size,) * 2 if pixels is None else pixels.shape[-2:]
+    # Empty ones stand for pictures that were encoded before.
+    height, width = pixels.shape[-2:] if pixels is not None and pixels.numel() else (tower.image_size,) * 2
     return VisualGroup(1, height // tower.patch_size, width // tower.patch_size, lead)
 
 
