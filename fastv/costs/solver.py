@@ -48,7 +48,8 @@ class Workload:
     dtype: str = "float16"
     batch: int = 1
 
-    def cost(self, config: Any, k: int | None, r: float, convention: str) -> Cost:
+    def cost(self, config: Any, k: int | None, r: float, convention: str, **method: Any) -> Cost:
+        """The cost of the workload; ``method``: the stages and FLOPs of a pruning method, see ``flops.cost``."""
         one = cost(
             config,
             text_tokens=self.text_tokens,
@@ -59,6 +60,7 @@ class Workload:
             k=k,
             r=r,
             convention=convention,
+            **method,
         )
         return one if self.batch == 1 else one.for_batch(self.batch)
 

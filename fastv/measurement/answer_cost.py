@@ -15,13 +15,14 @@ def answer_cost(loaded: LoadedModel, prompt: Prompt, answer_tokens: int, pruning
     """
     if loaded.shape is None:
         return None
+    text, visual = prompt.tokens - prompt.visual_tokens, prompt.visual_tokens
+    pruned = {"k": None, "r": 0.0} if pruning is None else pruning.cost_arguments(loaded.shape.decoder, text, visual)
     return cost(
         loaded.shape,
-        text_tokens=prompt.tokens - prompt.visual_tokens,
-        visual_tokens=prompt.visual_tokens,
+        text_tokens=text,
+        visual_tokens=visual,
         answer_tokens=answer_tokens,
-        k=pruning.k if pruning else None,
-        r=pruning.r if pruning else 0.0,
+        **pruned,
         pictures=prompt.pictures,
         frames=prompt.frames,
         convention="exact",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastv.errors import InvalidBudgetError
+from fastv.families.shapes import DecoderShape
 from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS, method_name
 from fastv.validation import one_of
@@ -47,6 +48,16 @@ class PruningConfig:
     def build(self) -> Method:
         """The method itself, to be entered on a model."""
         return METHODS[self.method](k=self.k, r=self.r, seed=self.seed)
+
+    def cost_arguments(self, decoder: DecoderShape, text: int, visual: int) -> dict[str, Any]:
+        """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens."""
+        method, depth = self.build(), decoder.layers
+        layers = method.schedule(depth)
+        stages = None
+        if layers != (self.k,):
+            stages = [(layer, method.kept_at(cut, visual, len(layers))) for cut, layer in enumerate(layers)]
+        own = method.own_flops(decoder, text, visual) if method.kept_of(visual) < visual else 0.0
+        return {"k": self.k, "r": self.r, "stages": stages, "method_flops": own}
 
     @property
     def label(self) -> str:

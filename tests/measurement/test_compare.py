@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from fastv import FastV
-from fastv.costs.flops import cost
+from fastv.costs.flops import cost, ranking_flops
 from fastv.costs.memory import kv_cache_bytes
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.families.config_reader import read_shape
@@ -93,7 +93,8 @@ def test_costs_are_those_of_this_prompt(loaded, picture, told):
         "dtype": "float32",
     }
     for run, k, r in ((baseline, None, 0.0), (fastv, 2, 0.5)):
-        expected = cost(loaded.model.config, k=k, r=r, **sizes)
+        own = ranking_flops(loaded.model.config, prompt, 1) if k else 0.0
+        expected = cost(loaded.model.config, k=k, r=r, method_flops=own, **sizes)
         assert (run.prefill_flops, run.total_flops) == (expected.prefill_flops, expected.total_flops)
         assert run.kv_cache_bytes == expected.kv_cache_bytes
     decoder = read_shape(loaded.model.config).decoder

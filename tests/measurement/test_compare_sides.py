@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fastv import FastV
-from fastv.costs.flops import cost
+from fastv.costs.flops import cost, ranking_flops
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from tests.support.compare_sides import compare, side_of
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
@@ -46,7 +46,8 @@ def test_each_side_is_its_own_model_at_its_own_budget(loaded, larger, picture):
         assert side.kept == tuple(tuple(row) for row in kept.tolist()) and side.visual_tokens == int(kept.sum())
         assert side.prompt_tokens == inputs["input_ids"].shape[1]
         sizes = {"text_tokens": side.prompt_tokens - grid * grid, "visual_tokens": grid * grid, "answer_tokens": 4}
-        expected = cost(model.model.config, k=k, r=r, dtype="float32", **sizes)
+        own = ranking_flops(model.model.config, side.prompt_tokens, 1)
+        expected = cost(model.model.config, k=k, r=r, method_flops=own, dtype="float32", **sizes)
         assert (side.prefill_flops, side.kv_cache_bytes) == (expected.prefill_flops, expected.kv_cache_bytes)
         assert (side.setup.model, side.setup.k, side.setup.r) == (model.entry.key, k, r)
         assert side.seen[0].picture.size == (14 * grid, 14 * grid)

@@ -16,6 +16,7 @@ from typing import Any
 from fastv.costs.solver import Solution, Target, Workload, solve_all
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import fingerprint, packed
+from fastv.families.config_reader import read_shape
 from fastv.measurement import records
 from fastv.measurement.machine import Machine
 from fastv.measurement.prompt import prompt_of
@@ -167,21 +168,26 @@ def _measured(evaluator: BatchedEvaluator, budget: PruningConfig | None, repeats
         "r": r,
         "method": method,
         "answer_tokens": round(fmean(answer.tokens for answer in answers), 3),
-        **_flops(evaluator, answers, k, r),
+        **_flops(evaluator, answers, budget),
         "seconds": seconds,
         "unpruned_seconds": unpruned,
         "right": packed(marks),
     }
 
 
-def _flops(evaluator: BatchedEvaluator, answers: Sequence[Answer], k: int | None, r: float) -> dict[str, float]:
+def _flops(evaluator: BatchedEvaluator, answers: Sequence[Answer], budget: PruningConfig | None) -> dict[str, float]:
     """Means over the questions, at each prompt's own length and for the answer that was given."""
     visual, config = evaluator.visual_tokens, evaluator.loaded.model.config
+    decoder = read_shape(config).decoder
     asked = [(length - visual, answer.tokens) for length, answer in zip(evaluator.prompt_lengths, answers)]
     kinds = set(asked)
     found: dict[str, float] = {}
     for prefix, convention in (("", "exact"), ("paper_", "paper")):
-        costs = {kind: Workload(kind[0], visual, kind[1]).cost(config, k, r, convention) for kind in kinds}
+        costs = {}
+        for text, answer_tokens in kinds:
+            pruned = {"k": None, "r": 0.0} if budget is None else budget.cost_arguments(decoder, text, visual)
+            workload = Workload(text, visual, answer_tokens)
+            costs[text, answer_tokens] = workload.cost(config, convention=convention, **pruned)
         found[f"{prefix}prefill_flops"] = round(fmean(costs[kind].prefill_flops for kind in asked))
         found[f"{prefix}total_flops"] = round(fmean(costs[kind].total_flops for kind in asked))
     return found

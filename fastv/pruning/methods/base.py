@@ -271,10 +271,20 @@ class AttentionMethod(Method):
     def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import random_scores
 
-        if signals.attention is None:
+        if signals.attention is None and signals.unrotated is None:
             return random_scores(prompt.counts, self.seed).to(prompt.positions.device)
         attention = self.attention(prompt, signals).to(prompt.positions.device)
         return attention.gather(1, prompt.positions.clamp(min=0))
+
+    def queries(self, text: int, visual: int) -> int:
+        """How many of a prompt's tokens it is whose attention ranks."""
+        return 1
+
+    def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
+        """Of the products of those tokens' queries with all keys."""
+        if self.k == 0:
+            return 0.0
+        return 2.0 * self.queries(text, visual) * (text + visual) * decoder.heads * decoder.head_dim
 
     def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         """How much each position of the prompt is attended to: float32 (batch, n)."""

@@ -30,6 +30,9 @@ class FastVMean(AttentionMethod):
     phrase = "by the mean attention of all prompt tokens"
     paper = "arXiv 2403.06764"
 
+    def queries(self, text: int, visual: int) -> int:
+        return text + visual
+
     def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import mean_attention
 

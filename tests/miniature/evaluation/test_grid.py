@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastv.costs.flops import cost
+from fastv.costs.flops import cost, ranking_flops
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import parsed, read_document
 from fastv.families.shapes import DecoderShape, ModelShape
@@ -72,6 +72,7 @@ def test_flops_are_those_of_each_prompt_and_its_answer(evaluator, swept):
                 k=2,
                 r=0.5,
                 convention=convention,
+                method_flops=ranking_flops(evaluator.loaded.model.config, length, 1),
             )
             for length, one in zip(evaluator.prompt_lengths, said)
         ]
