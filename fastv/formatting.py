@@ -50,9 +50,9 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}".removesuffix(".0") + "%"
 
 
-def budget(k: int, r: float) -> str:
-    """``K=2, R=50%``"""
-    return f"K={k}, R={percent(r)}"
+def budget(k: int | None, r: float) -> str:
+    """``K=2, R=50%``; without K for methods that do not take it."""
+    return f"R={percent(r)}" if k is None else f"K={k}, R={percent(r)}"
 
 
 def times(share: float) -> str:

@@ -9,7 +9,9 @@ from fastv.presentation.filmstrip import kept_strip, where_most
 from fastv.presentation.html import render
 from fastv.presentation.side_labels import SideLabel
 from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS
+from fastv.pruning.signals import OF_THE_LAYER_BEFORE
 
 
 def kept_placeholder() -> Markup:
@@ -37,7 +39,8 @@ def kept(result: RunResult, label: SideLabel) -> Markup:
 def _reason(config: PruningConfig) -> str:
     """How the kept tokens were chosen, as it goes on from "288 of 576 visual tokens kept"."""
     method = METHODS[config.chosen_by]
-    where = f" in layer {config.k - 1}" if method.signals and config.k else ""
+    of_a_layer = set(config.build().reads) & set(OF_THE_LAYER_BEFORE)
+    where = f" in layer {config.k - 1}" if of_a_layer and config.k else ""
     return f"chosen {method.phrase}{where}"
 
 
@@ -46,6 +49,9 @@ def _who_sees(config: PruningConfig | None, count: int, total: int, is_clip: boo
     if config is None or count == total:
         return f"All layers see {whole}."
     rest = "none of it" if count == 0 else "only what is not darkened"
+    method = METHODS[config.method]
+    if method.schedule is not Method.schedule:
+        return f"Tokens were dropped {method.cuts}; later layers see {rest}."
     if config.k == 0:
         return f"All layers see {rest}."
     before = {1: "Layer 0 sees", 2: "Layers 0 and 1 see"}.get(config.k, f"Layers 0 to {config.k - 1} see")

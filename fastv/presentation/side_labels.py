@@ -52,7 +52,9 @@ def config_of(setup: Setup) -> PruningConfig | None:
 def method_words(config: PruningConfig) -> str:
     """A method after "with": its name, or where it has no paper of its own, such as random, a description."""
     method = METHODS[config.method]
-    return method.label if method.paper else f"{method.label.lower()} dropping"
+    if method.paper:
+        return method.label
+    return method.label.lower() if method.signals else f"{method.label.lower()} dropping"
 
 
 def side_labels(baseline: Setup, candidate: Setup) -> tuple[SideLabel, SideLabel]:
@@ -100,5 +102,5 @@ def _with_settings(config: PruningConfig | None, other: PruningConfig | None, co
 
 def _settings(config: PruningConfig, other: PruningConfig | None = None) -> str:
     """(K, R), and the seed where that sets two sides apart."""
-    words = budget(config.k, config.r)
+    words = budget(config.k if METHODS[config.method].takes_k else None, config.r)
     return f"{words}, seed {config.seed}" if other is not None and config.seed != other.seed else words

@@ -133,7 +133,7 @@ class PromptTokens:
         self.question = text & after_all
         self.question_length: int = int((after_all & visual.any(dim=1, keepdim=True)).sum(dim=1).max())
         self._keep_per_image: Tensor | None = None
-        self._left_per_image: list[list[list[int]]] | None = None
+        self._left_per_image: list[list[list[int]]] | None = None  # of each row and picture after each cut
         if per_image:
             amounts = [[list(kept(count)) for count in row] for row in self.layout.group_counts]
             nothing = [0] * len(kept(0))
@@ -184,6 +184,12 @@ class PromptTokens:
                 found.append(Part(row, start, count, left[self.cut]))
                 start += count
         return found
+
+    @property
+    def kept_counts_per_image(self) -> list[list[int]] | None:
+        """``keep_per_image`` as numbers: for each row those of its own pictures and videos."""
+        left = self._left_per_image
+        return None if left is None else [[counts[self.cut] for counts in row] for row in left]
 
     @property
     def original_counts(self) -> list[int]:

@@ -9,10 +9,13 @@ import sys
 import numpy as np
 import pytest
 
+from fastv.costs.flops import cost
 from fastv.errors import InvalidBudgetError
 from fastv.evidence.measurements import read_document
+from fastv.families.config_reader import read_shape
 from fastv.paths import ASSETS
 from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.base import AttentionMethod
 from fastv.pruning.methods.registry import METHODS
 
 
@@ -25,7 +28,10 @@ def test_there_and_back(method):
     config = PruningConfig(method, 3, 0.25, 7)
     assert PruningConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert type(config.build()) is METHODS[method]
-    assert (config.build().k, config.build().r, config.build().seed) == (3, 0.25, 7)
+    k = 3 if METHODS[method].takes_k else METHODS[method].default_k
+    assert (
+        (config.k, config.r, config.seed) == (config.build().k, config.build().r, config.build().seed) == (k, 0.25, 7)
+    )
 
 
 @pytest.mark.parametrize("old, new", [("last_token", "fastv"), ("mean", "fastv_mean"), ("random", "random")])
@@ -50,7 +56,20 @@ def test_a_run_without_pruning_is_none():
 @pytest.mark.parametrize("method", METHODS)
 def test_with_k_0_attention_cannot_choose(method):
     assert PruningConfig(method, 2).chosen_by == method
-    assert PruningConfig(method, 0).chosen_by == ("random" if METHODS[method].signals else method)
+    by_attention = issubclass(METHODS[method], AttentionMethod)
+    assert PruningConfig(method, 0).chosen_by == ("random" if by_attention else method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_costs_is_known(method):
+    shape = read_shape({"model_type": "llava"})
+    config = PruningConfig(method, 2, 0.75)
+    pruned = config.cost_arguments(shape.decoder, 36, 576)
+    found = cost(shape, text_tokens=36, visual_tokens=576, answer_tokens=1, **pruned)
+    layers = config.build().schedule(shape.decoder.layers)
+    assert found.method_flops == config.build().own_flops(shape.decoder, 36, 576) < found.prefill_flops / 10
+    assert found.layer_flops[layers[-1]] == found.layer_flops[-1]
+    assert layers[0] == 0 or found.layer_flops[layers[0] - 1] > found.layer_flops[-1]
 
 
 def test_numpys_numbers_become_pythons():

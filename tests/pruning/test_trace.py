@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fastv import METHODS, FastV
+from fastv.pruning.methods.base import Method
 from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import EXACT, GREEDY, PROMPTS, assert_same_answer, model_of
 from tests.support.standins import IMAGE_TOKEN, VISUAL_TOKENS, llava_inputs
@@ -21,11 +22,14 @@ def test_kept_tokens_have_the_highest_scores(method, r):
         visual = (inputs["input_ids"][row] == IMAGE_TOKEN).nonzero()[:, 0]
         positions, kept = (tensor[row][tensor[row] >= 0] for tensor in (trace.visual_positions, trace.kept))
         assert torch.equal(positions, visual)
-        assert len(kept) == round(pictures * VISUAL_TOKENS * (1 - r))
+        assert len(kept) == round(pictures * VISUAL_TOKENS * (1 - r)) and torch.isin(kept, visual).all()
         assert torch.equal(kept, kept.sort().values)
+        if trace.scores is None:
+            assert method.select is not Method.select
+            continue
         scores = trace.scores[row, : len(visual)]
-        chosen = torch.isin(visual, kept)
-        assert chosen.sum() == len(kept)
+        chosen = torch.isin(visual, trace.kept_by_cut[0][row])
+        assert chosen.sum() == trace.kept_after_each_cut[0][1][row]
         if chosen.any() and not chosen.all():
             assert scores[chosen].min() >= scores[~chosen].max()
 

@@ -10,9 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastv.pruning.methods.base import Method, check_description
+from fastv.pruning.methods.cdpruner import CDPruner
+from fastv.pruning.methods.dart import DART
+from fastv.pruning.methods.divprune import DivPrune
 from fastv.pruning.methods.fastv import RANK_NAMES, FastV
+from fastv.pruning.methods.fastv_max import FastVMax
 from fastv.pruning.methods.fastv_mean import FastVMean
+from fastv.pruning.methods.fastv_norope import FastVNoRope
+from fastv.pruning.methods.grid import UniformGrid
+from fastv.pruning.methods.pooling import Pooling
+from fastv.pruning.methods.question_tokens import QuestionTokens
 from fastv.pruning.methods.random import RandomTokens
+from fastv.pruning.methods.v2drop import V2Drop
 from fastv.pruning.signals import SIGNALS
 
 #: Name -> class, in the order in which people are shown them.
@@ -66,5 +75,18 @@ def described() -> list[dict[str, Any]]:
     ]
 
 
-for _method in (FastV, FastVMean, RandomTokens):
+for _method in (
+    FastV,
+    FastVMean,
+    FastVMax,
+    FastVNoRope,
+    QuestionTokens,
+    RandomTokens,
+    UniformGrid,
+    Pooling,
+    DivPrune,
+    CDPruner,
+    DART,
+    V2Drop,
+):
     register(_method)
