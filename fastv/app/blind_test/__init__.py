@@ -1,6 +1,6 @@
-"""The tab "Can you tell?": a blind test in which a visitor looks for the answer that was given with fewer tokens."""
+"""The tab "Blind test": a visitor looks for the answer that was given with fewer tokens."""
 
 from fastv.app.blind_test.layout import STYLE, build
 from fastv.app.shared.tab import Tab
 
-TAB = Tab("blind", "Can you tell?", build, css=STYLE)
+TAB = Tab("blind", "Blind test", build, css=STYLE)

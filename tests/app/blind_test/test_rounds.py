@@ -49,7 +49,7 @@ def test_without_records_there_is_a_sentence(monkeypatch, tmp_path):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_game_is_played_to_its_end(browser, app, width):
     with opened(browser, app.address, width=width, height=844, within=app.address) as page:
-        page.get_by_role("tab", name="Can you tell?").click()
+        page.get_by_role("tab", name="Blind test").click()
         page.wait_for_selector(".blind-round:not([hidden])")
         right = 0
         for number in range(len(RS)):

@@ -139,7 +139,7 @@ def test_phone_width_has_no_sideways_scroll(page, app, theme):
     page.get_by_role("tab", name="Explore").click()
     page.click(cell(2, 0.75))
     page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
-    page.locator("#equivalence summary").click()
+    page.locator("#equivalence summary:has-text('R for each K')").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     panes = "[...document.querySelectorAll('.pane, .plane table, .scatter .plot')]"
     assert page.evaluate(f"{panes}.every(pane => pane.getBoundingClientRect().right <= 390)")
