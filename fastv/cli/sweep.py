@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--answer-tokens", type=int, default=32, metavar="N", help="longest answer (default: 32)")
     parser.add_argument(
+        "--report",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="write the tables to files too, by the ends of their names: .html, .csv, .json, .parquet",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
@@ -112,6 +121,7 @@ def _run(arguments: Namespace) -> Output | None:
     with ProgressLine() as progress:
         progress.show("Importing torch")
         from fastv.loading.load import load
+        from fastv.presentation.sweep.report import check_format, write_report
         from fastv.sweep.analysis.recommendation import LossMonitor
         from fastv.sweep.analysis.table import part_table, table
         from fastv.sweep.analysis.table_text import as_markdown, notes, parts_as_markdown
@@ -120,6 +130,8 @@ def _run(arguments: Namespace) -> Output | None:
         from fastv.sweep.run import SweepRun, SweepSettings
         from fastv.sweep.shards import Rank, sharded
 
+        for report in arguments.report:
+            check_format(report)
         measure = measure_of(arguments.score)
         dataset = read_dataset(
             arguments.questions, skip_bad_rows=arguments.skip_bad_rows, columns=dict(arguments.columns)
@@ -169,6 +181,7 @@ def _run(arguments: Namespace) -> Output | None:
     ]
     data = {
         "model": arguments.model,
+        "date": datetime.now(UTC).date().isoformat(),
         "questions": len(samples),
         "output": str(output),
         "score": arguments.score,
@@ -182,6 +195,8 @@ def _run(arguments: Namespace) -> Output | None:
         ],
         "bad_rows": [asdict(row) for row in dataset.bad_rows],
     }
+    for report in arguments.report:
+        write_report(report, data)
     sentence = recommendation.sentence if recommendation else ""
     text = [sentence, as_markdown(rows, measure), parts_as_markdown(parts, measure), "\n".join(told)]
     return Output(data, "\n\n".join(filter(None, text)))

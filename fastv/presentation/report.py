@@ -70,7 +70,7 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
     return render(
         "presentation/report",
         policy=_POLICY,
-        style=_style(),
+        style=style(),
         title=_short_title(comparison),
         heading=heading,
         who_answered=who_answered,
@@ -94,7 +94,8 @@ def as_html(comparison: Comparison, *, expected: str | None = None, link: str | 
     )
 
 
-def _style() -> Markup:
+def style() -> Markup:
+    """CSS of reports that stand alone."""
     dark = f"@media (prefers-color-scheme: dark) {{:root {{{variables(1)}}}}}"
     return Markup(f":root {{{variables(0)}}} {dark}\n{_STYLE}")
 

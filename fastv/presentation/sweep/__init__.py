@@ -1,0 +1,1 @@
+"""A finished sweep as files to take away."""
