@@ -41,7 +41,7 @@ def test_columns_scores_bad_rows_and_reports(table, tmp_path, capsys):
         assert run([*arguments, score]) == 0
         found[score] = json.loads(capsys.readouterr().out)
         assert [row["line"] for row in found[score]["bad_rows"]] == [3]
-        assert "one.png" not in (tmp_path / "a.html").read_text()
+        assert "none.png" in (tmp_path / "a.html").read_text()
     rows = {score: data["rows"][0]["right"] for score, data in found.items()}
     assert rows["vqa"]["asked"] == rows["choice"]["asked"] == 2
     assert rows["vqa"]["right"] >= 1  # the colour itself; the same answers are scored in another way
