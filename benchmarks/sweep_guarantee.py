@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -28,7 +29,7 @@ TOLERANCES = (0.005, 0.01, 0.02, 0.05)
 TRUE_LOSSES = (-0.5, 0.0, 0.25, 0.5, 0.9, 1.0, 1.0, 1.0, 1.02, 1.1, 1.25, 1.5, 2.0, 4.0)  # in tolerances
 
 
-def one_sweep(rng: np.random.Generator, settings: argparse.Namespace) -> dict[str, object]:
+def one_sweep(rng: np.random.Generator, settings: argparse.Namespace) -> dict[str, Any]:
     """Whether it recommended something wrong, something at all, and after how many questions."""
     tolerance = float(rng.choice(TOLERANCES))
     losses = tolerance * rng.choice(TRUE_LOSSES, settings.settings)

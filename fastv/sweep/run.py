@@ -132,6 +132,7 @@ class SweepRun:
         self.order = [(by_identity[identity], identity) for identity in sorted(by_identity)]
         #: Configs that are asked no further.
         self.dropped: set[PruningConfig] = set()
+        self._left: set[str] = set()  # questions that are still to be asked at some cell
         self._machine = asdict(Machine.here(loaded.device))
         self._closing = ExitStack()
 
@@ -173,21 +174,20 @@ class SweepRun:
         Step
             At the beginning, and after each record.
         """
-        if stop:
-            self.dropped |= set(stop(self.in_order()))
+        self._drop(stop(self.in_order()) if stop else ())
         yield self._step()
         size = _WINDOW * self.settings.batch
         for start in range(0, len(self.order), size):
             yield from self._answer(self.order[start : start + size])
             if stop:
-                self.dropped |= set(stop(self.in_order()))
+                self._drop(stop(self.in_order()))
         yield from self._time()
 
     @property
     def _live(self) -> list[PruningConfig]:
         return [config for config in self.configs if config not in self.dropped]
 
-    def _missing(self, identity: str) -> tuple[PruningConfig | None, ...]:
+    def missing(self, identity: str) -> tuple[PruningConfig | None, ...]:
         """Cells at which a question is still to be asked."""
         if self._results.problem(identity):
             return ()
@@ -199,7 +199,7 @@ class SweepRun:
     def _answer(self, window: Sequence[tuple[Sample, str]]) -> Iterator[Step]:
         alike: dict[tuple, list[tuple[Sample, str]]] = {}
         for question in window:
-            if missing := self._missing(question[1]):
+            if missing := self.missing(question[1]):
                 alike.setdefault(tuple(config for config in missing if config), []).append(question)
         for configs, questions in alike.items():
             for found in answers_to(
@@ -217,21 +217,23 @@ class SweepRun:
                     record["answers"] = [answer.to_dict() for answer in found.answers]
                 yield self._write(record)
 
-    def _to_time(self) -> list[tuple[Sample, str]]:
-        asked = [question for question in self.order if not self._results.problem(question[1])]
-        return asked[: self.settings.timed]
+    def to_time(self) -> list[tuple[Sample, str]]:
+        """The questions that are timed, with their ids: the first ones that can be asked."""
+        asked = (question for question in self.order if not self._results.problem(question[1]))
+        return list(itertools.islice(asked, self.settings.timed))
 
-    def _untimed(self, identity: str) -> list[PruningConfig]:
-        here = machine_key(self._machine)
-        machine = self._results.timing_machine([one for _, one in self._to_time()], self._live, here)
-        if any(config not in self._results.times(one, machine) for _, one in self._to_time() for config in self._live):
+    def untimed(self, identity: str) -> list[PruningConfig]:
+        """Configs at which a question that is timed still is to be."""
+        here, timed = machine_key(self._machine), [one for _, one in self.to_time()]
+        machine = self._results.timing_machine(timed, self._live, here)
+        if any(config not in self._results.times(one, machine) for one in timed for config in self._live):
             machine = here  # another machine's times are of use only where they are whole
         return [config for config in self._live if config not in self._results.times(identity, machine)]
 
     def _time(self) -> Iterator[Step]:
         warm = False
-        for turn, (sample, identity) in enumerate(self._to_time()):
-            configs = self._untimed(identity)
+        for turn, (sample, identity) in enumerate(self.to_time()):
+            configs = self.untimed(identity)
             if not configs:
                 continue
             record: Record = {"question": identity, "machine": self._machine}
@@ -248,9 +250,7 @@ class SweepRun:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                raise InvalidInputError(
-                    f"{OUT_OF_MEMORY} Answers are written; --answers-only takes no times."
-                ) from None
+                raise InvalidInputError(f"{OUT_OF_MEMORY} Answers are written; take no times of them.") from None
             finally:
                 free_memory(self.loaded.device)
             warm = True
@@ -259,14 +259,20 @@ class SweepRun:
     def _write(self, record: Record) -> Step:
         self._file.add(record)
         self._results.add(record)
+        if not self.missing(record["question"]):
+            self._left.discard(record["question"])
         return self._step()
 
+    def _drop(self, configs: Collection[PruningConfig]) -> None:
+        self.dropped |= set(configs)
+        self._left = {identity for _, identity in self.order if self.missing(identity)}
+
     def _step(self) -> Step:
-        to_time = self._to_time()
+        to_time = self.to_time()
         return Step(
-            sum(not self._missing(identity) for _, identity in self.order),
+            len(self.order) - len(self._left),
             len(self.order),
-            sum(not self._untimed(identity) for _, identity in to_time),
+            sum(not self.untimed(identity) for _, identity in to_time),
             len(to_time),
         )
 
