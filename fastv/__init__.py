@@ -14,6 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {
+    "Compose": "fastv.pruning.methods.compose",
     "FastV": "fastv.pruning.methods.fastv",
     "FastVError": "fastv.errors",
     "METHODS": "fastv.pruning.methods.registry",

@@ -59,12 +59,12 @@ class PromptTokens:
     per_image : bool
         Whether ``kept`` holds for each picture or video, not for all of a row together.
     kept_of_groups : callable
-        From a row's pictures and videos to how many tokens are left after the only cut; None where ``kept`` tells.
+        From a row's pictures and videos to how many tokens are left after each cut; None where ``kept`` tells.
 
     Attributes
     ----------
     cut : int
-        Number of the cut, from 0.
+        Number of the cut, from 0; in the prompt as a method sees it, among its own cuts.
     visual : Tensor
         boolean (batch, n): columns of visual tokens.
     positions : Tensor
@@ -105,10 +105,11 @@ class PromptTokens:
         kept: Callable[[int], Sequence[int]],
         groups: Sequence[VisualGroup] | None = None,
         per_image: bool = False,
-        kept_of_groups: Callable[[Sequence[VisualGroup]], int | None] = lambda _: None,
+        kept_of_groups: Callable[[Sequence[VisualGroup]], Sequence[int] | None] = lambda _: None,
     ) -> None:
-        self.cut = 0
-        self.memory: dict[str, Any] = {}
+        self._at = self._first = 0  # numbers of cuts: the next one, and the first of those that a method makes
+        self._of: int | None = None  # how many it makes; None for all
+        self.memory: dict[Any, Any] = {}
         self.visual = visual
         self.real: Tensor | None = None
         self.padding = torch.zeros_like(visual)  # wherever in its row it stands
@@ -144,15 +145,15 @@ class PromptTokens:
             self._left = [[sum(each) for each in zip(*row)] for row in filled]
         else:
             self._left = [list(kept(count)) for count in self.counts]  # of each row after each cut
-        by_geometry = [kept_of_groups(row) for row in self.layout.rows or ()]
-        self._left = [left if exact is None else [exact] for left, exact in zip(self._left, by_geometry)] or self._left
+        by_geometry = [kept_of_groups(row) for row in self.layout.rows or ()] or [None] * len(self._left)
+        self._left = [left if exact is None else list(exact) for left, exact in zip(self._left, by_geometry)]
         self._keep = torch.tensor(self._left, device=visual.device)
         if any(late > early for row, count in zip(self._left, self.counts) for early, late in zip([count, *row], row)):
             raise ValueError(f"More visual tokens after a cut than before it: {self._left} of {self.counts}.")
 
     @property
     def kept_counts(self) -> list[int]:
-        return self.left_after(self.cut)
+        return self.left_after(self._at)
 
     def left_after(self, cut: int) -> list[int]:
         """Visual tokens of each row after a cut."""
@@ -160,11 +161,11 @@ class PromptTokens:
 
     @property
     def keep(self) -> Tensor:
-        return self._keep[:, self.cut]
+        return self._keep[:, self._at]
 
     @property
     def keep_per_image(self) -> Tensor | None:
-        return None if self._keep_per_image is None else self._keep_per_image[:, :, self.cut]
+        return None if self._keep_per_image is None else self._keep_per_image[:, :, self._at]
 
     @property
     def prompt_positions(self) -> Tensor:
@@ -180,8 +181,8 @@ class PromptTokens:
         for row, (images, originals) in enumerate(zip(self._left_per_image, self.layout.group_counts)):
             start = 0
             for left, original in zip(images, originals):
-                count = left[self.cut - 1] if self.cut else original
-                found.append(Part(row, start, count, left[self.cut]))
+                count = left[self._at - 1] if self._at else original
+                found.append(Part(row, start, count, left[self._at]))
                 start += count
         return found
 
@@ -197,9 +198,20 @@ class PromptTokens:
         return self.layout.counts
 
     @property
+    def cut(self) -> int:
+        return self._at - self._first
+
+    @property
     def cuts(self) -> int:
         """How many cuts are made in all."""
-        return len(self._left[0])
+        return len(self._left[0]) - self._first if self._of is None else self._of
+
+    def of_cuts(self, first: int, count: int) -> PromptTokens:
+        """The same for a method that makes ``count`` cuts, from number ``first`` on, and counts its own alone."""
+        part = copy.copy(self)
+        part._first, part._of = first, count
+        part.memory = self.memory.setdefault(("cuts", first), {})
+        return part
 
     @property
     def drops(self) -> bool:
@@ -247,7 +259,7 @@ class PromptTokens:
     def after(self, selection: Selection | None, choice: Choice) -> PromptTokens:
         """The same prompt at the next cut, or after the last one."""
         later = copy.copy(self)
-        later.cut = self.cut + 1
+        later._at = self._at + 1
         if selection is None:
             return later
         later.counts = self.kept_counts

@@ -1,8 +1,9 @@
 """Random sequences of legal calls under one ``with``, each against the model that masks what is dropped.
 
-Several conversations take turns, and some turns are taken at once in threads: prompts in batches with padding, with and
-without a cache, by ``generate`` (greedy, beams, lookups, streamed) or by forwards, then more tokens, follow-up
-questions, and caches that are cropped, copied and reordered. A failure names its seed, which repeats it.
+Methods cut once or several times, also with proportional attention and positions without gaps. Several conversations
+take turns, and some turns are taken at once in threads: prompts in batches with padding, with and without a cache, by
+``generate`` (greedy, beams, lookups, streamed) or by forwards, then more tokens, follow-up questions, and caches that
+are cropped, copied and reordered. A failure names its seed, which repeats it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import torch
 from fastv import METHODS
 from fastv.pruning.methods.base import Method
 from fastv.pruning.transformers_compat import cache_in
-from tests.support.masked_reference import CACHE, CLOSE, GREEDY, dropped_by_masking, dropped_of, model_of
+from tests.support.cutting_methods import Staged
+from tests.support.masked_reference import CACHE, CLOSE, GREEDY, cut_by_masking, cuts_of, model_of
 from tests.support.standins import IMAGE_TOKEN, llava_inputs
 
 SEEDS, CONVERSATIONS, TURNS = range(24), 4, 10
@@ -42,10 +44,10 @@ class Conversation:
     def __init__(self, seed: int, method: Method) -> None:
         self.rng = random.Random(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self.k = method.k
+        self.method, self.from_start = method, method.schedule(4)[0] == 0
         self.inputs = llava_inputs([self.rng.choice(ROWS) for _ in range(self.rng.choice([1, 1, 2, 3]))], seed=seed)
         self.turns = [self._first(), *(self._later() for _ in range(TURNS - 1))]
-        self.dropped: torch.Tensor | None = None
+        self.cuts: list = []
         self.begin()
 
     def begin(self) -> None:
@@ -82,14 +84,16 @@ class Conversation:
             model(**self.inputs, use_cache=False)
 
     def take(self, model, turn: int, masked: bool = False) -> list[torch.Tensor]:
-        """The logits of one turn; masked: whether ``dropped`` is masked here, rather than pruned by a ``with``."""
+        """The logits of one turn; masked: whether ``cuts`` are masked here, rather than pruned by a ``with``."""
         kind, words, *more = self.turns[turn] + ((None,) if turn == 0 else ())
         if turn and self.cache is None:
             return []
         beams = 2 if kind.startswith("beams") else 1
         if not masked:
             return self._take(model, kind, words, more[0], masked)
-        with dropped_by_masking(model, self.k, self.dropped[self.rows].repeat_interleave(beams, dim=0)):
+        rows = [row for row in self.rows for _ in range(beams)]
+        options = {"proportional": self.method.proportional, "close": self.method.positions == "close"}
+        with cut_by_masking(model, self.cuts, rows, **options):
             return self._take(model, kind, words, more[0], masked)
 
     def _take(self, model, kind: str, words, chance: float | None, masked: bool) -> list[torch.Tensor]:
@@ -138,7 +142,7 @@ class Conversation:
         new = words[: len(self.ids)]
         whole = torch.cat([self.ids, new], dim=1)
         mask = torch.cat([self.mask, torch.ones_like(new)], dim=1)
-        given = new if self.k == 0 else whole  # with k = 0 the cache does not tell how much has been read
+        given = new if self.from_start else whole  # then the cache does not tell how much has been read
         output = model.generate(input_ids=given, attention_mask=mask, **{CACHE: self.cache}, **SHORT)
         answer = output.sequences[:, given.shape[1] :]
         self.mask = mask
@@ -172,8 +176,11 @@ class Conversation:
 
 def method_of(rng: random.Random) -> Method:
     amount = rng.choice([{"r": 0.5}, {"r": 0.9}, {"r": 1.0}, {"keep": 3}, {"keep_ratio": 0.25}, {"r": 0.0}])
-    masked_at_k = [method for name, method in METHODS.items() if method.takes_k and name != "pooling"]
-    return rng.choice(masked_at_k)(k=rng.choice([0, 1, 2, 3]), seed=rng.randrange(9), **amount)
+    amount |= {"proportional": rng.random() < 0.3, "positions": rng.choice(["keep", "keep", "close"])}
+    if rng.random() < 0.5:
+        return Staged(layers=rng.choice([(0, 2), (1, 3), (0, 1, 3), (2, 3)]), seed=rng.randrange(9), **amount)
+    method = METHODS[rng.choice(["fastv", "fastv_mean", "random"])]
+    return method(k=rng.choice([0, 1, 2, 3]), seed=rng.randrange(9), **amount)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -185,7 +192,7 @@ def test_all_turns_equal_the_masked_models(seed):
     for one in conversations:
         with method(model) as trace:
             one.read(model)
-        one.dropped = dropped_of(trace, one.inputs["input_ids"])
+        one.cuts = cuts_of(trace, one.inputs["input_ids"])
 
     found: dict[tuple[int, int], list[torch.Tensor]] = {}
     left = dict.fromkeys(range(CONVERSATIONS), 0)
@@ -224,6 +231,6 @@ def test_the_reference_tells_wrong_selections_apart():
         ours = one.take(model, 0)
     with replace(method, k=1)(model) as trace:
         one.read(model)
-    one.dropped = dropped_of(trace, one.inputs["input_ids"])
+    one.cuts = cuts_of(trace, one.inputs["input_ids"])
     one.begin()
     assert not torch.allclose(ours[0], one.take(model, 0, masked=True)[0], **CLOSE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -228,3 +231,22 @@ def test_pictures_read_one_by_one_are_those_read_together():
     (_, together), (_, apart) = method.seen
     torch.testing.assert_close(together.attention, apart.attention)
     torch.testing.assert_close(together.keys, apart.keys)
+
+
+def test_threads_do_not_see_each_others_towers():
+    model, barrier = model_of(), threading.Barrier(2, timeout=60)
+    prompts = [llava_inputs(seed=0), llava_inputs([(2, 0, 3, 0, 4)], seed=1)]
+    method = Towering(r=0.5, layers=(1,))
+
+    def answer(inputs):
+        barrier.wait()
+        return [model.generate(**inputs, **GREEDY).sequences for _ in range(4)]
+
+    alone = []
+    for inputs in prompts:
+        with method(model):
+            alone.append(model.generate(**inputs, **GREEDY).sequences)
+    with method(model), ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(answer, prompts))
+    for expected, found in zip(alone, together):
+        assert all(torch.equal(one, expected) for one in found)

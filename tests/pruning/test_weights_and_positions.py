@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
-from contextlib import ExitStack
 
 import pytest
 import torch
@@ -20,11 +18,10 @@ from tests.support.masked_reference import (
     GREEDY,
     PROMPTS,
     assert_same_answer,
+    cut_by_masking,
     cuts_by_masking,
+    cuts_of,
     model_of,
-    renumbered,
-    visual_of,
-    weighted,
 )
 from tests.support.standins import END, IMAGE_TOKEN, ROWS, STANDINS, START, VIDEO_TOKEN, llava_inputs
 
@@ -34,32 +31,8 @@ ROWS_OF = [PROMPTS["one picture"], PROMPTS["one and two pictures"], PROMPTS["a l
 LAYERS = [(0,), (2,), (0, 2), (1, 3)]
 
 
-def logs_of(kept: torch.Tensor, visual: torch.Tensor, weigh=None) -> torch.Tensor:
-    """log(original / kept) in the columns of each row's kept tokens, or log(weigh(ordinal))."""
-    logs = torch.zeros(visual.shape)
-    for row, positions in enumerate(kept.tolist()):
-        positions, own = [one for one in positions if one >= 0], visual[row].nonzero()[:, 0].tolist()
-        for position in positions:
-            logs[row, position] = math.log(weigh(own.index(position)) if weigh else len(own) / len(positions))
-    return logs
-
-
-def reference(model, trace, input_ids, *tokens, proportional=False, close=False, weigh=None):
-    """What each cut adds holds until the next one, which adds its own in its place."""
-    stack, visual = ExitStack(), visual_of(input_ids, *tokens)
-    logs = torch.zeros(visual.shape)
-    for (layer, _), kept in zip(trace.kept_after_each_cut, trace.kept_by_cut):
-        dropped = visual.clone()
-        for row, positions in zip(dropped, kept):
-            row[positions[positions >= 0]] = False
-        if proportional:
-            new = logs_of(kept, visual, weigh)
-            stack.enter_context(weighted(model, layer, new - logs))
-            logs = new
-        if close:
-            stack.enter_context(renumbered(model, layer, dropped))
-    stack.enter_context(cuts_by_masking(model, trace, input_ids, *tokens))
-    return stack
+def reference(model, trace, input_ids, *tokens, weigh=None, **option):
+    return cut_by_masking(model, cuts_of(trace, input_ids, *tokens, weigh=weigh), **option)
 
 
 @pytest.mark.parametrize(

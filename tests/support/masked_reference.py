@@ -7,6 +7,7 @@ Also the prompts, models and comparisons that the engine's tests share.
 from __future__ import annotations
 
 import copy
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 
@@ -156,16 +157,42 @@ def hooked(modules, hook):
             handle.remove()
 
 
+def cuts_of(trace, input_ids: torch.Tensor, *tokens: int, weigh=None) -> list[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Of each cut its layer, all that is dropped from there on, and what it adds to the logarithms of the weights.
+
+    weigh: from a token's number among its row's visual tokens to its weight; by default original / kept count.
+    """
+    visual, found = visual_of(input_ids, *tokens), []
+    before = torch.zeros(visual.shape)
+    for (layer, _), kept in zip(trace.kept_after_each_cut, trace.kept_by_cut, strict=True):
+        dropped, logs = visual.clone(), torch.zeros(visual.shape)
+        for row, positions in enumerate(kept.tolist()):
+            positions, own = [one for one in positions if one >= 0], visual[row].nonzero()[:, 0].tolist()
+            for position in positions:
+                dropped[row, position] = False
+                logs[row, position] = math.log(weigh(own.index(position)) if weigh else len(own) / len(positions))
+        found.append((layer, dropped, logs - before))
+        before = logs
+    return found
+
+
 @contextmanager
-def cuts_by_masking(model, trace, input_ids: torch.Tensor, *tokens: int, rows: list[int] | None = None):
-    """What a trace lists as kept after each of several cuts, by masking; rows: those that the batch consists of."""
+def cut_by_masking(model, cuts, rows=slice(None), proportional: bool = False, close: bool = False):
+    """cuts: see ``cuts_of``; rows: those of them that the batch consists of."""
     with ExitStack() as stack:
-        for (layer, _), kept in zip(trace.kept_after_each_cut, trace.kept_by_cut, strict=True):
-            dropped = visual_of(input_ids, *tokens)
-            for row, positions in zip(dropped, kept, strict=True):
-                row[positions[positions >= 0]] = False
-            stack.enter_context(dropped_by_masking(model, layer, dropped if rows is None else dropped[rows]))
+        for layer, dropped, logs in cuts:
+            if proportional:
+                stack.enter_context(weighted(model, layer, logs[rows]))
+            if close:
+                stack.enter_context(renumbered(model, layer, dropped[rows]))
+        for layer, dropped, _ in cuts:
+            stack.enter_context(dropped_by_masking(model, layer, dropped[rows]))
         yield
+
+
+def cuts_by_masking(model, trace, input_ids: torch.Tensor, *tokens: int):
+    """What a trace lists as kept after each of several cuts, by masking."""
+    return cut_by_masking(model, cuts_of(trace, input_ids, *tokens))
 
 
 @contextmanager

@@ -29,13 +29,14 @@ class NewStates:
     @classmethod
     def of(cls, states: Tensor, chosen: Tensor, columns: Tensor) -> NewStates:
         """Those of the chosen ones, boolean (batch, n), out of states (batch, n, width); columns: see above."""
-        order = positions_of(chosen, columns.shape[1]).clamp(min=0)
+        order = positions_of(chosen, columns.shape[1]).clamp(min=0).to(states.device)
         return cls(columns, torch.take_along_dim(states, order[..., None], dim=1))
 
     def put(self, hidden_states: Tensor) -> Tensor:
         """Hidden states (batch, n, width) with these in their columns."""
         length = hidden_states.shape[1]
-        columns = self.columns.masked_fill(self.columns < 0, length)[..., None].expand_as(self.states)
+        columns = self.columns.to(hidden_states.device)
+        columns = columns.masked_fill(columns < 0, length)[..., None].expand_as(self.states)
         spare = torch.nn.functional.pad(hidden_states, (0, 0, 0, 1))  # takes what has no column
         return spare.scatter(1, columns, self.states.to(hidden_states))[:, :length]
 

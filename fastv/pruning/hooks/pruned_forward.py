@@ -127,12 +127,12 @@ class PrunedForward:
 
     def _shifted(self, pair: tuple[Tensor, ...], position_ids: Tensor) -> Any:
         assert self.shifts is not None and self.decoder.rotary is not None
+        shifts = self.shifts[:, -1:]  # of all that came later
         if self.whole:
-            last = self.selection.pruned_length - self.shifts.shape[1]
-            shifts = torch.cat([self.shifts, self.shifts[:, -1:].expand(-1, last)], dim=1)
-            position_ids = self.selection.take(position_ids, -1) - shifts
-        else:
-            position_ids = position_ids - self.shifts[:, -1:]
+            later = self.selection.pruned_length - self.shifts.shape[1]
+            shifts = torch.cat([self.shifts, shifts.expand(-1, later)], dim=1)
+            position_ids = self.selection.take(position_ids, -1)
+        position_ids = position_ids - shifts.to(position_ids.device)
         return self.decoder.rotary(pair[0], position_ids)
 
     def _position_ids(self, position_ids: Tensor) -> Tensor | None:

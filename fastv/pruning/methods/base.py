@@ -107,8 +107,6 @@ class Method:
     limits: ClassVar[str]
     #: Whether the vision tower itself makes no more tokens than are kept.
     encodes_kept_alone: ClassVar[bool] = False
-    #: Whether it serves videos alone.
-    videos_alone: ClassVar[bool] = False
     #: Whether ``k`` is a choice.
     takes_k: ClassVar[bool] = True
     #: The ``k`` of a method that is made without one, and of one for which it is no choice.
@@ -183,8 +181,8 @@ class Method:
             return kept
         return max(kept, round(count * (kept / count) ** ((cut + 1) / cuts)))
 
-    def kept_of_groups(self, groups: Sequence[VisualGroup]) -> int | None:
-        """How many visual tokens of a prompt are left after its only cut, where that depends on its pictures' geometry.
+    def kept_of_groups(self, groups: Sequence[VisualGroup]) -> Sequence[int] | None:
+        """How many visual tokens of a prompt are left after each cut, where that depends on its pictures' geometry.
 
         None where ``kept_at`` tells. ``groups``: the prompt's pictures and videos.
         """

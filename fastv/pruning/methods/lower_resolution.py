@@ -82,9 +82,9 @@ class LowerResolution(Method):
 
         return everywhere(lead + cells), everywhere(kept)
 
-    def kept_of_groups(self, groups: Sequence[VisualGroup]) -> int:
+    def kept_of_groups(self, groups: Sequence[VisualGroup]) -> Sequence[int]:
         total = sum(group.tokens for group in groups)
-        return sum(len(self.places(group, total)[1]) for group in groups)
+        return [sum(len(self.places(group, total)[1]) for group in groups)]
 
     def outside_decoder(
         self, model: nn.Module, family: Family, prompts: Callable[[], Tensor | None]
