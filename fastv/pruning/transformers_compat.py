@@ -4,6 +4,7 @@ running.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 import threading
@@ -18,6 +19,7 @@ from transformers import GenerationMixin
 
 _CACHE_NAMES = ("cache", "past_key_values")  # from Transformers 5.24 on, and before
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
+_FRAMES_LOCK = threading.Lock()
 _CALL_MODULE = nn.Module._call_impl.__code__
 
 
@@ -100,7 +102,17 @@ def runs_elsewhere(base: nn.Module) -> bool:
 
 def _other_threads() -> list[tuple[int, FrameType]]:
     here = threading.get_ident()
-    return [(thread, frame) for thread, frame in sys._current_frames().items() if thread != here]
+    # In older Pythons (3.11.7 among them, cpython's gh-106883) a garbage collection inside that call may wait for the
+    # very lock that the call holds, when it frees a ``threading.local``.
+    with _FRAMES_LOCK:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            frames = sys._current_frames()
+        finally:
+            if collects:
+                gc.enable()
+    return [(thread, frame) for thread, frame in frames.items() if thread != here]
 
 
 def _running_generates(frame: FrameType | None, base: nn.Module) -> Iterator[FrameType]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 import pytest
 import torch
 from transformers import DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from fastv import FastV
-from fastv.pruning.transformers_compat import cache_in
+from fastv.pruning.transformers_compat import cache_in, other_generates
 from tests.support.masked_reference import CACHE, PROMPTS, model_of
 from tests.support.standins import llava_inputs
 
@@ -37,3 +40,17 @@ def test_a_caller_may_use_any_name_that_the_model_takes(name):
         for part in (model, model.base_model):
             expected, given = (part(input_ids=turn, **{by: cache_in(part(**inputs))})[0] for by in (CACHE, name))
             assert torch.equal(expected, given)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_no_garbage_is_collected_while_other_threads_are_looked_at(collects, monkeypatch):
+    """In older Pythons it would wait for itself where it frees a threading.local."""
+    look, seen = sys._current_frames, []
+    monkeypatch.setattr(sys, "_current_frames", lambda: seen.append(gc.isenabled()) or look())
+    was = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        other_generates(torch.nn.Linear(1, 1))
+        assert seen == [False] and gc.isenabled() == collects
+    finally:
+        (gc.enable if was else gc.disable)()
