@@ -57,7 +57,8 @@ class PruningConfig:
         if layers != (self.k,):
             stages = [(layer, method.kept_at(cut, visual, len(layers))) for cut, layer in enumerate(layers)]
         own = method.own_flops(decoder, text, visual) if method.kept_of(visual) < visual else 0.0
-        return {"k": self.k, "r": self.r, "stages": stages, "method_flops": own}
+        made = method.kept_of(visual) if method.encodes_kept_alone else None
+        return {"k": self.k, "r": self.r, "stages": stages, "method_flops": own, "encoded_tokens": made}
 
     @property
     def label(self) -> str:
@@ -67,7 +68,8 @@ class PruningConfig:
     @property
     def chosen_by(self) -> str:
         """The method that decides which tokens stay: "random" where there is nothing yet to rank by (``k = 0``)."""
-        return self.method if self.build().reads or not METHODS[self.method].signals else "random"
+        made = self.build()
+        return self.method if made.reads or not made.takes_k or not made.signals else "random"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON's types, under the fields' names."""

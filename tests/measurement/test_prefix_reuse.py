@@ -11,6 +11,7 @@ from fastv.families.registry import family_of
 from fastv.measurement.prefix_reuse import recording, replaying
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.signals import TOWER
+from tests.support.cut_by_cut import PICTURE_METHODS
 from tests.support.masked_reference import EXACT, GREEDY, assert_same_answer
 from tests.support.standins import END, IMAGE_TOKEN, ROWS, STANDINS, START, VIDEO_TOKEN
 
@@ -62,7 +63,7 @@ def test_recording_changes_nothing_and_a_branch_without_pruning_repeats_it(key, 
 
 
 @pytest.mark.parametrize("k", [0, 1, 3])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PICTURE_METHODS)
 @pytest.mark.parametrize("key, name", CASES)
 def test_a_branch_is_a_pass_of_its_own(key, name, method, k):
     model, inputs, prefix, _ = made(key, name)

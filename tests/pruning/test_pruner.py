@@ -15,6 +15,7 @@ from transformers import (
 from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError
 from fastv.pruning.transformers_compat import cache_in
+from tests.support.cut_by_cut import PICTURE_METHODS
 from tests.support.masked_reference import (
     CACHE,
     CLOSE,
@@ -163,7 +164,7 @@ class TestEqualToMasking:
             expected = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12))
         assert torch.equal(output.sequences, expected.sequences)
 
-    @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+    @pytest.mark.parametrize("method", PICTURE_METHODS.values(), ids=PICTURE_METHODS)
     @pytest.mark.parametrize("k", [0, 1, 3])
     @pytest.mark.parametrize("drafted_by", ["lookup", "assistant"])
     def test_tokens_drafted_along_with_the_prompt_are_no_part_of_it(self, drafted_by, k, method):

@@ -6,7 +6,11 @@ from contextlib import ExitStack
 
 import torch
 
+from fastv import METHODS
 from tests.support.masked_reference import dropped_by_masking, visual_of
+
+#: Those that serve pictures.
+PICTURE_METHODS = {name: method for name, method in METHODS.items() if not method.videos_alone}
 
 
 def kept_cut_by_cut(source, inputs=None, cuts=None, rank=None, *tokens: int) -> list[list[list[int]]]:

@@ -107,6 +107,8 @@ class Method:
     limits: ClassVar[str]
     #: Whether the vision tower itself makes no more tokens than are kept.
     encodes_kept_alone: ClassVar[bool] = False
+    #: Whether it serves videos alone.
+    videos_alone: ClassVar[bool] = False
     #: Whether ``k`` is a choice.
     takes_k: ClassVar[bool] = True
     #: The ``k`` of a method that is made without one, and of one for which it is no choice.

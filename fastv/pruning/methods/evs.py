@@ -41,6 +41,7 @@ class EfficientVideoSampling(Method):
     signals = (STATES,)
     cuts = "before decoder layer 0"
     limits = "Videos only: pictures have no frame before. Cannot keep fewer tokens than the first frames have."
+    videos_alone = True
     takes_k = False
     default_k = 0
 

@@ -80,9 +80,10 @@ class Feather(Method):
         scores = self.score(prompt, signals).masked_fill(prompt.positions < 0, float("-inf"))
         rank = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         first = -(rank + rank.shape[1] * ~self._lattice(prompt)).float()
+        told = scores + self._lattice(prompt).float()  # attention is at most 1
         if prompt.keep_per_image is not None:
-            return Choice(highest_per_image(first, prompt.images, prompt.keep_per_image), scores)
-        return Choice(highest(first.masked_fill(prompt.positions < 0, float("-inf")), prompt.keep), scores)
+            return Choice(highest_per_image(first, prompt.images, prompt.keep_per_image), told)
+        return Choice(highest(first.masked_fill(prompt.positions < 0, float("-inf")), prompt.keep), told)
 
     def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers.picture_keys import picture_attention

@@ -13,15 +13,23 @@ from fastv.pruning.methods.base import Method, check_description
 from fastv.pruning.methods.cdpruner import CDPruner
 from fastv.pruning.methods.dart import DART
 from fastv.pruning.methods.divprune import DivPrune
+from fastv.pruning.methods.evs import EfficientVideoSampling
+from fastv.pruning.methods.fastervlm import FasterVLM
 from fastv.pruning.methods.fastv import RANK_NAMES, FastV
 from fastv.pruning.methods.fastv_max import FastVMax
 from fastv.pruning.methods.fastv_mean import FastVMean
 from fastv.pruning.methods.fastv_norope import FastVNoRope
+from fastv.pruning.methods.feather import Feather
 from fastv.pruning.methods.grid import UniformGrid
+from fastv.pruning.methods.lower_resolution import LowerResolution
 from fastv.pruning.methods.pooling import Pooling
+from fastv.pruning.methods.pyramiddrop import PyramidDrop
 from fastv.pruning.methods.question_tokens import QuestionTokens
 from fastv.pruning.methods.random import RandomTokens
+from fastv.pruning.methods.sparsevlm import SparseVLM
 from fastv.pruning.methods.v2drop import V2Drop
+from fastv.pruning.methods.visionzip import VisionZip
+from fastv.pruning.methods.vispruner import VisPruner
 from fastv.pruning.signals import SIGNALS
 
 #: Name -> class, in the order in which people are shown them.
@@ -83,10 +91,18 @@ for _method in (
     QuestionTokens,
     RandomTokens,
     UniformGrid,
+    LowerResolution,
     Pooling,
     DivPrune,
     CDPruner,
     DART,
+    FasterVLM,
+    VisPruner,
+    VisionZip,
+    PyramidDrop,
+    SparseVLM,
+    Feather,
     V2Drop,
+    EfficientVideoSampling,
 ):
     register(_method)

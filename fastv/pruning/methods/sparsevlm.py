@@ -97,7 +97,7 @@ class SparseVLM(Method):
                 means, sizes = cluster_means(states[row, recycled], members, clusters)
                 chosen[row, recycled[centres]] = True
                 states[row, recycled[centres]], weights[row, recycled[centres]] = means, sizes
-        return Choice(chosen, scores, states, weights)
+        return Choice(chosen, None, states, weights)
 
     def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         import torch

@@ -7,7 +7,6 @@ import torch
 
 from fastv import METHODS, Compose, FastV
 from fastv.errors import InvalidBudgetError
-from fastv.pruning.methods.lower_resolution import LowerResolution
 from tests.support.cutting_methods import Staged, Towering, Watching
 from tests.support.masked_reference import (
     CLOSE,
@@ -90,7 +89,7 @@ def test_nothing_dropped_is_bit_identical():
 
 def test_a_smaller_picture_and_then_fastv():
     model, inputs = model_of(), llava_inputs()
-    with Compose(LowerResolution(keep=9), FastV(k=2, keep=4))(model) as trace:
+    with Compose(METHODS["lower_resolution"](keep=9), FastV(k=2, keep=4))(model) as trace:
         model.generate(**inputs, **GREEDY)
     assert trace.kept_after_each_cut == [(0, [9]), (2, [4])]
 

@@ -75,7 +75,7 @@ def test_of_a_lattice_that_is_too_large_the_best_stay():
     model, inputs = model_of(), llava_inputs()
     with Feather(keep=1, stride=1)(model) as trace, torch.no_grad():
         model(**inputs)
-    best = trace.scores[0].argsort(descending=True)[: trace.kept_after_each_cut[0][1][0]].sort().values
+    best = trace.scores[0].argsort(descending=True, stable=True)[: trace.kept_after_each_cut[0][1][0]].sort().values
     assert trace.kept_by_cut[0][0].tolist() == trace.visual_positions[0][best].tolist()
 
 
