@@ -52,8 +52,9 @@ def own_attention(
     cos, sin = (part[..., :length, :] for part in rotation)
     query = _heads(entering[:, -1:], parts[1], getattr(attention, "q_norm", None), width)
     key = _heads(entering, parts[2], getattr(attention, "k_norm", None), width)
-    query = rotate(query, query, cos[..., -1:, :], sin[..., -1:, :])[0]
-    key = rotate(key, key, cos, sin)[1]
+    # The function turns both, of which one is wanted at a time: the other has no heads.
+    query = rotate(query, query[:, :0], cos[..., -1:, :], sin[..., -1:, :])[0]
+    key = rotate(key[:, :0], key, cos, sin)[1]
     mask = kwargs.get("attention_mask")
     if mask is not None:
         mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
