@@ -25,6 +25,7 @@ def llama_like(
     vocabulary: int = 32000,
     qkv_bias: bool = False,
     head_norms: bool = False,
+    layer_norms: int = 2,
     experts: int = 0,
     experts_per_token: int = 0,
     expert_width: int = 0,
@@ -50,6 +51,7 @@ def llama_like(
         ffn_bias=bool(settings.get("mlp_bias")),
         tied_embeddings=bool(settings.get("tie_word_embeddings")),
         head_norms=head_norms,
+        layer_norms=layer_norms,
         experts=size(settings, "num_local_experts" if "num_local_experts" in settings else "num_experts", experts)
         if experts
         else 0,
@@ -70,4 +72,10 @@ def qwen3(settings: Mapping[str, Any]) -> DecoderShape:
 
 
 #: ``model_type`` of a text part -> what reads its sizes.
-DECODERS: dict[str, DecoderReader] = {"llama": llama_like, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+DECODERS: dict[str, DecoderReader] = {
+    "llama": llama_like,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "ministral3": mistral,
+}

@@ -21,12 +21,15 @@ class Frame:
         Rows and columns of its visual tokens, which stand in the prompt row by row.
     lead
         How many visual tokens stand before those and belong to no place.
+    row_end
+        How many stand after those of each row and belong to no place.
     """
 
     pixels: Tensor
     grid: tuple[int, int]
     lead: int = 0
+    row_end: int = 0
 
     @property
     def tokens(self) -> int:
-        return self.lead + self.grid[0] * self.grid[1]
+        return self.lead + self.grid[0] * (self.grid[1] + self.row_end)

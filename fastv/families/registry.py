@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family
 from fastv.families.generic import Generic
+from fastv.families.glm4v import Glm4v
 from fastv.families.idefics3 import Idefics3
 from fastv.families.internvl import InternVL
 from fastv.families.llava import Llava
+from fastv.families.llava_next import LlavaNext, LlavaOnevision
+from fastv.families.mistral3 import Mistral3
 from fastv.families.qwen3_vl import Qwen3VL
 from fastv.families.qwen_vl import QwenVL
 from fastv.families.video_llava import VideoLlava
@@ -34,7 +37,18 @@ def registered(*families: Family) -> tuple[Family, ...]:
     return families
 
 
-FAMILIES = registered(Llava(), VideoLlava(), QwenVL(), Qwen3VL(), InternVL(), Idefics3())
+FAMILIES = registered(
+    Llava(),
+    VideoLlava(),
+    QwenVL(),
+    Qwen3VL(),
+    InternVL(),
+    Idefics3(),
+    LlavaNext(),
+    LlavaOnevision(),
+    Mistral3(),
+    Glm4v(),
+)
 
 
 def family_for(model_type: Any) -> Family | None:

@@ -20,8 +20,8 @@ class DecoderShape:
     """A LLaMA-like decoder: pre-norm layers, rotary attention (heads may share keys and values), gated FFN.
 
     attention_bias: of queries, keys and values; output_bias: of the projection after them. head_norms: of queries and
-    keys, head by head. experts: how many FFNs of ``ffn_width`` each layer has, of which ``experts_per_token`` run, and
-    a router; 0 for one FFN without a router.
+    keys, head by head. layer_norms: of the width, in each layer. experts: how many FFNs of ``ffn_width`` each layer
+    has, of which ``experts_per_token`` run, and a router; 0 for one FFN without a router.
     """
 
     width: int
@@ -37,6 +37,7 @@ class DecoderShape:
     ffn_bias: bool = False
     tied_embeddings: bool = False
     head_norms: bool = False
+    layer_norms: int = 2
     experts: int = 0
     experts_per_token: int = 0
 
@@ -58,7 +59,7 @@ class DecoderShape:
     def other_parameters(self) -> int:
         """Weights outside those matrices: embeddings (tied ones once), lm_head, experts, norms and biases."""
         embeddings = self.vocabulary * self.width * (1 if self.tied_embeddings else 2)
-        norms = (2 * self.layers + 1) * self.width
+        norms = (self.layer_norms * self.layers + 1) * self.width
         biases = 0
         if self.attention_bias:
             biases += (self.heads + 2 * self.kv_heads) * self.head_dim

@@ -32,6 +32,8 @@ class FrameSpan:
         Rows and columns; its tokens stand row by row behind the leading ones.
     lead : int
         Leading tokens without a place in the grid.
+    row_end : int
+        Tokens without a place after each row.
     seconds : tuple of float
         As in ``FrameView``.
     """
@@ -40,10 +42,11 @@ class FrameSpan:
     grid: tuple[int, int]
     lead: int = 0
     seconds: tuple[float, ...] = ()
+    row_end: int = 0
 
     @property
     def tokens(self) -> int:
-        return self.lead + self.grid[0] * self.grid[1]
+        return self.lead + self.grid[0] * (self.grid[1] + self.row_end)
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,10 @@ class Prompt:
 
     def _each(self, marked: Tensor) -> Iterator[FrameView]:
         for place, tokens in zip(self.places, marked.split([place.tokens for place in self.places])):
-            grid = tuple(tuple(row) for row in tokens[place.lead :].view(place.grid).tolist())
-            yield FrameView(grid, place.picture, tuple(tokens[: place.lead].tolist()), place.seconds)
+            rows = tokens[place.lead :].view(place.grid[0], -1)
+            placed, others = rows[:, : place.grid[1]], rows[:, place.grid[1] :]
+            lead = (*tokens[: place.lead].tolist(), *others.flatten().tolist())
+            yield FrameView(tuple(tuple(row) for row in placed.tolist()), place.picture, lead, place.seconds)
 
 
 def check_reads(loaded: LoadedModel, shown: Shown) -> None:
@@ -137,7 +142,13 @@ def _places(
         return (FrameSpan(_seen(pictures, frames[0].pixels), (1, tokens), seconds=seconds),)
     span = -(-len(seconds) // len(frames))  # models may take several frames together
     return tuple(
-        FrameSpan(_seen(pictures, frame.pixels), frame.grid, frame.lead, seconds[span * index : span * (index + 1)])
+        FrameSpan(
+            _seen(pictures, frame.pixels),
+            frame.grid,
+            frame.lead,
+            seconds[span * index : span * (index + 1)],
+            frame.row_end,
+        )
         for index, frame in enumerate(frames)
     )
 

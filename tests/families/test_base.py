@@ -83,6 +83,8 @@ def test_a_sequences_length_is_what_mask_and_positions_tell(key):
 def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
     standin, model = ALL_STANDINS[key], model_of(key)
     rows = [(5, PICTURE, 3, VIDEO if standin.video else PICTURE, 7), (4, WIDE, 2)]
+    if not standin.alike_beside_others:
+        rows = [(5, PICTURE, 7), (4, WIDE, 2)]
     inputs = standin.inputs(rows)
     mask = family_of(model).visual_mask(model, inputs["input_ids"])
     assert mask.dtype == torch.bool and mask.shape == inputs["input_ids"].shape
@@ -98,7 +100,11 @@ def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
         model(**inputs)
         model(**{name: value * -2 if name.startswith("pixel_values") else value for name, value in inputs.items()})
     handle.remove()
-    assert torch.equal((seen[0] != seen[1]).any(dim=-1), mask)
+    changed = (seen[0] != seen[1]).any(dim=-1)
+    if standin.newlines:  # which are the same in every picture
+        assert (changed <= mask).all() and 0.6 < changed.sum() / mask.sum() < 1
+    else:
+        assert torch.equal(changed, mask)
 
 
 @pytest.mark.parametrize("key", ALL_STANDINS)
@@ -110,8 +116,9 @@ def test_frames_have_the_tokens_of_the_prompt_in_its_order(key):
     mask = family.visual_mask(model, inputs["input_ids"])
     assert sum(frame.tokens for frame in frames) == mask.sum()
     ends = list(accumulate(frame.tokens for frame in frames))  # a picture may be several tiles
-    first, second = standin.visual_tokens[PICTURE], standin.visual_tokens[WIDE]
-    assert {first, first + second} <= set(ends)
+    if standin.alike_beside_others:
+        first, second = standin.visual_tokens[PICTURE], standin.visual_tokens[WIDE]
+        assert {first, first + second} <= set(ends)
     assert all(frame.pixels.dim() == 3 and frame.pixels.shape[0] == 3 for frame in frames)
     assert family.frames(model.config, {"input_ids": inputs["input_ids"]}) == []
 

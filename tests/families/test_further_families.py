@@ -99,7 +99,7 @@ def test_groups_account_for_every_visual_token(key):
     assert all(len(group.places()) == group.tokens for group in groups)
 
 
-@pytest.mark.parametrize("key", FURTHER_STANDINS)
+@pytest.mark.parametrize("key", [key for key, standin in FURTHER_STANDINS.items() if standin.costs_known])
 @pytest.mark.parametrize("k, r", [(None, 0.0), (1, 0.75)])
 @pytest.mark.parametrize("row", [(5, PICTURE, 7), (5, WIDE, 7)], ids=["picture", "wide"])
 def test_flops_are_what_torch_counts(key, k, r, row):
@@ -124,9 +124,10 @@ def test_files_load_and_a_picture_becomes_a_pruned_answer(key, tmp_path):
     loaded = load(str(tmp_path), "float32", "cpu")
     noise = np.random.default_rng(0).integers(0, 256, (48, 72, 3), dtype=np.uint8)
     prompt = prompt_of(loaded, Image.fromarray(noise), QUESTION, answer_tokens=2)
-    assert loaded.shape is not None and loaded.family is family_for(key)
+    assert (loaded.shape is not None) == FURTHER_STANDINS[key].costs_known
+    assert loaded.family is family_for(key)
     assert prompt.visual_tokens == sum(place.tokens for place in prompt.places) > 3
-    assert all(place.grid[0] > 1 for place in prompt.places)
+    assert prompt.places[0].grid[0] > 1
     with FastV(k=2, r=0.5)(loaded.model) as trace:
         output = loaded.model.generate(**prompt.inputs, max_new_tokens=2, min_new_tokens=2, do_sample=False)
     assert trace.kept.shape == (1, round(prompt.visual_tokens / 2))

@@ -14,16 +14,31 @@ from fastv.families.base import Family
 from fastv.families.registry import family_of
 from tests.support.cutting_methods import Towering
 from tests.support.masked_reference import EXACT, GREEDY, assert_same_answer, cuts_by_masking, model_of, whole_state
-from tests.support.standins import END, IMAGE_TOKEN, PICTURE, ROWS, STANDINS, START, VIDEO_TOKEN, llava_inputs
+from tests.support.standins import (
+    ALL_STANDINS,
+    END,
+    IMAGE_TOKEN,
+    PICTURE,
+    ROWS,
+    STANDINS,
+    START,
+    VIDEO_TOKEN,
+    llava_inputs,
+)
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
 OPTIONS = GREEDY | dict(max_new_tokens=3, suppress_tokens=[2, START, END, *VISUAL])
+TOWERS = {key: ALL_STANDINS[key] for key in (*STANDINS, "qwen3_vl")}
 CASES = [
-    (key, name)
-    for key, one in STANDINS.items()
-    for name in ("three rows", *(["video and picture"] if one.video else []))
+    (key, name) for key, one in TOWERS.items() for name in ("three rows", *(["video and picture"] if one.video else []))
 ]
-OBSERVED = {"llava": -2, "video_llava": -2, "qwen2_vl": -1, "qwen2_5_vl": 1}  # the layer whose output is used
+OBSERVED = {
+    "llava": -2,
+    "video_llava": -2,
+    "qwen2_vl": -1,
+    "qwen2_5_vl": 1,
+    "qwen3_vl": -1,
+}  # the layer whose output is used
 
 
 def clip_like(tower, layer: int, pixels: torch.Tensor, class_token: bool) -> list[tuple[float, torch.Tensor]]:
@@ -106,7 +121,7 @@ def expected_of(key: str, model, inputs: dict) -> dict[int, list[tuple[float, to
 @pytest.mark.parametrize("way", ["forward", "generate", "uncached", "beams"])
 @pytest.mark.parametrize("key, name", CASES)
 def test_each_token_has_its_own_attention_and_key(key, name, way):
-    model, inputs = STANDINS[key].model(), STANDINS[key].inputs(ROWS[name])
+    model, inputs = TOWERS[key].model(), TOWERS[key].inputs(ROWS[name])
     expected = expected_of(key, model, inputs)
     method = Towering(r=0.6, layers=(0, 2))
     with method(model), torch.no_grad():
@@ -139,9 +154,9 @@ def test_each_token_has_its_own_attention_and_key(key, name, way):
             assert torch.equal(tower.attention[::2], tower.attention[1::2])
 
 
-@pytest.mark.parametrize("key", STANDINS)
+@pytest.mark.parametrize("key", TOWERS)
 def test_answers_are_those_of_the_masked_model_and_nothing_is_left_behind(key):
-    model, inputs = STANDINS[key].model(), STANDINS[key].inputs(ROWS[list(STANDINS[key].prompts)[-1]])
+    model, inputs = TOWERS[key].model(), TOWERS[key].inputs(ROWS[list(TOWERS[key].prompts)[-1]])
     model.generate(**inputs, **OPTIONS)
     before = whole_state(model)
     with Towering(r=0.6, layers=(1,))(model) as trace:

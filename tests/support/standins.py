@@ -21,6 +21,7 @@ from tests.support.family_standins.base import (
     WIDE,
     StandIn,
 )
+from tests.support.family_standins.glm4v import Glm4vStandIn, Glm46VStandIn
 from tests.support.family_standins.idefics3 import Idefics3StandIn, SmolVLMStandIn
 from tests.support.family_standins.internvl import InternVLStandIn
 from tests.support.family_standins.llava import (
@@ -33,6 +34,8 @@ from tests.support.family_standins.llava import (
     save_llava_checkpoint,
     tiny_llava,
 )
+from tests.support.family_standins.llava_next import LlavaNextStandIn, LlavaOnevisionStandIn
+from tests.support.family_standins.mistral3 import Mistral3StandIn
 from tests.support.family_standins.qwen3_vl import Qwen3VLMoeStandIn, Qwen3VLStandIn
 from tests.support.family_standins.qwen_vl import Qwen2_5VLStandIn, Qwen2VLStandIn
 from tests.support.family_standins.video_llava import VideoLlavaStandIn
@@ -75,6 +78,11 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         InternVLStandIn(),
         Idefics3StandIn(),
         SmolVLMStandIn(),
+        LlavaNextStandIn(),
+        LlavaOnevisionStandIn(),
+        Mistral3StandIn(),
+        Glm4vStandIn(),
+        Glm46VStandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS

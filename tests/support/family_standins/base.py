@@ -59,6 +59,12 @@ class StandIn(ABC):
         Whether the hub's configs have the text part's settings at their top.
     processor_settings
         What processor_config.json holds beyond the files of its parts.
+    costs_known
+        Whether its config tells what it costs.
+    newlines
+        Whether some visual tokens show nothing of the picture.
+    alike_beside_others
+        Whether a picture has as many visual tokens in a prompt with several.
     """
 
     key: ClassVar[str]
@@ -73,6 +79,9 @@ class StandIn(ABC):
     hub_names: ClassVar[Sequence[tuple[str, str]]]
     flat_text: ClassVar[bool] = False
     processor_settings: ClassVar[dict[str, Any]] = {}
+    costs_known: ClassVar[bool] = True
+    newlines: ClassVar[bool] = False
+    alike_beside_others: ClassVar[bool] = True
 
     # The model
 
@@ -115,7 +124,7 @@ class StandIn(ABC):
         built, pixels = [], {}
         for number, row in enumerate(rows):
             generator = torch.Generator().manual_seed(seed + number)
-            built.append(torch.cat([torch.tensor([1]), *(self._tokens(part, generator) for part in row)]))
+            built.append(torch.cat([torch.tensor([1]), *self._row(row, generator)]))
             for name, value in self.pixels([part for part in row if isinstance(part, str)], generator).items():
                 pixels.setdefault(name, []).append(value.to(dtype) if value.is_floating_point() else value)
         longest = max(map(len, built))
@@ -124,6 +133,9 @@ class StandIn(ABC):
         if self.marked:
             inputs["mm_token_type_ids"] = (ids == IMAGE_TOKEN).int() + 2 * (ids == VIDEO_TOKEN).int()
         return inputs | {name: torch.cat(parts) for name, parts in pixels.items()}
+
+    def _row(self, row: tuple, generator: torch.Generator) -> list[torch.Tensor]:
+        return [self._tokens(part, generator) for part in row]
 
     def _tokens(self, part: int | str, generator: torch.Generator) -> torch.Tensor:
         if isinstance(part, int):
