@@ -93,7 +93,9 @@ class Glm4v(QwenVL):
     def tower_layer(self, model: nn.Module) -> TowerLayer:
         return Family.tower_layer(self, model)
 
-    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
+    def reduced_pictures(  # type: ignore[override]  # QwenVL's is a generator's
+        self, model: nn.Module, sizes: Sizes
+    ) -> AbstractContextManager[None]:
         return Family.reduced_pictures(self, model, sizes)
 
     def visual_token_ids(self, config: Any) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, reader_for
@@ -38,7 +38,7 @@ class Llava(Family):
     model_types = ("llava",)
     unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
-    entries = (
+    entries: ClassVar[tuple[ModelEntry, ...]] = (
         ModelEntry(
             "llava-1.5-7b",
             "LLaVA-1.5 7B",

@@ -124,7 +124,7 @@ def _tile_grid(config: Any, size: Sequence[int]) -> tuple[int, int]:
     """Rows and columns of tiles for a picture of (height, width)."""
     from transformers.image_processing_utils import select_best_resolution
 
-    height, width = select_best_resolution(list(size), config.image_grid_pinpoints)
+    height, width = select_best_resolution(tuple(size), config.image_grid_pinpoints)
     side = picture_side(config.vision_config)
     return height // side, width // side
 

@@ -41,7 +41,7 @@ def taking_frame_videos(kind: Any) -> Any:
 def read_with_videos(
     source: str | Path,
     kind: Any,
-    videos: type[FrameVideoProcessor],
+    videos: Callable[..., FrameVideoProcessor],
     adapt_pictures: Callable[[BaseImageProcessor], BaseImageProcessor] = lambda pictures: pictures,
 ) -> ProcessorMixin:
     """The processor of a checkpoint whose family reads videos.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.families.base import Family, ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, size
@@ -97,7 +97,7 @@ class QwenVL(Family):
     videos = True
     decoder_types = {"qwen2_vl_text": qwen_text, "qwen2_5_vl_text": qwen_text}
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
-    entries = (
+    entries: ClassVar[tuple[ModelEntry, ...]] = (
         _entry(
             "qwen2-vl-2b",
             "Qwen2-VL 2B",
