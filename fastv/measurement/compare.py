@@ -26,14 +26,16 @@ from fastv.measurement.machine import Machine
 from fastv.measurement.memory import peak_memory
 from fastv.measurement.prompt import answer_text, check_reads, prompt_of
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
-from fastv.measurement.system_load import watch_load
+from fastv.measurement.system_load import OtherLoad, watch_load
 from fastv.measurement.timing import Pass, Timing, generate, interleaved, now
+from fastv.stats import Ratio
 from fastv.validation import real, whole
 from fastv.worker import OutOfTime, Stopped, never, reports_of
 
 __all__ = ["Comparison", "Progress", "RunResult", "RunSettings", "Side", "compare"]
 
 MAX_ANSWER_TOKENS, MAX_ROUNDS = 1_024, 50
+_BUSY_CORES = 0.3  # of other processes, from which on they disturb what is timed
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class RunSettings:
     time_limit_seconds : float or None
         From when the models are free. When it is over the comparison ends at the next token: with the rounds that were
         timed until then, or without a result where there is none.
+    more_when_busy : int
+        Timed passes of each side that are added, once, where other processes kept the machine busy and the times to
+        first token cannot be told apart.
 
     Raises
     ------
@@ -62,11 +67,13 @@ class RunSettings:
     repeats: int = 3
     warmup: int = 1
     time_limit_seconds: float | None = None
+    more_when_busy: int = 0
 
     def __post_init__(self) -> None:
         whole(self.max_new_tokens, "max_new_tokens", low=1, high=MAX_ANSWER_TOKENS, error=InvalidInputError)
         whole(self.repeats, "repeats", low=1, high=MAX_ROUNDS, error=InvalidInputError)
         whole(self.warmup, "warmup", low=1, high=MAX_ROUNDS, error=InvalidInputError)
+        whole(self.more_when_busy, "more_when_busy", low=0, high=MAX_ROUNDS, error=InvalidInputError)
         if self.time_limit_seconds is not None:
             real(self.time_limit_seconds, "time_limit_seconds", above=0, error=InvalidInputError)
 
@@ -150,6 +157,7 @@ class _ComparisonRun:
         self.texts = dict.fromkeys(sides, "")
         self.kept: dict[str, Any] = {}  # prompt positions, for the sides that are pruned
         self.passes_done = 0
+        self.is_adding = False  # rounds, because the machine is busy
 
     def run(self, picture: Image.Image | Clip, question: str, report: Report, stopped: Callable[[], bool]) -> None:
         self.report, self.stopped = report, stopped
@@ -183,6 +191,8 @@ class _ComparisonRun:
                 repeats=self.settings.repeats,
                 warmup=self.settings.warmup - 1,
             )
+        if self.settings.more_when_busy and _is_busy(others) and _is_undecided(passes):
+            passes = self._with_more(passes)
         results = {name: self._result(name, timed, peaks[name]) for name, timed in zip(self.sides, passes)}
         return Comparison(
             baseline=results["baseline"],
@@ -193,6 +203,16 @@ class _ComparisonRun:
             warmup=self.settings.warmup,
             machine=Machine.here(device, others),
         )
+
+    def _with_more(self, passes: list[list[Pass]]) -> list[list[Pass]]:
+        """The passes with more rounds after them, as many as there is time for."""
+        self.is_adding = True
+        sides = [partial(self._pass, name) for name in self.sides]
+        try:
+            more = interleaved(sides, repeats=self.settings.more_when_busy)
+        except OutOfTime:
+            return passes
+        return [first + second for first, second in zip(passes, more)]
 
     def _first_pass(self, name: str) -> int:
         """Streams the side's text; returns its peak bytes."""
@@ -210,7 +230,7 @@ class _ComparisonRun:
     def _pass(self, name: str, on_token: OnToken | None = None) -> Pass:
         """One answer of the side; timed passes have no ``on_token``."""
         if on_token is None:
-            self._tell("measuring")
+            self._tell("adding" if self.is_adding else "measuring")
         side = self.sides[name]
         method = side.pruning.build() if side.pruning else None
         with method(side.loaded.model) if method else nullcontext() as trace:
@@ -236,7 +256,8 @@ class _ComparisonRun:
 
     def _tell(self, stage: str, part: float = 0.0) -> None:
         """Reports how far it is; part: how much of the present pass is done."""
-        fraction = (self.passes_done + part) / (len(self.sides) * (self.settings.warmup + self.settings.repeats))
+        rounds = self.settings.warmup + self.settings.repeats + self.is_adding * self.settings.more_when_busy
+        fraction = (self.passes_done + part) / (len(self.sides) * rounds)
         self.report(Progress(stage, self.texts["baseline"], self.texts["fastv"], fraction))
 
     def _result(self, name: str, passes: list[Pass], peak_bytes: int) -> RunResult:
@@ -257,3 +278,13 @@ class _ComparisonRun:
             total_flops=flops.total_flops if flops else None,
             seen=seen,
         )
+
+
+def _is_busy(others: OtherLoad) -> bool:
+    return others.busy_cores is not None and others.busy_cores > _BUSY_CORES
+
+
+def _is_undecided(passes: list[list[Pass]]) -> bool:
+    """Whether the times to first token of the two sides cannot be told apart."""
+    ratio = Ratio.of(*([one.prefill_seconds for one in its] for its in passes))
+    return ratio.rounds > 1 and ratio.low <= 1 <= ratio.high

@@ -86,7 +86,7 @@ class Progress:
     Attributes
     ----------
     stage : str
-        "waiting", "baseline", "fastv" or "measuring".
+        "waiting", "baseline", "fastv", "measuring" or "adding" (more rounds than were asked for).
     baseline_text, fastv_text : str
         The answers so far.
     fraction : float

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from PIL import Image
+
 from fastv.inputs.frame_view import FrameView
+from fastv.inputs.image import check_question, open_picture
 from fastv.measurement.answer_cost import answer_cost
-from fastv.measurement.prompt import Prompt, answer_text
+from fastv.measurement.prompt import Prompt, answer_text, prompt_of
 from fastv.measurement.results import Setup, Side
 from fastv.measurement.timing import generate
-from fastv.worker import never
+from fastv.worker import Stopped, never
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,30 @@ class SinglePass:
     seen: tuple[FrameView, ...]
     kv_cache_bytes: int
     prefill_flops: float | None
+
+
+def answer_once(
+    side: Side, picture: Image.Image, question: str, *, max_new_tokens: int, stopped: Callable[[], bool] = never
+) -> SinglePass:
+    """Answer a question about a picture once; waits until the model is free.
+
+    Raises
+    ------
+    InvalidInputError
+        For a picture or question that cannot be used.
+    Stopped
+        Where ``stopped`` became true while it waited.
+    """
+    loaded = side.loaded
+    question = check_question(question, loaded.processor.tokenizer)
+    prompt = prompt_of(loaded, open_picture(picture), question, answer_tokens=max_new_tokens)
+    while not loaded.lock.acquire(timeout=0.05):
+        if stopped():
+            raise Stopped
+    try:
+        return single_pass(side, prompt, max_new_tokens=max_new_tokens, stopped=stopped)
+    finally:
+        loaded.lock.release()
 
 
 def single_pass(side: Side, prompt: Prompt, *, max_new_tokens: int, stopped: Callable[[], bool] = never) -> SinglePass:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from markupsafe import Markup
 
@@ -14,6 +15,24 @@ from fastv.presentation.word_marks import Piece, marked
 EMPTY_ANSWER = "(empty answer)"
 
 
+class CheckedText(Protocol):
+    """An answer beside what is known to be there."""
+
+    @property
+    def pieces(self) -> Sequence[tuple[str, bool]]:
+        """The text in pieces, each with whether it names what is not there."""
+        ...
+
+    @property
+    def missed(self) -> Sequence[str]:
+        """What is there and not said."""
+        ...
+
+
+#: Checks an answer; None where it cannot be checked thing by thing.
+Check = Callable[[str], CheckedText | None]
+
+
 def answers(
     baseline: str,
     candidate: str,
@@ -23,7 +42,10 @@ def answers(
     expected: str | None = None,
     placeholder: str = "",
     question: str = "",
+    source: str = "",
     remarks: Sequence[str] = (),
+    check: Check | None = None,
+    muted: bool = False,
 ) -> Markup:
     """Both answers, below the question.
 
@@ -41,26 +63,48 @@ def answers(
         Stands in place of an empty answer.
     question : str
         Shown above the answers; may be empty.
+    source : str
+        Where the answers come from, beside the question.
     remarks : sequence of str
         Sentences below the answers; empty ones are left out.
+    check : Check, optional
+        Marks what is invented and tells what is missed, in place of words that only one side says.
+    muted : bool
+        Whether the texts mean little and should stand back.
     """
-    if writing or not (baseline and candidate):
-        pieces = [[Piece(text, False)] if text else [] for text in (baseline, candidate)]
+    texts = (baseline, candidate)
+    checked = None if writing or not all(texts) or check is None else [check(text) for text in texts]
+    if checked is not None and all(checked):
+        bodies = [checked_body(one) for one in checked if one is not None]
+        expected = None  # what is missed and invented says it
     else:
-        pieces = list(marked(baseline, candidate))
-    sides = [
-        {"label": label, "pieces": its, "writing": writing == label.color}
-        for label, its in zip(labels, pieces, strict=True)
-    ]
+        both = all(texts) and not writing
+        pieces = marked(*texts) if both else [[Piece(text, False)] if text else [] for text in texts]
+        bodies = [
+            _body(its, placeholder=placeholder, writing=writing == label.color)
+            for label, its in zip(labels, pieces, strict=True)
+        ]
     return render(
         "presentation/answers",
         question=question,
-        sides=sides,
-        placeholder=placeholder,
+        source=source,
+        sides=[{"label": label, "body": body} for label, body in zip(labels, bodies, strict=True)],
+        muted=muted,
         expected=expected,
-        who_is_right="" if expected is None else _who_is_right(expected, labels, (baseline, candidate)),
+        who_is_right="" if expected is None else _who_is_right(expected, labels, texts),
         remarks=[remark for remark in remarks if remark],
     )
+
+
+def checked_body(checked: CheckedText) -> Markup:
+    """One answer with what it invents marked, and what it misses."""
+    return _body([Piece(*piece) for piece in checked.pieces], missed=checked.missed)
+
+
+def _body(
+    pieces: Sequence[Piece], *, missed: Sequence[str] | None = None, placeholder: str = "", writing: bool = False
+) -> Markup:
+    return render("presentation/answer_body", pieces=pieces, missed=missed, placeholder=placeholder, writing=writing)
 
 
 def _who_is_right(expected: str, labels: tuple[SideLabel, SideLabel], texts: tuple[str, str]) -> str:

@@ -23,7 +23,7 @@ def kept(result: RunResult, label: SideLabel) -> Markup:
     """How many visual tokens a side kept, how they were chosen, and which layers see them; of a clip its frames too."""
     count, total = sum(frame.kept_tokens for frame in result.seen), result.prompt_visual_tokens
     config = label.config
-    reason = _reason(config) if config is not None and 0 < count < total else ""
+    reason = reason_of(config, count, total)
     spread = where_most(result.seen) if result.is_clip and 0 < count < total else ""
     return render(
         "presentation/kept",
@@ -31,20 +31,23 @@ def kept(result: RunResult, label: SideLabel) -> Markup:
         kept=count,
         total=total,
         reason=reason,
-        sentences=" ".join(filter(None, (spread, _who_sees(config, count, total, result.is_clip)))),
+        sentences=" ".join(filter(None, (spread, who_sees(config, count, total, result.is_clip)))),
         frames=kept_strip(result.seen) if result.is_clip else "",
     )
 
 
-def _reason(config: PruningConfig) -> str:
-    """How the kept tokens were chosen, as it goes on from "288 of 576 visual tokens kept"."""
+def reason_of(config: PruningConfig | None, count: int, total: int) -> str:
+    """How the kept tokens were chosen, as it goes on from "288 of 576 visual tokens kept"; empty without a choice."""
+    if config is None or not 0 < count < total:
+        return ""
     method = METHODS[config.chosen_by]
     of_a_layer = set(config.build().reads) & set(OF_THE_LAYER_BEFORE)
     where = f" in layer {config.k - 1}" if of_a_layer and config.k else ""
     return f"chosen {method.phrase}{where}"
 
 
-def _who_sees(config: PruningConfig | None, count: int, total: int, is_clip: bool) -> str:
+def who_sees(config: PruningConfig | None, count: int, total: int, is_clip: bool = False) -> str:
+    """Which layers see what."""
     whole = "all of every frame" if is_clip else "the whole image"
     if config is None or count == total:
         return f"All layers see {whole}."

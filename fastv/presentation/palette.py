@@ -1,4 +1,4 @@
-"""Three colors whose meaning is the same on the page and in reports."""
+"""Colors whose meaning is the same on the page and in reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from fastv.pruning.methods.registry import METHODS
 
 # Meaning -> (on light, on dark). From Okabe and Ito's palette, which is safe for color-blind people; darker or lighter
 # where text needs the contrast.
-COLORS = {"baseline": ("#0072B2", "#56B4E9"), "fastv": ("#B84E00", "#F5924A"), "seven-b": ("#007A5A", "#35C79B")}
+COLORS = {
+    "baseline": ("#0072B2", "#56B4E9"),
+    "fastv": ("#B84E00", "#F5924A"),
+    "seven-b": ("#007A5A", "#35C79B"),
+    "invented": ("#A3123A", "#FF8FA3"),
+}
 
 
 def variables(shade: int) -> str:

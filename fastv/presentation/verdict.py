@@ -12,26 +12,28 @@ from fastv.presentation.side_labels import side_labels
 def verdict(comparison: Comparison) -> str:
     """Whether the answers agree, what the candidate saves for certain, and what is known of its first token."""
     baseline, candidate = comparison.baseline, comparison.fastv
-    labels = side_labels(baseline.setup, candidate.setup)
-    answers = "Same answer" if is_match(baseline.answer, candidate.answer) else "Different answers"
+    is_same = is_match(baseline.answer, candidate.answer)
     certain = [
-        f"{words.replace('less', fewer)} {noun}"
-        for noun, fewer, before, after in (
-            ("KV cache", "less", baseline.kv_cache_bytes, candidate.kv_cache_bytes),
-            ("prefill FLOPs", "fewer", baseline.prefill_flops, candidate.prefill_flops),
+        f"{words} {noun}"
+        for noun, before, after in (
+            ("cache", baseline.kv_cache_bytes, candidate.kv_cache_bytes),
+            ("work", baseline.prefill_flops, candidate.prefill_flops),
         )
         if before is not None and after is not None and (words := change(before, after))
     ]
-    saved = f" {labels[1].label}: {' and '.join(certain)}." if certain else ""
-    first_token = next(row.relative for row in rows_of(comparison))
-    return f"{answers}.{saved} {_first_token(first_token)}"
+    answers = "Same answer" if is_same else "Different answers"
+    if certain:
+        one_model = baseline.setup.model == candidate.setup.model
+        who = " with" if one_model else f"; {side_labels(baseline.setup, candidate.setup)[1].label}:"
+        answers += f"{who} {' and '.join(certain)}"
+    return f"{answers}. {_first_token(next(row.relative for row in rows_of(comparison)))}"
 
 
 def _first_token(relative: Relative | None) -> str:
     if relative is None or relative.interval is None:
-        return "Time to first token was measured only once, which does not allow a comparison."
+        return "Speed: one run cannot tell."
     rounds = f"{relative.rounds} rounds"
     if not relative.is_decided:
-        return f"No significant difference in time to first token ({rounds})."
+        return f"Speed: too noisy here to tell ({rounds})."
     low, high = relative.interval
     return f"First token in {times(relative.value)} the time (95% CI {low:.2f}–{high:.2f}×, {rounds})."

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.families.config_reader import read_shape
 from fastv.measurement import compare as compare_room
 from fastv.measurement.compare import Comparison, Progress
+from fastv.measurement.system_load import OtherLoad
 from tests.support.compare_sides import compare
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
 from tests.support.standins import VISUAL_TOKENS
@@ -311,3 +313,19 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(loaded, picture):
 def test_pictures_of_all_sizes_run(loaded, size):
     *_, result = compare(loaded, Image.new("RGB", size, "red"), QUESTION, max_new_tokens=1, repeats=1)
     assert result.fastv.seen[0].picture.size == (56, 56) and len(result.fastv.kept) == 4
+
+
+@pytest.mark.parametrize("busy, decided, rounds", [(1.0, False, 5), (0.0, False, 2), (None, False, 2), (1.0, True, 2)])
+def test_rounds_are_added_once_where_a_busy_machine_hides_a_difference(
+    loaded, picture, monkeypatch, busy, decided, rounds
+):
+    @contextmanager
+    def watched():
+        yield OtherLoad(busy)
+
+    monkeypatch.setattr(compare_room, "watch_load", watched)
+    monkeypatch.setattr(compare_room, "_is_undecided", lambda passes: not decided)
+    *told, last = compare(loaded, picture, QUESTION, max_new_tokens=2, repeats=2, more_when_busy=3)
+    assert last.repeats == rounds and len(last.fastv.timing.prefill_seconds.runs) == rounds
+    assert sum(step.stage == "adding" for step in told) == 2 * (rounds - 2)
+    assert all(0 <= step.fraction < 1 for step in told)

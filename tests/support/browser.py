@@ -35,3 +35,8 @@ def choose(page, dropdown: str, option: str) -> None:
     """An option of a dropdown, by its name."""
     page.click(f"{dropdown} input")
     page.get_by_role("option", name=option, exact=True).click()
+
+
+def unfold(page, title: str = "All measurements") -> None:
+    """Opens a folded part of the page, which is not there before."""
+    page.get_by_role("button", name=title).click()

@@ -56,6 +56,16 @@ def serving(pool: ModelPool, port: int | None = None, policy: RunPolicy | None =
         socket.socket.connect = connect
 
 
+@contextmanager
+def serving_unloaded(pool: ModelPool) -> Iterator[str]:
+    """Serves the page for a pool whose models stay on the disk; yields its address."""
+    page = build(pool)
+    try:
+        yield serve(page, host="127.0.0.1")
+    finally:
+        page.blocks.close(verbose=False)
+
+
 def files_to_send(folder: Path) -> dict[str, str]:
     """A picture, one of 200 megapixels, and a text under a picture's name."""
     Image.new("RGB", (80, 60), "red").save(folder / "red.png")

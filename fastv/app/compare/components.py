@@ -31,8 +31,12 @@ class CompareControls:
     pending_link
         The query of a link whose models are still to be loaded, in a hidden text box: a State would not tell of a
         change that skips the queue.
-    other_row, other_picture, other_words
-        What the baseline kept, where it is pruned too.
+    kept, other_kept
+        The picture as the candidate sees it, and as the baseline does where it is pruned too.
+    scrubber
+        The slider over R that shows recorded answers.
+    shown_key
+        Of which model, picture and question the slider is.
     """
 
     model: gr.Radio
@@ -52,13 +56,14 @@ class CompareControls:
     method: gr.Radio
     max_new_tokens: gr.Slider
     repeats: gr.Slider
+    kept: gr.HTML
+    scrubber: gr.HTML
+    shown_key: gr.State
     answers: gr.HTML
+    tiles: gr.HTML
+    remark: gr.HTML
     table: gr.HTML
-    kept_picture: gr.Image
-    kept_words: gr.HTML
-    other_row: gr.Row
-    other_picture: gr.Image
-    other_words: gr.HTML
+    other_kept: gr.HTML
     known: gr.State
     in_use: gr.State
     offered: gr.State

@@ -14,6 +14,9 @@ from fastv.app.compare.model_events import connect_baseline, connect_model, mode
 from fastv.app.compare.models_table import models_table
 from fastv.app.compare.picture_events import connect_picture
 from fastv.app.compare.run import connect_headings, connect_run
+from fastv.app.compare.scrubber.events import connect_scrubber, recorded_of
+from fastv.app.compare.scrubber.html import SCRIPT, scrubber
+from fastv.app.compare.scrubber.live import connect_live
 from fastv.app.compare.shared_pruning import shared_pruning
 from fastv.app.compare.video_events import connect_video
 from fastv.app.compare.view_stream import no_comparison
@@ -29,6 +32,7 @@ from fastv.pruning.methods.registry import METHODS
 
 _DEFAULT_METHOD = "fastv"
 _LONGEST_ANSWER = 64  # tokens, to begin with
+_ASK_FOR_MORE = 'element.addEventListener("click", event => event.target.closest(".more-rounds") && trigger("submit"))'
 _LIVE = "element.setAttribute('role', 'status')"
 
 
@@ -36,9 +40,11 @@ def build(context: TabContext) -> BuiltTab:
     """Lays the tab out in the Blocks that are open, and connects it."""
     pool, policy = context.pool, context.policy
     ui = lay_out(pool)
-    connect_picture(ui, policy)
+    connect_picture(ui, pool, policy)
     loads = [connect_model(ui, pool), connect_baseline(ui, pool)]
     connect_video(ui, pool, policy)
+    moved = connect_scrubber(ui, pool)
+    connect_live(ui, pool, policy, moved)
     connect_run(ui, pool, policy, loads)
     connect_headings(ui, pool)
     context.pruning = shared_pruning(ui, pool)
@@ -46,106 +52,104 @@ def build(context: TabContext) -> BuiltTab:
 
 
 def lay_out(pool: ModelPool) -> CompareControls:
-    model = pool.outline(pool.default)
-    offered, first = (
-        preset_choices.choices(model, pool),
-        example_scenes.example(example_scenes.GALLERY_SEEDS[0]),
-    )
+    model, seed = pool.outline(pool.default), example_scenes.GALLERY_SEEDS[0]
+    offered, first = preset_choices.choices(model, pool), example_scenes.example(seed)
     sides = ChosenSides(ChosenSide(pool.default, offered[0].pruning), ChosenSide(pool.default))
-    blank = no_comparison()
     made: dict[str, Any] = {
         "known": gr.State(first.answers),
         "in_use": gr.State(pool.default),
         "offered": gr.State(offered),
-        "scene": gr.State(example_scenes.GALLERY_SEEDS[0]),
+        "scene": gr.State(seed),
         "fresh": gr.State(True),
         "pending_link": gr.Textbox(visible="hidden", elem_id="link-later"),
     }
-    made["note"] = _html(model_note(model.entry), "note")
+    recorded = recorded_of(pool, sides, seed, first.suggestions[0])
     with gr.Row(elem_classes="compare"):
-        with gr.Column(elem_classes="ask"):
-            made |= _question_controls(first, model) | _pruning_controls(model, offered, pool, sides)
+        with gr.Column(elem_classes="see"):
+            shown, blank = recorded and recorded.shown(offered[0].pruning), no_comparison()
+            made["kept"] = _html(shown.kept if shown else blank.kept[0] if blank.kept else "", "kept")
+            made["scrubber"] = _html(
+                scrubber(offered[0].pruning, layers_of(model), recorded, of=[pool.default, seed, None]),
+                "scrubber",
+                js_on_load=SCRIPT,
+            )
+            made["shown_key"] = gr.State([pool.default, seed, None, recorded is not None])
         with gr.Column(elem_classes="show"):
-            made["answers"] = _html(blank.answers or "", "answers")
-            made["table"] = _html(blank.table or "", "costs")
-            words = blank.kept[0].words if blank.kept else ""
-            _, made["kept_picture"], made["kept_words"] = _kept("kept", words, visible=True)
-            made["other_row"], made["other_picture"], made["other_words"] = _kept("other-kept", "", visible=False)
-            made["export"] = export.layout(export.script_of(pool, sides, first.suggestions[0], _LONGEST_ANSWER))
+            made["answers"] = _html(shown.answers if shown else blank.answers or "", "answers")
+            made["tiles"] = _html(shown.tiles if shown else blank.tiles or "", "tiles", js_on_load=_ASK_FOR_MORE)
+            made["remark"] = _html(shown.remark if shown else blank.remark or "", "many")
+        with gr.Column(elem_classes="ask"):
+            made |= _question_controls(first)
+        with gr.Column(elem_classes="pick"):
+            made |= _picture_controls(first, model)
         with gr.Column(elem_classes="settings"):
+            made |= _pruning_controls(model, offered, pool, sides)
             made["model"] = gr.Radio(
                 [(pool.label(key), key) for key in pool.entries], value=pool.default, label="Model", elem_id="model"
             )
+            made["note"] = _html(model_note(model.entry), "note")
             with gr.Accordion("Memory of each model, and which models fit this machine", open=False, elem_id="models"):
                 _html(models_table(pool, MachineMemory.here()), "models-table")
             made["baseline"] = baseline_panel.layout(pool, model)
             made |= _measuring_controls()
+        with gr.Column(elem_classes="more"):
+            with gr.Accordion("All measurements", open=False, elem_id="measurements"):
+                made["table"] = _html(blank.table or "", "costs")
+            made["other_kept"] = _html("", "other-kept", visible=False)
+            made["export"] = export.layout(export.script_of(pool, sides, first.suggestions[0], _LONGEST_ANSWER))
     return CompareControls(**made)
 
 
-def _kept(name: str, words: str, *, visible: bool) -> tuple[gr.Row, gr.Image, gr.HTML]:
-    """A picture of what one side kept, and the words beside it."""
-    with gr.Row(elem_classes="kept-row", visible=visible) as row:
-        picture = gr.Image(
-            None,
-            label="What FastV kept",
-            interactive=False,
-            format="png",
-            buttons=[],
-            height=272,
-            min_width=200,
-            elem_id=name,
-            elem_classes="kept-picture",
-            show_label=False,
-        )
-        html = _html(words, f"{name}-words", min_width=200, elem_classes="kept-words")
-    return row, picture, html
-
-
-def _question_controls(first: example_scenes.ExampleScene, model: ModelOutline) -> dict[str, Any]:
+def _question_controls(first: example_scenes.ExampleScene) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    with gr.Row(elem_classes="pictures"):
-        with gr.Column(scale=3, min_width=220):
-            made["picture"] = gr.Image(
-                first.picture,
-                label="Picture",
-                type="filepath",
-                format="png",
-                height=250,
-                buttons=[],
-                sources=["upload", "clipboard"],
-                elem_id="picture",
-                alt_text="The picture to ask about",
-            )
-            strip = video_panel.frames()
-        with gr.Column(scale=3, min_width=220):
-            scenes = [example_scenes.example(seed) for seed in example_scenes.GALLERY_SEEDS]
-            made["gallery"] = gr.Gallery(
-                [(scene.picture, scene.description) for scene in scenes],
-                label="Examples",
-                columns=3,
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-                object_fit="cover",
-                elem_id="examples",
-            )
-            made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene")
-    made["video"] = video_panel.layout(model, strip)
-    made["question"] = gr.Textbox(
-        first.suggestions[0],
-        label="Question",
-        lines=1,
-        max_lines=4,
-        elem_id="question",
-        placeholder="Ask something about the picture",
-    )
+    with gr.Row(elem_classes="asking"):
+        made["question"] = gr.Textbox(
+            first.suggestions[0],
+            label="Question",
+            lines=1,
+            max_lines=4,
+            elem_id="question",
+            placeholder="Ask something about the picture",
+        )
     with gr.Row(elem_classes="chips"):
         made["chips"] = [gr.Button(text, size="sm", elem_classes="chip", min_width=0) for text in first.suggestions]
-    with gr.Row(elem_classes="actions"):
-        made["run"] = gr.Button("Run both", variant="primary", elem_id="run", scale=3, min_width=120)
-        made["stop"] = gr.Button("Stop", elem_id="stop", interactive=False, scale=1, min_width=80)
-    made["status"] = _html(no_comparison().status or "", "status", js_on_load=_LIVE)
+    with gr.Column(elem_classes="actions"):
+        with gr.Row():
+            made["run"] = gr.Button("Run", variant="primary", elem_id="run", scale=3, min_width=120)
+            made["stop"] = gr.Button("Stop", elem_id="stop", interactive=False, scale=1, min_width=80)
+        made["status"] = _html(no_comparison().status or "", "status", js_on_load=_LIVE)
+    return made
+
+
+def _picture_controls(first: example_scenes.ExampleScene, model: ModelOutline) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    scenes = [example_scenes.example(seed) for seed in example_scenes.GALLERY_SEEDS]
+    made["gallery"] = gr.Gallery(
+        [(scene.picture, scene.description) for scene in scenes],
+        label="Examples",
+        columns=6,
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        object_fit="cover",
+        elem_id="examples",
+    )
+    with gr.Row(elem_classes="pictures"):
+        made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene", min_width=110)
+        made["picture"] = gr.Image(
+            first.picture,
+            label="Your picture",
+            type="filepath",
+            format="png",
+            height=130,
+            buttons=[],
+            sources=["upload", "clipboard"],
+            elem_id="picture",
+            min_width=180,
+            alt_text="The picture to ask about",
+        )
+        strip = video_panel.frames()
+    made["video"] = video_panel.layout(model, strip)
     return made
 
 

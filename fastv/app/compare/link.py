@@ -120,26 +120,31 @@ def follow(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         value is not None
         for value in (link.model, link.k, link.r, link.preset, link.baseline, link.baseline_r, link.method)
     )
-    link = replace(link, model=model, baseline=other)
-    wanted = dict.fromkeys(pool.entry(key) for key in (model, other or model))
-    missing = [entry for entry in wanted if not pool.is_loaded(entry.key)]
-    if not missing:
-        updates |= side_updates(ui, pool, link) if says_sides else {}
-    elif all(entry.embedded for entry in missing):
-        pending = replace(link, model=pool.entry(model).key)  # never empty, as a change of it loads the models
-        updates |= {ui.status: status.status(f"Loading {_names(missing)}…", 0.0), ui.pending_link: pending.query}
-    else:
-        are = "is" if len(missing) == 1 else "are"
-        where = "Model" if pool.entry(model) in missing else "Compare with"
-        words = f"The link uses {_names(missing)}, which {are} not loaded: select the model to load under {where}."
-        there = [None if key is None or pool.entry(key) in missing else key for key in (model, other)]
-        updates |= side_updates(ui, pool, replace(link, model=there[0], baseline=there[1]))
-        updates[ui.status] = status.status(words)
+    if says_sides or not pool.is_loaded(None):
+        updates |= _follow_sides(ui, pool, replace(link, model=model, baseline=other))
     shown = pool.outline(model if pool.is_loaded(model) else pool.default)
     if link.clip == deep_link.EXAMPLE_CLIP and shown.family.videos:
         known = example_scenes.example(example_scenes.GALLERY_SEEDS[0]).answers
         updates |= example_clip(ui, link.question or "", known)
     return updates
+
+
+def _follow_sides(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
+    wanted = dict.fromkeys(pool.entry(key) for key in (link.model, link.baseline or link.model))
+    missing = [entry for entry in wanted if not pool.is_loaded(entry.key)]
+    if not missing:
+        return side_updates(ui, pool, link)
+    if all(entry.embedded for entry in missing):
+        pending = replace(link, model=pool.entry(link.model).key)  # never empty, as a change of it loads the models
+        return {ui.status: status.status(f"Loading {_names(missing)}…", 0.0), ui.pending_link: pending.query}
+    are = "is" if len(missing) == 1 else "are"
+    where = "Model" if pool.entry(link.model) in missing else "Compare with"
+    words = f"The link uses {_names(missing)}, which {are} not loaded: select the model to load under {where}."
+    there = [None if key is None or pool.entry(key) in missing else key for key in (link.model, link.baseline)]
+    return {
+        **side_updates(ui, pool, replace(link, model=there[0], baseline=there[1])),
+        ui.status: status.status(words),
+    }
 
 
 def _follow_picture(ui: CompareControls, link: Link) -> Updates:
@@ -170,8 +175,13 @@ def load_pending(ui: CompareControls, pool: ModelPool, values: Values) -> Update
     except ModelLoadError as error:
         return {**preset_updates(ui, pool, values), ui.status: status.problem(str(error)), ui.pending_link: ""}
     names = list(dict.fromkeys(model.entry for model in loaded))
-    words = f"{_names(names)} {'is' if len(names) == 1 else 'are'} loaded."
-    return {**side_updates(ui, pool, link), ui.status: status.status(words), ui.pending_link: ""}
+    done = {
+        ui.status: status.status(f"{_names(names)} {'is' if len(names) == 1 else 'are'} loaded."),
+        ui.pending_link: "",
+    }
+    if link == Link(link.model) and link.model == values[ui.in_use]:  # what was chosen meanwhile stays
+        return done
+    return side_updates(ui, pool, link) | done
 
 
 def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:

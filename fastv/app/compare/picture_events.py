@@ -8,21 +8,18 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare.components import CompareControls
+from fastv.app.compare.view_stream import knows_scenes_only
 from fastv.app.hosting.event_options import INSTANT, QUIET
 from fastv.app.hosting.uploads import upload_path
+from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes, status
 from fastv.app.shared.tab import Updates, Values
 from fastv.errors import FastVError
-
-# Answers about another picture stay readable, but no longer look like answers about this one.
-MARK_OUTDATED = """() => {
-  const shown = document.querySelector(".show");
-  if (shown.querySelector("#answers .text")?.innerText.trim()) shown.classList.add("outdated");
-}"""
+from fastv.presentation.seen_html import seen_picture, seen_placeholder
 
 
-def connect_picture(ui: CompareControls, policy: RunPolicy) -> None:
+def connect_picture(ui: CompareControls, pool: ModelPool, policy: RunPolicy) -> None:
     """Examples, drawn scenes and the visitor's own pictures, with questions that fit each."""
     asked: set[Any] = {ui.question, ui.known}
 
@@ -33,26 +30,39 @@ def connect_picture(ui: CompareControls, policy: RunPolicy) -> None:
     def new_scene(values: Values) -> Updates:
         return show_scene(ui, SystemRandom().randrange(10**6), values[ui.question], values[ui.known])
 
-    def own_picture(upload: Any) -> Updates:
+    def own_picture(values: Values) -> Updates:
         """A visitor's own picture, refused at once if it cannot be used; nothing is known of what it shows."""
-        updates: Updates = {ui.known: {}, ui.scene: None, **suggest(ui, example_scenes.GENERAL)}
+        upload = values[ui.picture]
+        updates: Updates = {
+            ui.known: {},
+            ui.scene: None,
+            ui.kept: seen_placeholder(),
+            ui.status: status.status(""),
+            **suggest(ui, example_scenes.GENERAL),
+        }
         if upload is None:
             return updates
         try:
-            policy.open_image(upload_path(upload))
+            updates[ui.kept] = seen_picture(policy.open_image(upload_path(upload)))
         except FastVError as error:
             status.warn(str(error))
-            updates[ui.picture] = None
+            return updates | {ui.picture: None}
+        entry = pool.entry(values[ui.in_use])
+        if entry.embedded:
+            updates[ui.status] = status.status(knows_scenes_only(entry.name))
         return updates
 
-    chosen = [
-        ui.gallery.select(pick, asked, ui.picture_outputs, **INSTANT),
-        ui.new_scene.click(new_scene, asked, ui.picture_outputs, **INSTANT),
-        # Not preprocessed: Gradio would open and decode whatever was sent before its size was checked.
-        ui.picture.input(own_picture, [ui.picture], ui.picture_outputs, preprocess=False, concurrency_limit=2, **QUIET),
-    ]
-    for event in chosen:
-        event.then(None, None, None, js=MARK_OUTDATED, **QUIET)
+    ui.gallery.select(pick, asked, ui.picture_outputs, **INSTANT)
+    ui.new_scene.click(new_scene, asked, ui.picture_outputs, **INSTANT)
+    # Not preprocessed: Gradio would open and decode whatever was sent before its size was checked.
+    ui.picture.input(
+        own_picture,
+        {ui.picture, ui.in_use},
+        [*ui.picture_outputs, ui.kept, ui.status],
+        preprocess=False,
+        concurrency_limit=2,
+        **QUIET,
+    )
     for chip in ui.chips:
         chip.click(None, [chip], [ui.question], js="text => text", **QUIET)
 

@@ -11,7 +11,7 @@ from gradio.events import Dependency
 from fastv.app.compare import export, link
 from fastv.app.compare.chosen_sides import chosen_sides, setups
 from fastv.app.compare.components import CompareControls
-from fastv.app.compare.view_stream import KeptView, View, view_stream
+from fastv.app.compare.view_stream import View, view_stream
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
@@ -23,11 +23,16 @@ from fastv.errors import FastVError
 from fastv.presentation import comparison_html
 from fastv.presentation.side_labels import side_labels
 
+MORE_ROUNDS = 5  # added where noise hides a difference: by themselves on a busy machine, else on request
 _STOPPED = "Stopped. Partial answers are kept; no timings were recorded."
-# Answers are about the present picture again. In one column, the settings lie between the button and the answers.
+# Answers are about the present picture again, and keep their room while they are empty. In one column the question is
+# below them.
 _SHOW = """() => {
-  document.querySelector(".show").classList.remove("outdated");
-  if (innerWidth < 880) document.getElementById("answers").scrollIntoView({behavior: "smooth", block: "start"});
+  document.querySelector(".compare").classList.remove("outdated");
+  for (const part of document.querySelectorAll("#answers, #tiles, #many")) {
+    part.style.minHeight = `${part.offsetHeight}px`;
+  }
+  if (innerWidth < 880) document.getElementById("kept").scrollIntoView({behavior: "smooth", block: "start"});
 }"""
 
 
@@ -45,12 +50,11 @@ def connect_run(ui: CompareControls, pool: ModelPool, policy: RunPolicy, loads: 
     outputs = [
         ui.status,
         ui.answers,
+        ui.tiles,
+        ui.remark,
         ui.table,
-        ui.kept_picture,
-        ui.kept_words,
-        ui.other_row,
-        ui.other_picture,
-        ui.other_words,
+        ui.kept,
+        ui.other_kept,
         *ui.export.downloads,
     ]
 
@@ -67,6 +71,7 @@ def connect_run(ui: CompareControls, pool: ModelPool, policy: RunPolicy, loads: 
                 max_new_tokens=values[ui.max_new_tokens],
                 repeats=values[ui.repeats],
                 video=is_clip,
+                more_when_busy=MORE_ROUNDS,
             )
 
         steps = view_stream(make_request, pool, policy, {} if is_clip else values[ui.known])
@@ -97,6 +102,12 @@ def connect_run(ui: CompareControls, pool: ModelPool, policy: RunPolicy, loads: 
         api_visibility="private",
         **ONE_AT_A_TIME,
     )
+
+    def more(values: Values) -> Updates:
+        return {ui.repeats: min(ui.repeats.maximum, values[ui.repeats] + MORE_ROUNDS)}
+
+    asked = ui.tiles.submit(more, {ui.repeats}, [ui.repeats], **INSTANT)
+    asked.then(None, None, None, js='() => document.getElementById("run").click()', **QUIET)
     running.success(lambda: _buttons(ui, False), None, buttons, **INSTANT)
 
     def stop(values: Values) -> Updates:
@@ -128,39 +139,36 @@ def connect_headings(ui: CompareControls, pool: ModelPool) -> None:
             names = side_labels(*setups(pool, chosen_sides(ui, values)))
         except FastVError:  # a field may be empty while it is being edited
             return or_skip({})
-        return {ui.answers: comparison_html.answers("", "", names), ui.table: comparison_html.table(labels=names)}
+        updates: Updates = {ui.table: comparison_html.table(labels=names)}
+        if not values[ui.shown_key][-1]:  # no recorded answers are shown
+            updates[ui.answers] = comparison_html.answers("", "", names)
+        return updates
 
     # The models too: a State does not tell of a change that skips the queue, as a link's does.
     gr.on(
         [control.change for control in (*ui.side_inputs, ui.model, ui.baseline.model)],
         headings,
-        {ui.fresh, *ui.side_inputs},
+        {ui.fresh, ui.shown_key, *ui.side_inputs},
         [ui.answers, ui.table],
         **TYPED,
     )
 
 
 def _updates(ui: CompareControls, view: View, link: str | None) -> Updates:
-    shown: dict[Any, str | None] = {ui.status: view.status, ui.answers: view.answers, ui.table: view.table}
+    shown: dict[Any, str | None] = {
+        ui.status: view.status,
+        ui.answers: view.answers,
+        ui.tiles: view.tiles,
+        ui.table: view.table,
+        ui.remark: view.remark,
+    }
     updates: Updates = {component: html for component, html in shown.items() if html is not None}
     if view.table is not None:  # files are there when a run is done, and gone when the next one clears the table
         updates |= export.file_updates(ui.export, view.finished, view.expected, link)
-    if view.kept is None:
-        return updates
-    kept, *other = view.kept
-    other_kept = _picture(other[0], ui.other_picture, ui.other_words) if other else {ui.other_picture: None}
-    return {
-        **updates,
-        **_picture(kept, ui.kept_picture, ui.kept_words),
-        ui.other_row: gr.Row(visible=bool(other)),
-        **other_kept,
-    }
-
-
-def _picture(kept: KeptView, picture: gr.Image, words: gr.HTML) -> Updates:
-    """A clip's frames are part of its words."""
-    shown = gr.Image(kept.picture, alt_text=kept.description, visible=not kept.is_clip)
-    return {picture: shown, words: kept.words}
+    if view.kept is not None:
+        kept, *other = view.kept
+        updates |= {ui.kept: kept, ui.other_kept: gr.HTML("".join(other), visible=bool(other))}
+    return updates
 
 
 def _buttons(ui: CompareControls, running: bool) -> Updates:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from fastv.app.compare import video_panel
 from fastv.app.compare.components import CompareControls
-from fastv.app.compare.picture_events import MARK_OUTDATED, suggest
+from fastv.app.compare.picture_events import suggest
 from fastv.app.hosting.event_options import INSTANT, QUIET
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
@@ -56,13 +56,9 @@ def connect_video(ui: CompareControls, pool: ModelPool, policy: RunPolicy) -> No
         }
 
     # Not preprocessed: Gradio would copy whatever was sent before its size was checked.
-    chosen = [
-        panel.file.upload(own, {panel.file, *asked}, shown, preprocess=False, concurrency_limit=1, **QUIET),
-        panel.example.click(example, asked, shown, **INSTANT),
-        panel.back.click(back, {ui.scene, *asked}, shown, **INSTANT),
-    ]
-    for event in chosen:
-        event.then(None, None, None, js=MARK_OUTDATED, **QUIET)
+    panel.file.upload(own, {panel.file, *asked}, shown, preprocess=False, concurrency_limit=1, **QUIET)
+    panel.example.click(example, asked, shown, **INSTANT)
+    panel.back.click(back, {ui.scene, *asked}, shown, **INSTANT)
     picture_chosen = [ui.gallery.select, ui.new_scene.click]
     gr.on(picture_chosen, lambda: without_clip(ui), None, [*panel.outputs, ui.picture], **INSTANT)
     # The note: a State does not tell of a change that skips the queue, and a chosen model is not yet in use.

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Thread
 
-from PIL import Image
-
 from fastv.app.compare.chosen_sides import setups
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.service.load_progress import load_with_progress
@@ -21,31 +19,20 @@ from fastv.app.shared import status
 from fastv.app.shared.example_scenes import true_answer
 from fastv.errors import FastVError
 from fastv.evidence.pair_quality import quality_of_sides
-from fastv.measurement.results import Comparison, Progress, RunResult
-from fastv.presentation import comparison_html, overlay
+from fastv.measurement.results import Comparison, Progress
+from fastv.miniature.world.captions import check_caption
+from fastv.presentation import comparison_html
+from fastv.presentation.html import render
+from fastv.presentation.seen_html import seen, seen_placeholder
 from fastv.presentation.side_labels import USUAL, SideLabel, side_labels
+from fastv.presentation.tiles_html import tiles, tiles_of
 from fastv.presentation.verdict import verdict
 
 logger = logging.getLogger(__name__)
 
 _NOT_YET = "(not reached)"
 _FAILED = "(failed)"
-
-
-@dataclass(frozen=True)
-class KeptView:
-    """What one side kept: the dimmed image, its alternative text, and the text beside it (HTML).
-
-    The image is None where there is none, and for a clip, whose frames are part of the text.
-    """
-
-    picture: Image.Image | None
-    description: str
-    words: str
-    is_clip: bool = False
-
-
-NO_KEPT = KeptView(None, "", comparison_html.kept_placeholder())
+NO_REMARK = render("app/compare/remark", words="")
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,8 @@ class View:
     ----------
     kept
         Of the one pruned side, or of the candidate and the baseline where both are pruned.
+    remark
+        Sentences about what one question cannot show.
     problem
         A sentence, if something is wrong.
     finished, expected
@@ -64,8 +53,10 @@ class View:
 
     status: str | None
     answers: str | None = None
+    tiles: str | None = None
     table: str | None = None
-    kept: tuple[KeptView, ...] | None = None
+    kept: tuple[str, ...] | None = None
+    remark: str | None = None
     problem: str | None = None
     finished: Comparison | None = None
     expected: str | None = None
@@ -74,10 +65,12 @@ class View:
 def no_comparison() -> View:
     """Before the first run."""
     return View(
-        status.status("Choose a picture, enter a question, and press Run both."),
+        status.status("Choose a picture, enter a question, and press Run."),
         comparison_html.answers("", ""),
+        tiles(),
         comparison_html.table(),
-        (NO_KEPT,),
+        (seen_placeholder(),),
+        NO_REMARK,
     )
 
 
@@ -138,7 +131,7 @@ def _views(
 ) -> Iterator[View]:
     answers = partial(comparison_html.answers, labels=sides, question=request.question)
     waiting = status.status("Waiting for the model…", 0.0)
-    yield View(waiting, answers("", ""), comparison_html.table(labels=sides), (NO_KEPT,))
+    yield View(waiting, answers("", ""), tiles(), comparison_html.table(labels=sides), remark=NO_REMARK)
     for step in running:
         if isinstance(step, TimedOut):
             cut = (_cut_short(sides[0]), _cut_short(sides[1]))
@@ -160,6 +153,8 @@ def _views(
 def _stage(progress: Progress, request: Request, sides: tuple[SideLabel, SideLabel]) -> str:
     if progress.stage == "waiting":
         return "Waiting for the model…"
+    if progress.stage == "adding":
+        return "Other programs are busy: some more rounds…"
     if progress.stage != "measuring":
         return f"Answering: {sides[progress.stage == 'fastv'].inline}…"
     passes_done = round(progress.fraction * 2 * (request.warmup + request.repeats))
@@ -179,13 +174,8 @@ def _finished(
     pool: ModelPool,
 ) -> View:
     baseline, fastv = comparison.baseline, comparison.fastv
-    expected, setup = true_answer(known, request.question), fastv.setup
-    remarks = [quality_of_sides(setup, baseline.setup)]
-    if not known and pool.entry(setup.model).embedded:
-        remarks.append(
-            f"{setup.name} was trained on drawn scenes only: its answers about other pictures are meaningless. Times, "
-            "memory and FLOPs are valid."
-        )
+    expected = true_answer(known, request.question)
+    is_foreign = not known and pool.entry(fastv.setup.model).embedded
     answers = comparison_html.answers(
         baseline.answer,
         fastv.answer,
@@ -193,8 +183,11 @@ def _finished(
         expected=expected,
         placeholder=comparison_html.EMPTY_ANSWER,
         question=comparison.question,
-        remarks=remarks,
+        source="Measured now.",
+        check=None if expected is None else partial(check_caption, truth=expected),
+        muted=is_foreign,
     )
+    words = knows_scenes_only(fastv.setup.name) if is_foreign else quality_of_sides(fastv.setup, baseline.setup)
     fewer = (
         f" Time limit reached after {comparison.repeats} of {request.repeats} timed runs."
         if comparison.repeats < request.repeats
@@ -203,23 +196,25 @@ def _finished(
     return View(
         status.status(f"Done: {verdict(comparison)}{fewer}"),
         answers,
+        tiles(tiles_of(comparison), more_rounds=True),
         comparison_html.table(comparison),
         _kept(comparison, sides),
+        render("app/compare/remark", words=words),
         finished=comparison,
         expected=expected,
     )
 
 
-def _kept(comparison: Comparison, sides: tuple[SideLabel, SideLabel]) -> tuple[KeptView, ...]:
-    """Of the pruned sides, the candidate first."""
-    runs = ((comparison.fastv, sides[1], "fastv"), (comparison.baseline, sides[0], "baseline"))
-    kept = tuple(_kept_of(result, title, side) for result, title, side in runs if result.setup.k is not None)
-    return kept or (NO_KEPT,)
+def knows_scenes_only(name: str) -> str:
+    """What a miniature's answer about a visitor's own picture is worth."""
+    return (
+        f"{name} knows drawn scenes only: its words about this picture mean nothing. What it keeps, and "
+        "what that costs, is valid for any picture."
+    )
 
 
-def _kept_of(result: RunResult, title: SideLabel, side: str) -> KeptView:
-    words = comparison_html.kept(result, title)
-    if result.is_clip:
-        return KeptView(None, "", words, is_clip=True)
-    kept = result.seen[0].kept
-    return KeptView(overlay.dimmed(result.seen[0].picture, kept), overlay.description(kept), words)
+def _kept(comparison: Comparison, sides: tuple[SideLabel, SideLabel]) -> tuple[str, ...]:
+    """Of the pruned sides, the candidate first; the whole picture where neither is pruned."""
+    runs = ((comparison.fastv, sides[1]), (comparison.baseline, sides[0]))
+    kept = tuple(seen(result, label, comparison.date) for result, label in runs if label.config is not None)
+    return kept or (seen(comparison.fastv, sides[1], comparison.date),)

@@ -64,7 +64,7 @@ class Request:
         The question for both sides.
     sides
         The models, and how each is pruned.
-    max_new_tokens, repeats, warmup
+    max_new_tokens, repeats, warmup, more_when_busy
         As in :func:`fastv.measurement.compare.compare`.
     video
         Whether the file is read as a video; some files could be read either way.
@@ -77,3 +77,4 @@ class Request:
     repeats: int = 3
     warmup: int = 1
     video: bool = False
+    more_when_busy: int = 0

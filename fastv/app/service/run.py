@@ -92,7 +92,7 @@ def start_comparison(
         request.media,
         request.question,
         baseline=Side(other, sides.baseline.pruning),
-        settings=RunSettings(request.max_new_tokens, request.repeats, request.warmup, time_limit_seconds=seconds),
+        settings=RunSettings(request.max_new_tokens, request.repeats, request.warmup, seconds, request.more_when_busy),
         unwanted=unwanted,
     )
 

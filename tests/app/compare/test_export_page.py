@@ -6,7 +6,7 @@ import csv
 from urllib.parse import parse_qs, urlsplit
 
 from fastv.app.shared.example_scenes import GALLERY_SEEDS
-from tests.support.browser import opened, wait_for
+from tests.support.browser import opened, unfold, wait_for
 
 QUESTION = "#question textarea, #question input"
 
@@ -48,6 +48,7 @@ def test_nonsense_in_a_link_leaves_the_page_as_it_is(browser, app):
 def test_a_report_opens_without_a_network_and_holds_the_numbers_on_the_screen(browser, app, tmp_path):
     with opened(browser, app.address) as page:
         assert page.is_disabled("#download-html")
+        unfold(page)
         page.get_by_text("Advanced").click()
         page.get_by_label("number input for Longest answer").fill("4")
         page.get_by_label("number input for Longest answer").press("Tab")

@@ -30,15 +30,15 @@ def opacity(page) -> float:
 def test_answers_about_the_previous_picture_fade_until_the_next_run(page):
     page.click("#new-scene")
     page.wait_for_timeout(500)
-    assert page.locator(".show.outdated").count() == 0  # there are no answers yet
+    assert page.locator(".compare.outdated").count() == 0  # there are no answers yet
     quick_run(page)
     assert opacity(page) == 1
     page.click("#new-scene")
-    page.wait_for_selector(".show.outdated")
+    page.wait_for_selector(".compare.outdated")
     assert opacity(page) < 1
     assert page.evaluate("getComputedStyle(document.querySelector('.show'), '::before').content") not in ("none", "")
     page.click("#run")
-    page.wait_for_selector(".show:not(.outdated)")
+    page.wait_for_selector(".compare:not(.outdated)")
     assert opacity(page) == 1
 
 

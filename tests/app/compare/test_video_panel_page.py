@@ -59,8 +59,8 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
     assert page.input_value(QUESTION) == QUESTIONS[0]
     page.wait_for_url("**clip=example**")
     run(page)
-    assert "68 of 136" in page.inner_text("#kept-words") and not page.is_visible("#kept")
-    alts = [image.get_attribute("alt") for image in page.locator("#kept-words .strip img").all()]
+    assert "68 of 136" in page.inner_text("#kept")
+    alts = [image.get_attribute("alt") for image in page.locator("#kept .strip img").all()]
     assert len(alts) == 8 and "Frame 1, at 0.25 s" in alts[0]
     assert sum(int(alt.split(": ")[1].split(" of 17")[0]) for alt in alts) == 68
     assert page.inner_text("#answers .expected") == ""  # nothing is known of clips
@@ -78,9 +78,10 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
     assert not page.is_visible("#clip-frames")
     page.wait_for_url(f"**scene={GALLERY_SEEDS[0]}**")
     page.click("#run")
-    page.wait_for_selector("#kept-words:has-text('8 of 16')")
+    page.wait_for_selector("#kept:has-text('8 of 16')")
     page.wait_for_selector("#kept img:visible")
-    assert page.locator("#kept-words img").count() == 0
+    page.wait_for_selector("#kept .seen img")
+    assert page.locator("#kept .strip").count() == 0
     assert app.strangers == []
 
 
@@ -91,7 +92,7 @@ def test_a_video_is_accepted_and_another_file_refused(page, tmp_path):
     page.wait_for_selector(FRAMES)
     assert page.locator(FRAMES).count() == 5
     run(page)
-    assert "43 of 85" in page.inner_text("#kept-words") or "42 of 85" in page.inner_text("#kept-words")
+    assert "43 of 85" in page.inner_text("#kept") or "42 of 85" in page.inner_text("#kept")
     page.set_input_files("#clips input[type=file]", tmp_path / "none.mp4")
     page.wait_for_selector("[data-testid=toast-body]:has-text('not a video')")
     page.wait_for_selector("#picture img:visible")

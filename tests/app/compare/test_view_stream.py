@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from fastv.app.compare.view_stream import NO_KEPT, no_comparison, view_stream
+from fastv.app.compare.view_stream import no_comparison, view_stream
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
@@ -53,9 +54,27 @@ def test_a_run_streams_times_and_ends_with_everything(pool, picture):
     blank, last = told[0], told[-1]
     assert blank.table == no_comparison().table and "K=2, R=50%" in blank.answers
     (kept,) = last.kept
-    assert "Expected: <b>none</b>" in last.answers and kept.picture.width == kept.picture.height >= 336
-    assert "8 of its 16 patches" in kept.description and "8 of 16" in kept.words and "–</td>" not in last.table
-    assert all(view.answers is view.table is view.kept is None for view in told if "Timing" in view.status)
+    assert "Expected: <b>none</b>" in last.answers and "–</td>" not in last.table
+    assert "8 of its 16 patches" in kept and "8 of 16" in words(kept) and ">–<" not in last.tiles
+    assert blank.tiles == no_comparison().tiles and last.remark
+    timed = [view for view in told if "Timing" in view.status]
+    assert timed and all(view.answers is view.table is view.tiles is view.kept is None for view in timed)
+
+
+def test_a_description_of_a_known_scene_is_checked_thing_by_thing(pool, picture):
+    truth = "a cat and two boats on a red background"
+    last = shown(pool, {"how many red": truth}, picture=picture, question=QUESTION, repeats=1)[-1]
+    assert last.expected == truth and "Expected" not in last.answers
+    assert last.answers.count("<del>two boats</del>") == 2  # the stand-in says neither
+
+
+def test_answers_about_a_visitors_own_picture_stand_back_where_the_model_knows_scenes_alone(pool, picture, monkeypatch):
+    own = shown(pool, picture=picture, question=QUESTION, repeats=1)[-1]
+    assert "muted" not in own.answers
+    entry = pool.entry(None)
+    monkeypatch.setitem(pool.entries, entry.key, replace(entry, embedded=True))
+    own, known = (shown(pool, its, picture=picture, question=QUESTION, repeats=1)[-1] for its in ({}, {"x": "y"}))
+    assert "muted" in own.answers and "muted" not in known.answers and own.remark != known.remark
 
 
 def test_more_warm_up_is_called_so(pool, picture):
@@ -130,16 +149,17 @@ def test_two_models_are_named_throughout_a_run(pair, picture):
     texts = [words(html) for view in told for html in (view.answers, view.table) if html]
     assert all("standin" in text and "Twin with FastV" in text and "Without" not in text for text in texts)
     (kept,) = told[-1].kept
-    assert "Twin with FastV" in kept.words and "Twin with FastV" in words(told[-1].table)
+    assert "8 of 16" in words(kept) and "Twin with FastV" in words(told[-1].table)
 
 
 def test_both_sides_with_fastv_show_what_both_kept_and_neither_none(pair, picture):
     fields = {"picture": picture, "question": QUESTION, "repeats": 1}
     first, second = shown(pair, k=2, r=0.5, baseline_k=1, baseline_r=0.75, **fields)[-1].kept
-    assert "8 of 16" in first.words and "K=2, R=50%" in first.words and "8 of its 16" in first.description
-    assert "4 of 16" in second.words and "K=1, R=75%" in second.words
+    assert "8 of 16" in words(first) and "layer 2" in words(first) and "8 of its 16" in first
+    assert "4 of 16" in words(second) and "layer 1" in words(second)
     neither = shown(pair, model="twin", k=None, baseline_model="standin", **fields)[-1]
-    assert neither.kept == (NO_KEPT,) and "FastV" not in neither.answers.replace("without FastV", "")
+    (whole,) = neither.kept
+    assert "16 of 16" in words(whole) and "FastV" not in neither.answers.replace("without FastV", "")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def page(browser, app):
 
 
 def injected(page) -> int:
-    parts = "#answers, #status, #costs, #kept-words, [data-testid=toast-body]"
+    parts = "#answers, #status, #costs, #kept, [data-testid=toast-body]"
     found = "part => part.querySelectorAll('img, script, a[href], b:not(:only-child), strong').length"
     return page.evaluate(f"[...document.querySelectorAll('{parts}')].map({found}).reduce((a, b) => a + b, 0)")
 

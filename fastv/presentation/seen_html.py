@@ -1,0 +1,97 @@
+"""The picture as the model sees it: dropped patches dark, and how many are left, as HTML for the page."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from io import BytesIO
+from itertools import groupby
+
+from markupsafe import Markup
+from PIL import Image
+
+from fastv.inputs.frame_view import Grid
+from fastv.measurement.results import RunResult
+from fastv.presentation import overlay
+from fastv.presentation.html import render
+from fastv.presentation.kept_html import kept, reason_of, who_sees
+from fastv.presentation.side_labels import SideLabel
+
+_MOST_PIXELS = 672  # of the longer side
+
+
+def seen(result: RunResult, label: SideLabel, stamp: str = "") -> Markup:
+    """What a side saw; of a clip the frames.
+
+    Parameters
+    ----------
+    result : RunResult
+    label : SideLabel
+        Of that side.
+    stamp : str
+        Tells this figure from an equal one of another run.
+    """
+    view = result.seen[0]
+    return kept(result, label) if result.is_clip else seen_picture(view.picture, view.kept, label, stamp=stamp)
+
+
+def seen_picture(picture: Image.Image, grid: Grid = (), label: SideLabel | None = None, *, stamp: str = "") -> Markup:
+    """A picture below its mask.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        As the vision tower gets it, or as it was chosen where no model has seen it yet.
+    grid : rows x columns of bool
+        True where the patch is kept; empty where no model has seen it.
+    label : SideLabel, optional
+        Of the side that saw it.
+    stamp : str
+        As in ``seen``.
+    """
+    shown = picture.convert("RGB")
+    shown.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+    count, total = overlay.count(grid)
+    config = label.config if label else None
+    reason = reason_of(config, count, total)
+    return render(
+        "presentation/seen",
+        source=webp_uri(shown),
+        width=shown.width,
+        height=shown.height,
+        alt=overlay.description(grid) if total else "The picture that is asked about",
+        color=label.color if label else "",
+        rows=len(grid),
+        columns=len(grid[0]) if grid else 0,
+        mask=mask_path(grid),
+        count=count,
+        total=total,
+        k=config.k if config else 0,
+        hint=" ".join(filter(None, (f"{reason.capitalize()}." if reason else "", who_sees(config, count, total)))),
+        stamp=stamp,
+    )
+
+
+def seen_placeholder() -> Markup:
+    """Before there is a picture, or where neither side is pruned; as large as a picture."""
+    return render("presentation/seen_placeholder")
+
+
+def mask_path(grid: Grid) -> str:
+    """An SVG path over the patches that are not kept, in units of a patch: one box for each run of them in a row."""
+    return "".join(_boxes(grid)) if len(grid) > 1 else ""
+
+
+def _boxes(grid: Grid) -> Iterator[str]:
+    for y, row in enumerate(grid):
+        for is_kept, run in groupby(enumerate(row), key=lambda at: bool(at[1])):
+            columns = [x for x, _ in run]
+            if not is_kept:
+                yield f"M{columns[0]} {y}h{len(columns)}v1h-{len(columns)}z"
+
+
+def webp_uri(picture: Image.Image) -> str:
+    """A picture as a small data URI."""
+    file = BytesIO()
+    picture.save(file, "WEBP", quality=88, method=4)
+    return f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}"
