@@ -10,6 +10,7 @@ from fastv.cli.main import run
 from fastv.costs.flops import cost, prefill_flops
 from fastv.costs.solver import Workload
 from fastv.families.catalogue import REFERENCE_CONFIGS
+from fastv.pruning.methods.registry import METHODS
 
 
 def answered(capsys, *arguments):
@@ -21,7 +22,8 @@ def test_both_sides_are_the_computed_ones(capsys):
     told = answered(capsys, "cost", "llava-1.5-13b", "-k", "3", "-r", "0.75", "--answer-tokens", "20")
     config = REFERENCE_CONFIGS["llava-1.5-13b"]
     prompt = {"text_tokens": 36, "visual_tokens": 576, "answer_tokens": 20}
-    assert told["pruned"]["total_flops"] == cost(config, **prompt, k=3, r=0.75).total_flops
+    ranking = told["pruned"]["method_flops"]
+    assert ranking > 0 and told["pruned"]["total_flops"] == cost(config, **prompt, k=3, r=0.75).total_flops + ranking
     assert told["baseline"]["total_flops"] == cost(config, **prompt, k=None, r=0.0).total_flops
     assert (told["k"], told["r"], told["convention"], told["visual_tokens"]) == (3, 0.75, "exact", 576)
 
@@ -108,3 +110,14 @@ def test_advice_is_the_advisers(capsys):
     assert (told["kind"], told["loss"]["k"], told["loss"]["r"], told["answer_tokens"]) == ("use", 2, 0.75, 64)
     for wrong in (["--device", "abacus"], ["--may-lose", "-1"]):
         assert run(["advise", "llava-1.5-13b", *wrong]) == 1
+
+
+def test_each_method_is_costed_by_its_own_schedule(capsys):
+    told = {name: answered(capsys, "cost", "llava-1.5-7b", "--method", name, "-k", "0") for name in METHODS}
+    told["fastv"] = answered(capsys, "cost", "llava-1.5-7b", "-k", "2")
+    flops = {name: one["pruned"]["decoder_prefill_flops"] for name, one in told.items()}
+    whole = told["fastv"]["baseline"]["decoder_prefill_flops"]
+    assert all(0 < spent < whole for spent in flops.values())
+    assert flops["divprune"] == flops["grid"] == min(flops.values())  # before layer 0: all layers read half of them
+    assert flops["pyramiddrop"] > flops["fastv"] > flops["random"]  # its first cut is a quarter of the way down
+    assert told["lower_resolution"]["pruned"]["vision_tower_flops"] < told["grid"]["pruned"]["vision_tower_flops"]
