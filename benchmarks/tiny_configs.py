@@ -66,6 +66,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
     "qwen2_5_omni_thinker": {"vision_start_token_id": 151652, "text_config.rope_parameters": _ROTARY},
     "qwen2_5_vl": {"text_config.rope_parameters": _ROTARY},
     "qwen2_vl": {"text_config.rope_parameters": _ROTARY},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 151652},
     "step3p7": {"text_config.sliding_window": 512},
 }
 

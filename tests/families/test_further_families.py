@@ -17,6 +17,7 @@ from fastv.families.config_reader import read_shape
 from fastv.families.registry import family_for
 from fastv.loading.load import load
 from fastv.measurement.masked_reference import dropped_by_masking
+from fastv.measurement.model_check import check_loaded
 from fastv.measurement.prompt import prompt_of
 from tests.support.flop_counter import counted
 from tests.support.masked_reference import CLOSE, GREEDY, assert_same_answer
@@ -132,3 +133,5 @@ def test_files_load_and_a_picture_becomes_a_pruned_answer(key, tmp_path):
         output = loaded.model.generate(**prompt.inputs, max_new_tokens=2, min_new_tokens=2, do_sample=False)
     assert trace.kept.shape == (1, round(prompt.visual_tokens / 2))
     assert output.shape[1] == prompt.tokens + 2
+    found = check_loaded(loaded)
+    assert found.exact and found.geometry and found.family == loaded.family.name
