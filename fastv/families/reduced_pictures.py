@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import UnsupportedModelError
@@ -24,6 +25,7 @@ Size = tuple[int, int]
 #: order: the rows and columns of visual tokens that each is to be read at. None to read all of them as they are.
 Sizes = Callable[[int, Sequence[VisualGroup]], "Sequence[Size] | None"]
 _Read = Callable[..., Any]
+_WITHIN = local()  # whether this thread is in such a method already
 
 
 def lattice(full: Size, size: Size) -> list[int]:
@@ -42,7 +44,13 @@ def wrapped(base: nn.Module, name: str, wrapper: Callable[..., Any]) -> Iterator
 
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
+        if getattr(_WITHIN, "another", False):  # some models read videos by their method for pictures
+            return original(*args, **kwargs)
+        _WITHIN.another = True
+        try:
+            return wrapper(original, *args, **kwargs)
+        finally:
+            _WITHIN.another = False
 
     own = vars(base).get(name)  # of something else that wrapped it before
     setattr(base, name, replaced)

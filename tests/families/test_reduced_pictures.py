@@ -13,7 +13,7 @@ from fastv.families.base import base_of
 from fastv.families.reduced_pictures import lattice
 from fastv.families.registry import family_of
 from tests.support.family_standins.base import PICTURE, VIDEO, WIDE
-from tests.support.standins import STANDINS
+from tests.support.standins import ALL_STANDINS as STANDINS
 
 
 def test_a_lattice_lies_at_the_middles_of_the_smaller_cells():
@@ -107,7 +107,7 @@ def test_frames_of_a_video_keep_their_class_token():
     assert not small[:, [place for place in range(17) if place not in places]].any()
 
 
-@pytest.mark.parametrize("key", ["qwen2_vl", "qwen2_5_vl"])
+@pytest.mark.parametrize("key", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
 @pytest.mark.parametrize("parts, video", [([PICTURE, WIDE], False), ([VIDEO], True)])
 def test_a_tower_for_any_size_reads_fewer_patches(key, parts, video):
     model, inputs, whole, small, asked = reduced(key, parts, (1, 2), video)

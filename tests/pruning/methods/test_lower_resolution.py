@@ -27,7 +27,7 @@ from tests.support.masked_reference import (
     visual_of,
     whole_state,
 )
-from tests.support.standins import END, IMAGE_TOKEN, STANDINS, START, VIDEO_TOKEN, llava_inputs
+from tests.support.standins import ALL_STANDINS, END, IMAGE_TOKEN, START, VIDEO_TOKEN, llava_inputs
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
 OPTIONS = GREEDY | dict(max_new_tokens=3, suppress_tokens=[2, START, END, *VISUAL])
@@ -81,15 +81,15 @@ ROWS = {
     "pictures": [(5, PICTURE, 7), (2, WIDE, 3, PICTURE, 4), (9,)],
     "videos": [(4, VIDEO, 9), (5, PICTURE, 3, VIDEO, 2)],
 }
-CASES = [(key, name) for key, standin in STANDINS.items() for name in ROWS if standin.video or name == "pictures"]
-CASES = [case for case in CASES if case[0] in ("llava", "video_llava", "qwen2_vl", "qwen2_5_vl")]
+KEYS = ("llava", "video_llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+CASES = [(key, name) for key in KEYS for name in ROWS if name == "pictures" or key in ("video_llava", "qwen2_vl")]
 
 
 @pytest.mark.parametrize("key, name", CASES)
 @pytest.mark.parametrize("amount", [dict(keep_ratio=0.4), dict(keep=5), dict(keep=4, per="image")], ids=str)
 def test_every_family_drops_what_stands_between_the_lattice(key, name, amount):
     """The tower's part is compared in the tests of families; here the prompt's, in one forward and in generate."""
-    standin, method = STANDINS[key], LowerResolution(**amount)
+    standin, method = ALL_STANDINS[key], LowerResolution(**amount)
     model, inputs = standin.model(), standin.inputs(ROWS[name])
     with method(model) as trace:
         output = model.generate(**inputs, **OPTIONS)
@@ -122,7 +122,7 @@ def test_every_family_drops_what_stands_between_the_lattice(key, name, amount):
 
 @pytest.mark.parametrize("key", ["llava", "qwen2_vl"])
 def test_rows_answer_as_they_would_alone_and_as_beams(key):
-    standin, rows = STANDINS[key], ROWS["pictures"][:2]
+    standin, rows = ALL_STANDINS[key], ROWS["pictures"][:2]
     model, inputs = standin.model(), standin.inputs(rows)
     with LowerResolution(keep=5)(model) as trace:
         output = model.generate(**inputs, **OPTIONS)
@@ -149,7 +149,7 @@ def test_keep_all_and_none():
 
 @pytest.mark.parametrize("key, keep", [("llava", 4), ("qwen2_vl", 2)])
 def test_the_whole_saving_is_what_torch_counts(key, keep):
-    standin = STANDINS[key]
+    standin = ALL_STANDINS[key]
     model, inputs = standin.model(width=64), standin.inputs([(5, WIDE, 7)])
     visual = standin.visual_tokens[WIDE]
     with LowerResolution(keep=keep)(model):
