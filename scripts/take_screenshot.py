@@ -1,8 +1,8 @@
-"""Takes README's picture anew: the page after a run of the example scene.
+"""Takes README's picture anew: the page as it opens, with its recorded result.
 
     python scripts/take_screenshot.py            # writes assets/screenshot.png
 
-Needs the extra ``dev`` and Chromium or Chrome. The times on the picture are those of the machine it is taken on.
+Needs the extra ``dev`` and Chromium or Chrome.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTH, HEIGHT = 1280, 1420
+WIDTH, HEIGHT = 1280, 800
 
 
 def main() -> int:
@@ -46,15 +46,14 @@ def main() -> int:
 
 
 def take(browser: str, address: str, output: Path) -> None:
-    """Runs the page's example once and saves what it shows."""
+    """Saves what the page shows on arrival."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(120_000)
         page.goto(address)
         page.wait_for_selector("#picture img")
-        page.get_by_role("button", name="Run both").click()
-        page.get_by_text("Done:").wait_for()
+        page.locator("#status progress").wait_for(state="detached")  # the model is loaded
         page.wait_for_timeout(1_000)  # until nothing fades or slides any more
         page.mouse.move(WIDTH - 1, HEIGHT - 1)
         page.screenshot(path=output)

@@ -112,8 +112,10 @@ def tiles_of(comparison: Comparison) -> list[Tile]:
     for kind in KINDS:
         row = rows[kind.row]
         (before, after), relative = row.values, row.relative
-        known = before is not None and after is not None and relative is not None
-        made.append(measured_tile(kind, before, after, relative) if known else NOTHING)
+        if before is None or after is None or relative is None:
+            made.append(NOTHING)
+        else:
+            made.append(measured_tile(kind, before, after, relative))
     return made
 
 

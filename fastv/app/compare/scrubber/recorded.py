@@ -131,7 +131,11 @@ class RecordedScene:
     def _tiles(self, method: str, k: int, r: float) -> list[Tile]:
         """Work and memory by arithmetic, after reading the prompt; waiting as it was measured over the grid."""
         shape, visual = known_shape(self.entry), self.record.grid[0] * self.record.grid[1]
-        sizes = {"text_tokens": self.record.text_tokens, "visual_tokens": visual, "answer_tokens": 1}
+        sizes: dict[str, Any] = {
+            "text_tokens": self.record.text_tokens,
+            "visual_tokens": visual,
+            "answer_tokens": 1,
+        }
         whole, pruned = (
             cost(shape, **sizes, k=at, r=r if at else 0.0, convention="exact", dtype="float32") for at in (None, k)
         )
