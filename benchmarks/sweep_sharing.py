@@ -2,9 +2,10 @@
 
     python benchmarks/sweep_sharing.py --record benchmarks/measured/sweep_sharing.json
 
-A grid of (K, R) over drawn scenes with one question each. The three ways take turns, batch by batch of questions, in
-alternating order; each is given by wall clock and by the process's own processor time, which other processes disturb
-less. Answers are compared with those of the passes by themselves.
+A grid of (K, R) over drawn scenes with one question each: every cell by itself; branching off one pass;
+that with the answer without pruning as a guess; and that in batches. The ways take turns, in
+alternating order; each is given by wall clock and by the process's own processor time, which other
+processes disturb less. Answers are compared with those of the passes by themselves.
 """
 
 from __future__ import annotations
@@ -57,11 +58,13 @@ def by_themselves(loaded: LoadedModel, questions: Questions, configs: list[Pruni
     return found
 
 
-def shared(loaded: LoadedModel, questions: Questions, configs: list[PruningConfig], tokens: int, batch: int) -> Answers:
+def shared(
+    loaded: LoadedModel, questions: Questions, configs: list[PruningConfig], tokens: int, batch: int, drafted: bool
+) -> Answers:
     """As a sweep asks them."""
     return {
         one.identity: [(answer.answer, answer.answer_tokens) for answer in one.answers]
-        for one in answers_to(loaded, questions, configs, answer_tokens=tokens, batch=batch)
+        for one in answers_to(loaded, questions, configs, answer_tokens=tokens, batch=batch, drafted=drafted)
     }
 
 
@@ -73,17 +76,20 @@ def main() -> None:
         questions = drawn(Path(folder), settings.pictures)
         ways: dict[str, Callable[[Questions], Answers]] = {
             "by_themselves": lambda some: by_themselves(loaded, some, configs, settings.answer_tokens),
-            "shared": lambda some: shared(loaded, some, configs, settings.answer_tokens, 1),
-            "shared_and_batched": lambda some: shared(loaded, some, configs, settings.answer_tokens, settings.batch),
+            "shared": lambda some: shared(loaded, some, configs, settings.answer_tokens, 1, False),
+            "shared_and_guessed": lambda some: shared(loaded, some, configs, settings.answer_tokens, 1, True),
+            "shared_guessed_and_batched": lambda some: shared(
+                loaded, some, configs, settings.answer_tokens, settings.batch, True
+            ),
         }
         for way in ways.values():
             way(questions[:1])
         wall, cpu = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
         answers: dict[str, Answers] = {name: {} for name in ways}
-        for turn, start in enumerate(range(0, len(questions), settings.part)):
+        for turn in range(settings.rounds):
             for name in ways if turn % 2 == 0 else reversed(ways):
                 begun = time.perf_counter(), time.process_time()
-                answers[name] |= ways[name](questions[start : start + settings.part])
+                answers[name] = ways[name](questions)
                 wall[name] += time.perf_counter() - begun[0]
                 cpu[name] += time.process_time() - begun[1]
     alone = answers["by_themselves"]
@@ -128,7 +134,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rs", type=float, nargs="+", default=[0.25, 0.5, 0.75, 0.9])
     parser.add_argument("--answer-tokens", type=int, default=32)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--part", type=int, default=10, help="questions after which the ways take turns")
+    parser.add_argument("--rounds", type=int, default=2, help="each in the reverse order of the one before")
     parser.add_argument("--record", type=Path, help="write the result to this file")
     return parser.parse_args()
 

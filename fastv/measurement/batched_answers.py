@@ -72,11 +72,27 @@ def generate_rows(model: Any, inputs: Inputs, *, max_new_tokens: int) -> list[tu
     list of tuple of int
         Each row's tokens, the end token included: those of ``timing.generate`` for the row alone.
     """
+    return rows_of(model, generate_ids(model, inputs, max_new_tokens=max_new_tokens))
+
+
+def generate_ids(model: Any, inputs: Inputs, *, max_new_tokens: int) -> Tensor:
+    """The same as ``generate`` returns it: long (batch, longest answer), finished rows filled up."""
     output = model.generate(**inputs, **greedy(model), max_new_tokens=max_new_tokens)
+    return output[:, inputs["input_ids"].shape[1] :]
+
+
+def rows_of(model: Any, ids: Tensor) -> list[tuple[int, ...]]:
+    """Generated tokens row by row, without what fills rows up."""
+    ends = end_tokens(model)
+    return [until_end(tuple(row), ends) for row in ids.tolist()]
+
+
+def end_tokens(model: Any) -> tuple[int, ...]:
+    """The tokens with which a model ends an answer."""
     ends = model.generation_config.eos_token_id
-    ends = () if ends is None else (ends,) if isinstance(ends, int) else tuple(ends)
-    found = []
-    for row in output[:, inputs["input_ids"].shape[1] :].tolist():
-        end = next((place for place, token in enumerate(row) if token in ends), len(row) - 1)
-        found.append(tuple(row[: end + 1]))
-    return found
+    return () if ends is None else (ends,) if isinstance(ends, int) else tuple(ends)
+
+
+def until_end(tokens: tuple[int, ...], ends: tuple[int, ...]) -> tuple[int, ...]:
+    """A row without what fills it up behind its end token."""
+    return tokens[: next((place for place, token in enumerate(tokens) if token in ends), len(tokens)) + 1]

@@ -29,14 +29,35 @@ from fastv.pruning.transformers_compat import cache_in
 _FEATURES = ("get_image_features", "get_video_features")  # the methods of transformers' models that run a tower
 
 
-@dataclass(frozen=True)
-class _LayerCall:
-    """What one layer did: its input and output (batch, n, width), and its keys and values (batch, heads, n, width)."""
+@dataclass
+class _LayerRecord:
+    """What one layer did to the prompt, and to the tokens that were generated after it.
 
-    given: Tensor
-    output: Any
-    keys: Tensor
-    values: Tensor
+    Attributes
+    ----------
+    prompt : int
+        Columns of the first forward.
+    given, output : list of Tensor
+        (batch, columns, width), one of each forward; ``whole`` makes them one.
+    filled : object
+        The cache's layer.
+    """
+
+    prompt: int
+    given: list[Tensor]
+    output: list[Tensor]
+    filled: Any
+    keys: Tensor = field(default_factory=lambda: torch.empty(0))
+    values: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    @property
+    def length(self) -> int:
+        return sum(part.shape[-2] for part in self.given)
+
+    def whole(self) -> None:
+        """The parts as one, and keys and values (batch, heads, columns, width) as they are now."""
+        self.given, self.output = [torch.cat(self.given, dim=-2)], [torch.cat(self.output, dim=-2)]
+        self.keys, self.values = (part[..., : self.length, :] for part in (self.filled.keys, self.filled.values))
 
 
 @dataclass
@@ -45,7 +66,7 @@ class Prefix:
 
     Attributes
     ----------
-    layers : list of _LayerCall
+    layers : list of _LayerRecord
         Of the first layers, as many as could be recorded.
     kernels : dict of int to tuple
         Layer -> query, key, mask and scaling of its attention kernel, where they were asked for.
@@ -55,7 +76,7 @@ class Prefix:
         All modules but those of the decoder.
     """
 
-    layers: list[_LayerCall] = field(default_factory=list)
+    layers: list[_LayerRecord] = field(default_factory=list)
     kernels: dict[int, tuple[Tensor, Tensor, Tensor | None, float]] = field(default_factory=dict)
     features: dict[str, tuple[dict[str, Any], Any]] = field(default_factory=dict)
     towers: tuple[nn.Module, ...] = ()
@@ -71,7 +92,7 @@ class Replay:
 
 @contextmanager
 def recording(model: nn.Module, family: Family, depth: int, observed: Collection[int] = ()) -> Iterator[Prefix]:
-    """Record the first forward of each of the first ``depth`` layers, and of the towers.
+    """Record what the towers, and what the first ``depth`` layers, make of a prompt and of what is generated after it.
 
     Parameters
     ----------
@@ -100,13 +121,16 @@ def recording(model: nn.Module, family: Family, depth: int, observed: Collection
             if callable(getattr(base, name, None)):
                 stack.enter_context(_replaced(base, name, _keep_features(prefix, name, getattr(base, name))))
         yield prefix
+    for record in prefix.layers:
+        record.whole()
 
 
 @contextmanager
 def replaying(model: nn.Module, family: Family, prefix: Prefix, depth: int) -> Iterator[Replay]:
     """While open, forwards over the recorded prompt take over its features and what layers < ``depth`` did.
 
-    Enter it before pruning: what the hooks of pruning look into is found out when the model runs.
+    They may read tokens of the recorded answer behind the prompt. Enter it before pruning: what the hooks of pruning
+    look into is found out when the model runs.
 
     Yields
     ------
@@ -136,12 +160,16 @@ def _keep_kernel(prefix: Prefix, number: int) -> Callable[..., None]:
 
 def _keep_layer(prefix: Prefix, number: int) -> Callable[..., None]:
     def keep(_layer: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
-        if len(prefix.layers) != number:  # it was called before, or a layer before it could not be recorded
+        given, filled = (args[0] if args else kwargs.get("hidden_states")), _cache_layer(kwargs, number)
+        if not isinstance(given, Tensor) or not isinstance(output, Tensor) or filled is None:
             return
-        given = args[0] if args else kwargs.get("hidden_states")
-        filled = _cache_layer(kwargs, number)
-        if isinstance(given, Tensor) and filled is not None and filled.keys.shape[-2] == given.shape[-2]:
-            prefix.layers.append(_LayerCall(given, output, filled.keys, filled.values))
+        if number == len(prefix.layers) and filled.keys.shape[-2] == given.shape[-2]:
+            prefix.layers.append(_LayerRecord(given.shape[-2], [given], [output], filled))
+        elif number < len(prefix.layers):
+            record = prefix.layers[number]
+            if filled is record.filled and filled.keys.shape[-2] == record.length + given.shape[-2]:
+                record.given.append(given)
+                record.output.append(output)
 
     return keep
 
@@ -166,13 +194,15 @@ class _Follows:
 
 
 def _layer(prefix: Prefix, number: int, layer: Any, follows: _Follows, replay: Replay) -> Callable[..., Any]:
-    call, plain = prefix.layers[number], layer.forward
+    record, plain = prefix.layers[number], layer.forward
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         given, cache = (args[0] if args else kwargs.get("hidden_states")), cache_in(kwargs)
         if number == 0:
             follows.prompt = cache is not None and not cache.get_seq_length()
-        follows.prompt = follows.prompt and _same(given, call.given)
+        length = given.shape[-2] if isinstance(given, Tensor) else 0
+        known = record.prompt <= length <= record.length
+        follows.prompt = follows.prompt and known and _same(given, _first(record.given[0], length))
         if not follows.prompt:
             return plain(*args, **kwargs)
         observer = observer_of(layer.self_attn)
@@ -180,9 +210,9 @@ def _layer(prefix: Prefix, number: int, layer: Any, follows: _Follows, replay: R
             return plain(*args, **kwargs)
         if observer is not None:
             observer(*prefix.kernels[number])
-        cache.update(call.keys, call.values, number)
+        cache.update(_first(record.keys, length), _first(record.values, length), number)
         replay.layers += 1
-        return call.output
+        return _first(record.output[0], length)
 
     return forward
 
@@ -200,6 +230,11 @@ def _features(prefix: Prefix, name: str, method: Callable[..., Any], replay: Rep
         return output
 
     return features
+
+
+def _first(tensor: Tensor, length: int) -> Tensor:
+    """Its first columns (..., length, width): itself where these are all."""
+    return tensor if tensor.shape[-2] == length else tensor[..., :length, :]
 
 
 def _is_watched(layer: nn.Module) -> bool:

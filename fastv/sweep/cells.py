@@ -31,6 +31,8 @@ class CellAnswer:
         Computed for this prompt and answer, ``exact`` convention; None where they are not known of the model's parts.
     shared_layers : int or None
         Layers that were not run but taken over from the pass without pruning; None in earlier records.
+    problem : str or None
+        Why the method cannot serve this question; there is no answer then.
     """
 
     config: Cell
@@ -40,6 +42,7 @@ class CellAnswer:
     total_seconds: float | None = None
     total_flops: float | None = None
     shared_layers: int | None = None
+    problem: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return _to_dict(self)

@@ -50,7 +50,7 @@ def estimate(run: SweepRun) -> Estimate:
         Where no question can be asked.
     """
     missing = [configs for _, identity in run.order if (configs := run.missing(identity))]
-    untimed = [configs for _, identity in run.to_time() if (configs := run.untimed(identity))]
+    untimed = [some for _, identity in run.to_time() if (some := run.untimed(identity))]
     if not missing and not untimed:
         return Estimate(0, 0, 0, 0.0, 0.0)
     prompt, prepared, whole = _one_answer(run)

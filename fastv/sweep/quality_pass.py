@@ -1,22 +1,25 @@
 """The answers of a batch of questions at every cell: what cells have in common is computed once. Nothing is timed.
 
 The pass without pruning is recorded, and the pruned ones branch off it (``measurement.prefix_reuse``). Questions of
-similar length are answered together (``measurement.batched_answers``).
+similar length are answered together (``measurement.batched_answers``), and what was answered without pruning is the
+guess at what will be with it (``measurement.drafted_answers``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs.image import check_question
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.answer_cost import answer_cost
-from fastv.measurement.batched_answers import collate, generate_rows
-from fastv.measurement.prefix_reuse import Prefix, recording, replaying
+from fastv.measurement.batched_answers import collate, generate_ids, generate_rows, rows_of
+from fastv.measurement.drafted_answers import generate_drafted
+from fastv.measurement.prefix_reuse import recording, replaying
 from fastv.measurement.prompt import Prompt, answer_text, prompt_of
 from fastv.measurement.results import layer_count
 from fastv.pruning.config import PruningConfig
@@ -28,6 +31,7 @@ from fastv.sweep.row_draws import for_rows
 from fastv.sweep.shown import open_shown
 
 _OF_KERNELS = {ATTENTION, UNROTATED}  # signals that an attention kernel's inputs give
+Tokens = list[tuple[int, ...]]
 OUT_OF_MEMORY = "Out of memory: use a smaller image, a shorter answer, or the dtype 4bit."
 
 
@@ -66,6 +70,7 @@ def answers_to(
     *,
     answer_tokens: int,
     batch: int = 1,
+    drafted: bool | None = None,
 ) -> Iterator[Answers]:
     """Answer questions without pruning and at every config.
 
@@ -82,6 +87,9 @@ def answers_to(
     batch
         The most questions that are answered together; fewer where memory does not suffice, or where prompts do not go
         together.
+    drafted
+        Whether answers are guessed by those without pruning; by default where ``batch`` is above 1. With a batch of 1
+        and without guesses every pass is bit for bit one of its own.
 
     Yields
     ------
@@ -94,8 +102,9 @@ def answers_to(
             asked.append(Asked(sample, identity, prompt_for(loaded, sample, answer_tokens)))
         except InvalidInputError as error:
             yield Answers(identity, problem=str(error))
+    guess = batch > 1 if drafted is None else drafted
     for together in batches([one.prompt.tokens for one in asked], batch):
-        yield from _answered(loaded, [asked[index] for index in together], configs, answer_tokens)
+        yield from _answered(loaded, [asked[index] for index in together], configs, answer_tokens, guess)
 
 
 def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
@@ -118,12 +127,12 @@ def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
 
 
 def _answered(
-    loaded: LoadedModel, asked: Sequence[Asked], configs: Sequence[PruningConfig], answer_tokens: int
+    loaded: LoadedModel, asked: Sequence[Asked], configs: Sequence[PruningConfig], answer_tokens: int, drafted: bool
 ) -> Iterator[Answers]:
     """All at once, or where that fails each half by itself."""
     problem = ""
     try:
-        columns = _columns(loaded, asked, configs, answer_tokens)
+        columns = _columns(loaded, asked, configs, answer_tokens, drafted)
     except Exception as error:
         if not isinstance(error, FastVError) and not is_out_of_memory(error):
             raise
@@ -139,12 +148,12 @@ def _answered(
         yield Answers(asked[0].identity, problem=problem)
         return
     half = len(asked) // 2
-    yield from _answered(loaded, asked[:half], configs, answer_tokens)
-    yield from _answered(loaded, asked[half:], configs, answer_tokens)
+    yield from _answered(loaded, asked[:half], configs, answer_tokens, drafted)
+    yield from _answered(loaded, asked[half:], configs, answer_tokens, drafted)
 
 
 def _columns(
-    loaded: LoadedModel, asked: Sequence[Asked], configs: Sequence[PruningConfig], answer_tokens: int
+    loaded: LoadedModel, asked: Sequence[Asked], configs: Sequence[PruningConfig], answer_tokens: int, drafted: bool
 ) -> list[list[CellAnswer]]:
     """Cell by cell, without pruning first, the answers of all questions."""
     layers = layer_count(loaded)
@@ -153,20 +162,38 @@ def _columns(
     inputs = collate([one.prompt.inputs for one in asked], loaded.processor.tokenizer.pad_token_id or 0)
     model, family = loaded.model, loaded.family
 
-    def column(config: Cell, prefix: Prefix | None, depth: int) -> list[CellAnswer]:
-        with ExitStack() as stack:
-            shared = stack.enter_context(replaying(model, family, prefix, depth)) if prefix else None
-            if config:
-                stack.enter_context(pruned(model, for_rows([for_sample(config, one.identity) for one in asked])))
-            rows = generate_rows(model, inputs, max_new_tokens=answer_tokens)
-        return [_answer(loaded, one, config, row, shared.layers if shared else 0) for one, row in zip(asked, rows)]
+    def ask(config: PruningConfig, draft: Tensor | None) -> Tokens:
+        with pruned(model, for_rows([for_sample(config, one.identity) for one in asked])):
+            if draft is None:
+                return generate_rows(model, inputs, max_new_tokens=answer_tokens)
+            return generate_drafted(model, inputs, draft, max_new_tokens=answer_tokens)
 
-    with loaded.lock:
-        if not configs:
-            return [column(None, None, 0)]
-        with recording(model, family, max(cuts.values()), ranked) as prefix:
-            first = column(None, None, 0)
-        return [first, *(column(config, prefix, cuts[config]) for config in configs)]
+    def answers(config: Cell, rows: Tokens, shared_layers: int) -> list[CellAnswer]:
+        return [_answer(loaded, one, config, row, shared_layers) for one, row in zip(asked, rows)]
+
+    with loaded.lock, recording(model, family, max(cuts.values(), default=0), ranked) as prefix:
+        unpruned = generate_ids(model, inputs, max_new_tokens=answer_tokens)
+    found = [answers(None, rows_of(model, unpruned), 0)]
+    draft = unpruned[:, :-1] if drafted else None
+    for config in configs:
+        try:
+            with loaded.lock, replaying(model, family, prefix, cuts[config]) as replay:
+                rows = ask(config, draft)
+        except FastVError:  # of one of them, or of the method: the other cells have their answers
+            found.append([_alone(loaded, one, config, answer_tokens) for one in asked])
+        else:
+            found.append(answers(config, rows, replay.layers))
+    return found
+
+
+def _alone(loaded: LoadedModel, one: Asked, config: PruningConfig, answer_tokens: int) -> CellAnswer:
+    """One answer by itself, or why its method refuses the question."""
+    try:
+        with loaded.lock, pruned(loaded.model, for_sample(config, one.identity).build()):
+            (row,) = generate_rows(loaded.model, one.prompt.inputs, max_new_tokens=answer_tokens)
+    except FastVError as error:
+        return CellAnswer(config, "", 0, problem=str(error))
+    return _answer(loaded, one, config, row, 0)
 
 
 def _answer(loaded: LoadedModel, one: Asked, config: Cell, tokens: tuple[int, ...], shared: int) -> CellAnswer:

@@ -52,12 +52,15 @@ class SampleResult:
         Why it could not.
     times : mapping of PruningConfig or None to PairedTime
         Empty for most questions: times are taken on a sample.
+    refused : mapping of PruningConfig to str
+        Why a method cannot serve this question.
     """
 
     sample: Sample
     answers: Mapping[Cell, PairedAnswer]
     problem: str | None = None
     times: Mapping[Cell, PairedTime] = field(default_factory=dict)
+    refused: Mapping[Cell, str] = field(default_factory=dict)
 
 
 class Results:
@@ -67,6 +70,7 @@ class Results:
         self._machine = header.get("machine")
         self._answers: dict[str, dict[Cell, PairedAnswer]] = {}
         self._times: dict[str, dict[str, dict[Cell, PairedTime]]] = {}  # machine -> question -> cell
+        self._refused: dict[str, dict[Cell, str]] = {}
         self._problems: dict[str, str] = {}
         for number, record in enumerate(records, 2):
             try:
@@ -85,7 +89,9 @@ class Results:
             unpruned, *pruned = answers = [CellAnswer.from_dict(answer) for answer in record["answers"]]
             found = self._answers.setdefault(identity, {})
             found[None] = PairedAnswer(unpruned, unpruned)
-            found.update({answer.config: PairedAnswer(unpruned, answer) for answer in pruned})
+            found.update({answer.config: PairedAnswer(unpruned, answer) for answer in pruned if not answer.problem})
+            refused = {answer.config: answer.problem for answer in pruned if answer.problem}
+            self._refused.setdefault(identity, {}).update(refused)
             self._add_times(identity, self._machine, filter(None, map(_time_of, answers)))
 
     def _add_times(self, identity: str, machine: Any, times: Iterable[CellTime]) -> None:
@@ -98,6 +104,10 @@ class Results:
 
     def answers(self, identity: str) -> Mapping[Cell, PairedAnswer]:
         return self._answers.get(identity, {})
+
+    def refused(self, identity: str) -> Mapping[Cell, str]:
+        """The cells whose method cannot serve a question, and why."""
+        return self._refused.get(identity, {})
 
     def times(self, identity: str, machine: str) -> Mapping[Cell, PairedTime]:
         """machine: see ``machine_key``."""
@@ -117,7 +127,13 @@ class Results:
     def of_samples(self, samples: Sequence[Sample], identities: Sequence[str], machine: str) -> list[SampleResult]:
         """One result for each sample, with the times of one machine."""
         return [
-            SampleResult(sample, self.answers(identity), self.problem(identity), self.times(identity, machine))
+            SampleResult(
+                sample,
+                self.answers(identity),
+                self.problem(identity),
+                self.times(identity, machine),
+                self.refused(identity),
+            )
             for sample, identity in zip(samples, identities)
         ]
 

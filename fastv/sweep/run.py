@@ -194,7 +194,8 @@ class SweepRun:
         found = self._results.answers(identity)
         if not found:
             return (None, *self._live)
-        return tuple(config for config in self._live if config not in found)
+        refused = self._results.refused(identity)
+        return tuple(config for config in self._live if config not in found and config not in refused)
 
     def _answer(self, window: Sequence[tuple[Sample, str]]) -> Iterator[Step]:
         alike: dict[tuple, list[tuple[Sample, str]]] = {}
@@ -226,9 +227,13 @@ class SweepRun:
         """Configs at which a question that is timed still is to be."""
         here, timed = machine_key(self._machine), [one for _, one in self.to_time()]
         machine = self._results.timing_machine(timed, self._live, here)
-        if any(config not in self._results.times(one, machine) for one in timed for config in self._live):
+        if any(self._untimed_on(machine, one) for one in timed):
             machine = here  # another machine's times are of use only where they are whole
-        return [config for config in self._live if config not in self._results.times(identity, machine)]
+        return self._untimed_on(machine, identity)
+
+    def _untimed_on(self, machine: str, identity: str) -> list[PruningConfig]:
+        known = self._results.times(identity, machine), self._results.refused(identity)
+        return [config for config in self._live if not any(config in one for one in known)]
 
     def _time(self) -> Iterator[Step]:
         warm = False

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastv.errors import UnsupportedModelError
+from fastv.errors import InvalidInputError, UnsupportedModelError
 from fastv.measurement.prompt import answer_text
 from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
@@ -95,8 +95,30 @@ def test_a_bad_question_spoils_no_batch(mini, questions, tmp_path):
     assert all(len(one.answers) == 2 and one.problem is None for one in answered.values())
 
 
+def test_what_one_method_refuses_spoils_no_other_cell(mini, questions, monkeypatch):
+    asked = [(sample, identity) for sample, identity in questions if "colour" in sample.question]
+    plain, refusing = quality_pass.for_sample, asked[1][1]
+
+    class Refusal:
+        def build(self):
+            raise InvalidInputError("it has no frames")
+
+    def for_one(config, identity):
+        return Refusal() if config == CONFIGS[1] and identity == refusing else plain(config, identity)
+
+    monkeypatch.setattr(quality_pass, "for_sample", for_one)
+    monkeypatch.setattr(quality_pass, "for_rows", lambda some: [one.build() for one in some][0])
+    expected = found(mini, asked, [CONFIGS[0], CONFIGS[2]], 2, 2)
+    answered = found(mini, asked, CONFIGS, 2, 2)
+    for identity, one in answered.items():
+        assert one.problem is None
+        assert [answer.answer for answer in one.answers[::2]][:1] == [expected[identity].answers[0].answer]
+        assert one.answers[3].answer == expected[identity].answers[2].answer
+        assert (one.answers[2].problem is not None) == (identity == refusing)
+
+
 def test_where_memory_ends_a_batch_is_halved_and_at_last_a_question_is_told(mini, questions, monkeypatch):
-    plain, rows = quality_pass.generate_rows, []
+    plain, rows = quality_pass.generate_ids, []
 
     def scarce(model, inputs, **settings):
         rows.append(len(inputs["input_ids"]))
@@ -104,7 +126,7 @@ def test_where_memory_ends_a_batch_is_halved_and_at_last_a_question_is_told(mini
             raise torch.OutOfMemoryError("CUDA out of memory")
         return plain(model, inputs, **settings)
 
-    monkeypatch.setattr(quality_pass, "generate_rows", scarce)
+    monkeypatch.setattr(quality_pass, "generate_ids", scarce)
     same = [(sample, identity) for sample, identity in questions if "colour" in sample.question]
     first, second = answers_to(mini, same, CONFIGS[:1], answer_tokens=2, batch=2)
     assert rows[:2] == [2, 1]
@@ -114,6 +136,6 @@ def test_where_memory_ends_a_batch_is_halved_and_at_last_a_question_is_told(mini
 
 def test_what_is_wrong_with_the_model_or_the_method_is_not_taken_for_the_question(mini, questions, monkeypatch):
     for error in (ZeroDivisionError(), UnsupportedModelError("no")):
-        monkeypatch.setattr(quality_pass, "generate_rows", lambda *a, error=error, **k: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(quality_pass, "generate_ids", lambda *a, error=error, **k: (_ for _ in ()).throw(error))
         with pytest.raises(type(error)):
             list(answers_to(mini, questions[:2], CONFIGS[:1], answer_tokens=2, batch=2))

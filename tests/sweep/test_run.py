@@ -12,6 +12,8 @@ from fastv.measurement.records import read
 from fastv.miniature.world.scenes import scene
 from fastv.pruning.config import PruningConfig
 from fastv.sweep import run
+from fastv.sweep.analysis.table import table
+from fastv.sweep.analysis.table_text import notes
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import SweepRun, SweepSettings, sweep
 from tests.support.compare_sides import compare
@@ -139,6 +141,19 @@ def test_steps_can_be_stopped_and_configs_left_out(mini, samples, configs, tmp_p
         assert looks == [1, 4]  # all four are in one window
         timed = [result.times for result in going.results() if result.times]
         assert [set(times) for times in timed] == [{None, configs[1]}]
+
+
+def test_a_cell_that_was_refused_is_told_and_not_asked_again(mini, samples, configs, tmp_path, monkeypatch):
+    path, refused = tmp_path / "sweep.jsonl", PruningConfig("evs", 0, 0.5)
+    results = sweep(mini, samples[:2], [configs[1], refused], path, answer_tokens=2, timed=1)
+    assert all(set(result.answers) == {None, configs[1]} and refused in result.refused for result in results)
+    assert [set(result.times) for result in results if result.times] == [{None, configs[1]}]
+    assert [row.config for row in table(results, [configs[1], refused])] == [None, configs[1]]
+    assert "2 questions" in notes(results)[-1]
+    asked, before = asked_by(monkeypatch), path.read_bytes()
+    sweep(mini, samples[:2], [configs[1], refused], path, answer_tokens=2, timed=1)
+    assert not asked
+    assert path.read_bytes() == before
 
 
 def test_files_of_something_else_are_refused_and_left_alone(mini, samples, configs, swept, tmp_path):

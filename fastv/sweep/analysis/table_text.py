@@ -68,7 +68,17 @@ def notes(results: Sequence[SampleResult]) -> list[str]:
         if timed
         else "FLOPs are relative to those without pruning. No question was timed.",
         *(f"Not asked: {one.sample.image.name}, “{one.sample.question}”: {one.problem}" for one in problems),
+        *_refused(results),
     ]
+
+
+def _refused(results: Sequence[SampleResult]) -> list[str]:
+    """A line for each setting that could not serve some questions, with the first reason."""
+    found: dict[Cell, list[str]] = {}
+    for result in results:
+        for config, reason in result.refused.items():
+            found.setdefault(config, []).append(reason)
+    return [f"{name_of(config)} left out {len(reasons):,} questions: {reasons[0]}" for config, reasons in found.items()]
 
 
 def name_of(config: Cell) -> str:
