@@ -1,7 +1,7 @@
 """Which image-text-to-text types of the installed transformers FastV prunes exactly, on small models of each.
 
     python benchmarks/model_types.py                       # all of them, some minutes; rewrites the table
-    python benchmarks/model_types.py --types internvl aria # some, to look at
+    python benchmarks/model_types.py --types internvl aria # some, and their rows alone
 
 Each type is built small with random weights and asked about a prompt with visual tokens, by their token alone, without
 pixels: pruning happens in the decoder. ``fastv.measurement.model_check`` compares the pruned run with the masked one.
@@ -87,7 +87,9 @@ def _short(error: Exception) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--types", nargs="*", help="only these; nothing is written")
+    parser.add_argument(
+        "--types", nargs="*", help="only these; their rows are rewritten, of the same release of transformers"
+    )
     only = parser.parse_args().types
 
     import transformers
@@ -104,9 +106,14 @@ def main() -> None:
                 row = {"model_type": model_type, "status": "not run", "reason": "its process was ended"}
         rows.append(row)
         print(json.dumps(row), flush=True)
-    if not only:
-        about = {"transformers": transformers.__version__, "command": "python benchmarks/model_types.py"}
-        TABLE.write_text(json.dumps(about | {"types": rows}, indent=1) + "\n", encoding="utf-8")
+    about = {"transformers": transformers.__version__, "command": "python benchmarks/model_types.py"}
+    if only:
+        record = json.loads(TABLE.read_text(encoding="utf-8"))
+        if record["transformers"] != about["transformers"]:
+            raise SystemExit(f"Nothing was written: the table is of transformers {record['transformers']}.")
+        found = {row["model_type"]: row for row in rows}
+        rows = [found.get(row["model_type"], row) for row in record["types"]]
+    TABLE.write_text(json.dumps(about | {"types": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
