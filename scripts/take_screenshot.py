@@ -53,7 +53,7 @@ def take(browser: str, address: str, output: Path) -> None:
         page.set_default_timeout(120_000)
         page.goto(address)
         page.wait_for_selector("#picture img")
-        page.locator("#status progress").wait_for(state="detached")  # the model is loaded
+        page.get_by_text("is loaded.").wait_for()
         page.wait_for_timeout(1_000)  # until nothing fades or slides any more
         page.mouse.move(WIDTH - 1, HEIGHT - 1)
         page.screenshot(path=output)
