@@ -179,7 +179,8 @@ def method_of(rng: random.Random) -> Method:
     amount |= {"proportional": rng.random() < 0.3, "positions": rng.choice(["keep", "keep", "close"])}
     if rng.random() < 0.5:
         return Staged(layers=rng.choice([(0, 2), (1, 3), (0, 1, 3), (2, 3)]), seed=rng.randrange(9), **amount)
-    method = METHODS[rng.choice(["fastv", "fastv_mean", "random"])]
+    # Greedy choices are left out: where two tokens are all but equal they depend on how a batch is summed up.
+    method = METHODS[rng.choice(["fastv", "fastv_mean", "fastv_norope", "question_tokens", "random", "grid"])]
     return method(k=rng.choice([0, 1, 2, 3]), seed=rng.randrange(9), **amount)
 
 
