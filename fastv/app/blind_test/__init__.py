@@ -3,4 +3,4 @@
 from fastv.app.blind_test.layout import STYLE, build
 from fastv.app.shared.tab import Tab
 
-TAB = Tab("blind", "Blind test", build, css=STYLE)
+TAB = Tab("blind_test", "Blind test", build, css=STYLE)

@@ -52,7 +52,7 @@ async function copy(button) {
   const squares = marks.map(mark => mark.right ? "🟩" : "⬜").join("");
   const told = marks.filter(mark => mark.right).length;
   const text = `Can you tell which answer saw fewer tokens? ${told}/${marks.length} ${squares}\n` +
-    `${summary()}\n${location.origin}${location.pathname}?tab=blind`;
+    `${summary()}\n${location.origin}${location.pathname}?tab=blind_test`;
   if (navigator.share && matchMedia("(pointer: coarse)").matches) return navigator.share({text}).catch(() => {});
   await navigator.clipboard.writeText(text);
   button.textContent = "Copied";

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from fastv.app.compare import method_choice
+from fastv.app.compare.method_choice import SAME_METHOD
 from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.preset_choices import layers_of, slider_step
 from fastv.app.shared.tab import Updates
 from fastv.formatting import budget
+from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
     from fastv.loading.load import LoadedModel
@@ -34,6 +37,7 @@ class BaselinePanel:
 
     box: gr.Accordion
     model: gr.Radio
+    method: gr.Dropdown
     k: gr.Slider
     r: gr.Slider
     in_use: gr.State
@@ -41,23 +45,30 @@ class BaselinePanel:
     @property
     def inputs(self) -> list[Any]:
         """What says which side it is."""
-        return [self.in_use, self.k, self.r]
+        return [self.in_use, self.method, self.k, self.r]
 
     @property
     def outputs(self) -> list[Any]:
         """What ``updates`` is for."""
-        return [self.box, self.model, self.in_use, self.k, self.r]
+        return [self.box, self.model, self.in_use, self.method, self.k, self.r]
 
     def updates(
-        self, pool: ModelPool, loaded: LoadedModel, key: str, k: int | None = None, r_percent: float | None = None
+        self,
+        pool: ModelPool,
+        loaded: LoadedModel,
+        key: str,
+        k: int | None = None,
+        r_percent: float | None = None,
+        method: str = SAME_METHOD,
     ) -> Updates:
         """The components for another choice; ``loaded`` is the model it amounts to."""
         layers, r_percent = layers_of(loaded), r_percent or 0.0
         k = min(DEFAULT_K if k is None else k, layers - 1)
         return {
-            self.box: gr.Accordion(label=label(pool, key, k, r_percent)),
+            self.box: gr.Accordion(label=label(pool, key, k, r_percent, method)),
             self.model: key,
             self.in_use: key,
+            self.method: method,
             self.k: gr.Slider(value=k, maximum=layers - 1),
             self.r: gr.Slider(value=r_percent, step=slider_step(r_percent)),
         }
@@ -73,6 +84,7 @@ def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
             label="Model to compare with",
             elem_id="baseline-model",
         )
+        method = method_choice.dropdown(SAME_METHOD, "baseline-method", "Its method", same=True)
         with gr.Row(elem_classes="sliders"):
             k = gr.Slider(
                 0,
@@ -96,10 +108,14 @@ def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
                 min_width=200,
                 buttons=[],
             )
-    return BaselinePanel(box, model, k, r, in_use)
+    return BaselinePanel(box, model, method, k, r, in_use)
 
 
-def label(pool: ModelPool, key: str, k: int, r_percent: float) -> str:
+def label(pool: ModelPool, key: str, k: int, r_percent: float, method: str = SAME_METHOD) -> str:
     """The title of the closed box."""
     name = "the same model" if key == SAME else pool.entry(key).name
-    return f"Compare with: {name} {f'at {budget(k, r_percent / 100)}' if r_percent else 'without pruning'}"
+    if not r_percent:
+        return f"Compare with: {name} without pruning"
+    how = f", {METHODS[method].label}" if method else ""
+    takes_k = not method or METHODS[method].takes_k
+    return f"Compare with: {name}{how} at {budget(k if takes_k else None, r_percent / 100)}"

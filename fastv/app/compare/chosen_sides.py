@@ -27,7 +27,7 @@ def chosen_sides(ui: CompareControls, values: Values) -> ChosenSides:
     """
     method, panel = values[ui.method], ui.baseline
     candidate = pruning_of(method, values[ui.k], values[ui.r])
-    baseline = pruning_of(method, values[panel.k], values[panel.r])
+    baseline = pruning_of(values[panel.method] or method, values[panel.k], values[panel.r])
     model = values[ui.in_use]
     other = values[panel.in_use] or model
     if candidate.r == 0 and (baseline.r or other != model):

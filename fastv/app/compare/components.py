@@ -31,6 +31,8 @@ class CompareControls:
     pending_link
         The query of a link whose models are still to be loaded, in a hidden text box: a State would not tell of a
         change that skips the queue.
+    opponents
+        By method: what prunes the other side at this side's K and R.
     kept, other_kept
         The picture as the candidate sees it, and as the baseline does where it is pruned too.
     scrubber
@@ -53,7 +55,8 @@ class CompareControls:
     run: gr.Button
     stop: gr.Button
     status: gr.HTML
-    method: gr.Radio
+    method: gr.Dropdown
+    opponents: dict[str, gr.Button]
     max_new_tokens: gr.Slider
     repeats: gr.Slider
     kept: gr.HTML

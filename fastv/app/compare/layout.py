@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare import baseline_panel, export, video_panel
+from fastv.app.compare import baseline_panel, export, method_choice, video_panel
 from fastv.app.compare.chosen_sides import setups
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.link import connect_link
@@ -28,9 +28,7 @@ from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_perc
 from fastv.app.shared.tab import BuiltTab, TabContext
 from fastv.evidence.pair_quality import quality_of_sides
 from fastv.loading.machine_memory import MachineMemory
-from fastv.pruning.methods.registry import METHODS
 
-_DEFAULT_METHOD = "fastv"
 _LONGEST_ANSWER = 64  # tokens, to begin with
 _ASK_FOR_MORE = 'element.addEventListener("click", event => event.target.closest(".more-rounds") && trigger("submit"))'
 _LIVE = "element.setAttribute('role', 'status')"
@@ -164,6 +162,7 @@ def _pruning_controls(
     with gr.Group():
         made["preset"] = gr.Radio(preset_choices.names(offered), value=start.name, label="Preset", elem_id="preset")
         made["sentence"] = _html(preset_sentence(offered, start.name, known), "sentence", padding=True)
+        made["method"] = method_choice.dropdown(method_choice.DEFAULT, "method", "Method: what chooses the tokens")
         with gr.Row(elem_classes="sliders"):
             made["k"] = gr.Slider(
                 0,
@@ -185,19 +184,14 @@ def _pruning_controls(
                 min_width=200,
                 buttons=[],
             )
+    with gr.Row(elem_classes="chips"):
+        made["opponents"] = method_choice.opponents()
     return made
 
 
 def _measuring_controls() -> dict[str, Any]:
     made: dict[str, Any] = {}
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-        made["method"] = gr.Radio(
-            [(method.label, name) for name, method in METHODS.items()],
-            value=_DEFAULT_METHOD,
-            elem_id="method",
-            label="Method",
-            info="What chooses the visual tokens that are kept.",
-        )
         made["max_new_tokens"] = gr.Slider(
             1, 256, value=_LONGEST_ANSWER, step=1, label="Longest answer, tokens", buttons=[]
         )

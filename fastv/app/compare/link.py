@@ -12,6 +12,7 @@ from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.chosen_sides import chosen_sides
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.export import script_of
+from fastv.app.compare.method_choice import SAME_METHOD
 from fastv.app.compare.model_events import model_note, preset_updates, r_slider
 from fastv.app.compare.picture_events import show_scene, suggest
 from fastv.app.compare.video_events import clip_outputs, example_clip
@@ -49,6 +50,7 @@ def chosen_link(ui: CompareControls, values: Values) -> Link:
     }
     if values[panel.r]:
         said |= {"baseline_k": values[panel.k], "baseline_r": values[panel.r]}
+        said |= {"baseline_method": values[panel.method]} if values[panel.method] else {}
     return link_of(said)
 
 
@@ -208,6 +210,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.baseline.in_use: beside,
         ui.baseline.k: link.baseline_k or 0,
         ui.baseline.r: link.baseline_r or 0,
+        ui.baseline.method: link.baseline_method or SAME_METHOD,
     }
     updates = preset_updates(ui, pool, values)
     if link.preset is not None and (named.pruning.k, named_r) == (k, r_percent):
@@ -222,5 +225,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, named.name)),
         ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),
         ui.r: r_slider(r_percent),
-        **ui.baseline.updates(pool, other, beside, link.baseline_k, link.baseline_r),
+        **ui.baseline.updates(
+            pool, other, beside, link.baseline_k, link.baseline_r, link.baseline_method or SAME_METHOD
+        ),
     }

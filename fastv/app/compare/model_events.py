@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import Dependency
 
-from fastv.app.compare import baseline_panel
+from fastv.app.compare import baseline_panel, method_choice
 from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.chosen_sides import chosen_sides, setups
 from fastv.app.compare.components import CompareControls
@@ -26,6 +27,7 @@ from fastv.evidence.pair_quality import quality_of_sides
 from fastv.families.catalogue import ModelEntry
 from fastv.miniature.world.abilities import in_words
 from fastv.presentation.html import render
+from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
     from fastv.loading.load import LoadedModel
@@ -40,7 +42,9 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
         def loaded(model: LoadedModel) -> Updates:
             panel = {}
             if other == SAME:
-                panel = ui.baseline.updates(pool, model, SAME, values[ui.baseline.k], values[ui.baseline.r])
+                panel = ui.baseline.updates(
+                    pool, model, SAME, *(values[one] for one in (ui.baseline.k, ui.baseline.r, ui.baseline.method))
+                )
             return {ui.in_use: key, **panel, **_first_preset(ui, pool, model, values)}
 
         failed = {ui.model: in_use}
@@ -70,6 +74,7 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
         [ui.preset, ui.sentence],
         **TYPED,
     )
+    ui.method.change(lambda method: method_choice.k_slider(method), ui.method, ui.k, **QUIET)
     return switching
 
 
@@ -83,7 +88,7 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
         def loaded(other: LoadedModel) -> Updates:
             chosen = {**values, panel.in_use: key}
             return {
-                **panel.updates(pool, other, key, values[panel.k], values[panel.r]),
+                **panel.updates(pool, other, key, values[panel.k], values[panel.r], values[panel.method]),
                 **preset_updates(ui, pool, chosen),
                 ui.status: status.status(f"The baseline is {'the same model' if key == SAME else other.entry.name}."),
             }
@@ -93,7 +98,7 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
 
     def moved(values: Values) -> Updates:
         k, r_percent = values[panel.k], values[panel.r]
-        title = baseline_panel.label(pool, values[panel.in_use], k, r_percent)
+        title = baseline_panel.label(pool, values[panel.in_use], k, r_percent, values[panel.method])
         return {panel.box: gr.Accordion(label=title), **preset_updates(ui, pool, values)}
 
     switching = panel.model.input(
@@ -103,14 +108,38 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
         **ONE_AT_A_TIME,
         **QUIET,
     )
+    for name, button in ui.opponents.items():
+        button.click(
+            partial(_against, ui, pool, name),
+            {ui.offered, *ui.side_inputs},
+            [*panel.outputs, ui.preset, ui.sentence, ui.status],
+            **INSTANT,
+        )
     gr.on(
-        [panel.k.input, panel.r.input],
+        [panel.k.input, panel.r.input, panel.method.input],
         moved,
         {ui.offered, *ui.side_inputs},
         [panel.box, ui.preset, ui.sentence],
         **TYPED,
     )
     return switching
+
+
+def _against(ui: CompareControls, pool: ModelPool, opponent: str, values: Values) -> Updates:
+    """The same model at the same K and R by another method, on the other side."""
+    k, r_percent = values[ui.k], values[ui.r]
+    if not r_percent:
+        return {ui.status: status.problem("Choose an R above 0: at R=0% no method drops anything.")}
+    panel = ui.baseline.updates(pool, pool.load(values[ui.in_use]), SAME, k, r_percent, opponent)
+    chosen = {
+        **values,
+        ui.baseline.in_use: SAME,
+        ui.baseline.method: opponent,
+        ui.baseline.k: k,
+        ui.baseline.r: r_percent,
+    }
+    words = f"The other side keeps tokens {METHODS[opponent].phrase}, at the same R. Press Run."
+    return {**panel, **preset_updates(ui, pool, chosen), ui.status: status.status(words)}
 
 
 def _switch(

@@ -35,8 +35,8 @@ class Link:
         "own" for a picture or clip of the sender's own, which a link does not contain.
     baseline
         The key of the other side's model, where that is another one.
-    baseline_k, baseline_r
-        Where the other side is pruned too; R in percent.
+    baseline_k, baseline_r, baseline_method
+        Where the other side is pruned too; R in percent. Without a method it has that of this side.
     """
 
     model: str | None = None
@@ -49,6 +49,7 @@ class Link:
     baseline: str | None = None
     baseline_k: int | None = None
     baseline_r: float | None = None
+    baseline_method: str | None = None
     clip: str | None = None
     picture: str | None = None
 
@@ -90,6 +91,7 @@ def link_of(values: Mapping[str, Any]) -> Link:
         baseline=_name(sent.get("baseline")),
         baseline_k=_whole(sent.get("baseline_k"), 999),
         baseline_r=_percent(sent.get("baseline_r")),
+        baseline_method=_one_of(METHODS, sent.get("baseline_method")),
         clip=_one_of((EXAMPLE_CLIP,), sent.get("clip")),
         picture=_one_of((OWN_PICTURE,), sent.get("picture")),
     )

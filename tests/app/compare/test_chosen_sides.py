@@ -5,14 +5,17 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from fastv.app.compare import layout
+from fastv.app.compare import layout, method_choice
 from fastv.app.compare.chosen_sides import chosen_sides, setups
+from fastv.app.compare.method_choice import OPPONENTS
+from fastv.app.compare.model_events import _against
 from fastv.app.compare.shared_pruning import shared_pruning
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.errors import FastVError
 from fastv.loading.load import load
 from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS
 from tests.support.standins import save_llava_checkpoint
 
 
@@ -29,7 +32,7 @@ def ui(pool):
         return layout.lay_out(pool)
 
 
-def values(ui, model="standin", k=2, r=50, method="fastv", other="", other_k=2, other_r=0):
+def values(ui, model="standin", k=2, r=50, method="fastv", other="", other_k=2, other_r=0, other_method=""):
     panel = ui.baseline
     return {
         ui.in_use: model,
@@ -37,6 +40,7 @@ def values(ui, model="standin", k=2, r=50, method="fastv", other="", other_k=2, 
         ui.k: k,
         ui.r: r,
         panel.in_use: other,
+        panel.method: other_method,
         panel.k: other_k,
         panel.r: other_r,
         ui.offered: ui.offered.value,
@@ -53,6 +57,40 @@ def test_r_of_zero_is_without_pruning_but_beside_the_same_model_shows_what_pruni
     assert chosen_sides(ui, values(ui, r=0)).candidate.pruning == PruningConfig("fastv", 2, 0.0)
     assert chosen_sides(ui, values(ui, r=0, other="mini-7")).candidate.pruning is None
     assert chosen_sides(ui, values(ui, r=0, other_r=25)).candidate.pruning is None
+
+
+def test_each_side_may_have_a_method_of_its_own(ui):
+    sides = chosen_sides(ui, values(ui, other_r=50, other_method="random"))
+    assert sides.candidate.pruning == PruningConfig("fastv", 2, 0.5)
+    assert sides.baseline.pruning == PruningConfig("random", 2, 0.5)
+
+
+@pytest.mark.parametrize("opponent", OPPONENTS)
+def test_an_opponent_prunes_the_same_model_by_as_much(ui, pool, opponent):
+    updates = _against(ui, pool, opponent, values(ui, k=3, r=75, other_r=20))
+    panel = ui.baseline
+    after = values(
+        ui,
+        k=3,
+        r=75,
+        other=updates[panel.in_use],
+        other_k=updates[panel.k].value,
+        other_r=updates[panel.r].value,
+        other_method=updates[panel.method],
+    )
+    sides = chosen_sides(ui, after)
+    assert sides.baseline == ChosenSide("standin", PruningConfig(opponent, 3, 0.75))
+    assert sides.candidate.pruning == PruningConfig("fastv", 3, 0.75)
+
+
+def test_there_is_no_opponent_where_nothing_is_dropped(ui, pool):
+    assert set(_against(ui, pool, "random", values(ui, r=0))) == {ui.status}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_k_can_be_moved_where_a_method_takes_it(name):
+    with gr.Blocks():
+        assert method_choice.k_slider(name).interactive == METHODS[name].takes_k
 
 
 def test_percent_becomes_a_fraction_and_the_method_holds_for_both_sides(ui):

@@ -165,7 +165,7 @@ def test_the_files_of_a_pair_are_named_after_both_sides(ui):
 
 
 def test_the_other_side_of_a_link_is_restored(ui, pool, twin):
-    said = Link("standin", 2, 75.0, baseline="twin", baseline_k=3, baseline_r=12.5)
+    said = Link("standin", 2, 75.0, baseline="twin", baseline_k=3, baseline_r=12.5, baseline_method="random")
     updates = link.follow(ui, pool, said)
     assert "Loading Twin" in updates[ui.status] and link_of(dict(parse_qsl(updates[ui.pending_link]))) == said
     updates = link.load_pending(ui, pool, chosen(ui) | {ui.pending_link: updates[ui.pending_link]})
@@ -173,9 +173,9 @@ def test_the_other_side_of_a_link_is_restored(ui, pool, twin):
     k, r = updates[panel.k], updates[panel.r]
     assert (updates[panel.model], updates[panel.in_use]) == ("twin", "twin")
     assert (k.value, k.maximum, r.value, r.step) == (3, 3, 12.5, 0.1)
-    assert "Twin at K=3, R=12.5%" in updates[panel.box].label and "Twin" in updates[ui.status]
+    assert "Twin, Random at K=3, R=12.5%" in updates[panel.box].label and "Twin" in updates[ui.status]
     assert (updates[ui.model], updates[ui.k].value, updates[ui.r].value) == ("standin", 2, 75.0)
-    values = chosen(ui, baseline_in_use="twin", baseline_k=3, baseline_r=12.5, r=75)
+    values = chosen(ui, baseline_in_use="twin", baseline_k=3, baseline_r=12.5, baseline_method="random", r=75)
     script = link.link_updates(ui, pool, values)[ui.export.script]
     assert "path/to/standin" in script and "k=3, r=0.125" in script and "k=2, r=0.75" in script
     assert link.side_updates(ui, pool, Link("standin", 2, 75.0))[panel.model] == SAME
