@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fastv.app import link_preview, url_sync
+from fastv.app import link_preview, shared_link, url_sync
 from fastv.app.api import choices, costs, health
 from fastv.app.api import compare as api
 from fastv.app.hosting import gradio_adapter, gradio_queue, reload_on_restart, upload_cleanup
@@ -56,6 +56,7 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
     uploads, forget = upload_cleanup.private_folder(), settings.forget_seconds
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
         gr.HTML(render("app/intro", title=TITLE), elem_id="intro", apply_default_css=False)
+        shared_link.connect(page)
         with gr.Tabs() as tabs:
             built = build_tabs(tabs_to_show, pool, policy)
         url_sync.connect(page, tabs, built)

@@ -14,6 +14,10 @@
       new URLSearchParams(query).forEach((value, key) => now.set(key, value));
       history.replaceState(history.state, "", address());
     },
+    forget(field) {
+      now.delete(field);
+      history.replaceState(history.state, "", address());
+    },
     select(field, tab, first) {
       if (!followed || (now.get(field) ?? first) === tab) return;
       now.set(field, tab);

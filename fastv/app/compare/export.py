@@ -11,6 +11,7 @@ import gradio as gr
 from fastv.app.hosting.gradio_adapter import cache_file
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSides
+from fastv.app.shared import share_bar
 from fastv.app.shared.tab import Updates
 from fastv.measurement.results import Comparison, Setup
 from fastv.presentation import report
@@ -25,6 +26,7 @@ _ANY_QUESTION = "What is in the picture?"
 class ExportControls:
     """The components. query: what is chosen on the tab as a link's query, in a hidden text box."""
 
+    share: gr.HTML
     copy: gr.Button
     downloads: list[gr.DownloadButton]
     script: gr.Code
@@ -33,6 +35,7 @@ class ExportControls:
 
 def layout(first_script: str) -> ExportControls:
     """Lays it out in the Blocks that are open."""
+    share = share_bar.layout()
     with gr.Row(elem_classes="taking"):
         downloads = [
             gr.DownloadButton(title, size="sm", interactive=False, min_width=90, elem_id=f"download-{kind}")
@@ -50,7 +53,7 @@ def layout(first_script: str) -> ExportControls:
             wrap_lines=True,
             lines=14,
         )
-    return ExportControls(copy, downloads, code, gr.Textbox(visible="hidden", elem_id="link-query"))
+    return ExportControls(share, copy, downloads, code, gr.Textbox(visible="hidden", elem_id="link-query"))
 
 
 def script_of(pool: ModelPool, sides: ChosenSides, question: str, max_new_tokens: int, *, video: bool = False) -> str:

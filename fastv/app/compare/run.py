@@ -18,6 +18,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import Request
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import status
+from fastv.app.shared.share_bar import share_bar
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError
 from fastv.presentation import comparison_html
@@ -56,10 +57,12 @@ def connect_run(ui: CompareControls, pool: ModelPool, policy: RunPolicy, loads: 
         ui.kept,
         ui.other_kept,
         *ui.export.downloads,
+        ui.export.share,
     ]
 
     def run(sender: gr.Request, values: Values) -> Iterator[Updates]:
-        address = link.chosen_link(ui, values).address(sender.headers.get("referer"))
+        chosen = link.chosen_link(ui, values)
+        address = chosen.address(sender.headers.get("referer"))
         is_clip = bool(values[ui.video.which])
 
         def make_request() -> Request:
@@ -79,7 +82,10 @@ def connect_run(ui: CompareControls, pool: ModelPool, policy: RunPolicy, loads: 
             for view in steps:
                 if view.problem:
                     status.warn(view.problem)
-                yield or_skip(_updates(ui, view, address))
+                updates = _updates(ui, view, address)
+                if view.table is not None:
+                    updates[ui.export.share] = share_bar(view.finished, None if is_clip else chosen.scene, chosen.query)
+                yield or_skip(updates)
         finally:
             steps.close()  # type: ignore[attr-defined]  # a generator
 
