@@ -46,7 +46,7 @@ def test_the_result_is_shown_and_leaves_the_address(browser, app):
 def test_a_run_is_passed_on_and_kept_for_the_visit(browser, app):
     with opened(browser, app.address, within=app.address, permissions=["clipboard-read", "clipboard-write"]) as page:
         page.fill("#question textarea", "how many red in the picture ?")
-        page.get_by_role("button", name="Run both").click()
+        page.click("#run")
         page.wait_for_selector("[data-share=copy]")
         page.click("[data-share=copy]")
         page.wait_for_selector(".share-note:not([hidden])")
