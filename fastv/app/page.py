@@ -18,6 +18,7 @@ from fastv.app.hosting.http_guard import HttpGuard
 from fastv.app.link_preview import LinkPreview
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
+from fastv.app.shared import dropdown_search
 from fastv.app.shared.tab import BuiltTab, Tab, TabContext
 from fastv.app.shared.theme import STYLE, color_variables, theme
 from fastv.app.tabs import TABS
@@ -60,6 +61,7 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
         with gr.Tabs() as tabs:
             built = build_tabs(tabs_to_show, pool, policy)
         url_sync.connect(page, tabs, built)
+        dropdown_search.connect(page)
         reload_on_restart.watch(page)
         api.add(pool, policy)
         costs.add()

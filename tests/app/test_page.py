@@ -11,7 +11,7 @@ import pytest
 from fastv.app.page import TITLE
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, example
 from fastv.worker import Stopped
-from tests.support.browser import opened, unfold
+from tests.support.browser import choose_model, chosen_model, opened, unfold
 
 QUESTION = "#question textarea, #question input"
 
@@ -146,9 +146,9 @@ def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(page):
-    page.get_by_label("LLaVA-1.5 7B").check()
+    choose_model(page, "#model", "LLaVA-1.5 7B")
     page.wait_for_selector("#status .problem:has-text('standin stays in use')")
-    page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+    chosen_model(page, "#model", "standin")
 
 
 def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
@@ -161,11 +161,11 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
         raise Stopped("Loading was stopped.")
 
     monkeypatch.setattr("fastv.loading.load.load", endless)
-    page.get_by_label("LLaVA-1.5 7B").check()
+    choose_model(page, "#model", "LLaVA-1.5 7B")
     page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: up to 14.1 GB to download')")
     page.click("#stop:not([disabled])")
     page.wait_for_selector("#status:has-text('Stopped')")
-    page.wait_for_function("document.querySelector('#model input[value=standin]').checked")
+    chosen_model(page, "#model", "standin")
     assert ended.wait(10) and page.is_disabled("#stop")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 
 
@@ -35,6 +36,20 @@ def choose(page, dropdown: str, option: str) -> None:
     """An option of a dropdown, by its name."""
     page.click(f"{dropdown} input")
     page.get_by_role("option", name=option, exact=True).click()
+
+
+def choose_model(page, dropdown: str, name: str) -> None:
+    """A model of a dropdown, by its name alone: what follows it depends on the machine."""
+    page.click(f"{dropdown} input")
+    page.get_by_role("option", name=re.compile(rf"^{re.escape(name)}( ·|$)")).click()
+
+
+def chosen_model(page, dropdown: str, name: str) -> None:
+    """Until a dropdown shows a model."""
+    page.wait_for_function(
+        "([dropdown, name]) => document.querySelector(`${dropdown} input`)?.value.split(' · ')[0] === name",
+        arg=[dropdown, name],
+    )
 
 
 def unfold(page, title: str = "All measurements") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fastv.app.compare import method_choice
 from fastv.app.compare.method_choice import SAME_METHOD
 from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
+from fastv.app.shared.model_choices import SEARCH
 from fastv.app.shared.preset_choices import layers_of, slider_step
 from fastv.app.shared.tab import Updates
 from fastv.formatting import budget
@@ -36,7 +38,7 @@ class BaselinePanel:
     """
 
     box: gr.Accordion
-    model: gr.Radio
+    model: gr.Dropdown
     method: gr.Dropdown
     k: gr.Slider
     r: gr.Slider
@@ -74,15 +76,17 @@ class BaselinePanel:
         }
 
 
-def layout(pool: ModelPool, outline: ModelOutline) -> BaselinePanel:
-    """Lays it out, closed, in the Blocks that are open."""
+def layout(pool: ModelPool, outline: ModelOutline, models: Sequence[tuple[str, str]]) -> BaselinePanel:
+    """Lays it out, closed, in the Blocks that are open; ``models`` as ``model_choices`` lists them."""
     in_use = gr.State(SAME)
     with gr.Accordion(label(pool, SAME, DEFAULT_K, 0), open=False, elem_id="compare-with") as box:
-        model = gr.Radio(
-            [("The same model", SAME), *((pool.label(key), key) for key in pool.entries)],
+        model = gr.Dropdown(
+            [("The same model", SAME), *models],
             value=SAME,
             label="Model to compare with",
+            info=SEARCH,
             elem_id="baseline-model",
+            filterable=True,
         )
         method = method_choice.dropdown(SAME_METHOD, "baseline-method", "Its method", same=True)
         with gr.Row(elem_classes="sliders"):

@@ -41,7 +41,7 @@ class CompareControls:
         Of which model, picture and question the slider is.
     """
 
-    model: gr.Radio
+    model: gr.Dropdown
     note: gr.HTML
     picture: gr.Image
     gallery: gr.Gallery

@@ -24,6 +24,7 @@ from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared import example_scenes, preset_choices
+from fastv.app.shared.model_choices import SEARCH, model_choices
 from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
 from fastv.app.shared.tab import BuiltTab, TabContext
 from fastv.evidence.pair_quality import quality_of_sides
@@ -82,13 +83,15 @@ def lay_out(pool: ModelPool) -> CompareControls:
             made |= _picture_controls(first, model)
         with gr.Column(elem_classes="settings"):
             made |= _pruning_controls(model, offered, pool, sides)
-            made["model"] = gr.Radio(
-                [(pool.label(key), key) for key in pool.entries], value=pool.default, label="Model", elem_id="model"
+            memory = MachineMemory.here()
+            models = model_choices(pool, memory)
+            made["model"] = gr.Dropdown(
+                models, value=pool.default, label="Model", info=SEARCH, elem_id="model", filterable=True
             )
             made["note"] = _html(model_note(model.entry), "note")
             with gr.Accordion("Memory of each model, and which models fit this machine", open=False, elem_id="models"):
-                _html(models_table(pool, MachineMemory.here()), "models-table")
-            made["baseline"] = baseline_panel.layout(pool, model)
+                _html(models_table(pool, memory), "models-table")
+            made["baseline"] = baseline_panel.layout(pool, model, models)
             made |= _measuring_controls()
         with gr.Column(elem_classes="more"):
             with gr.Accordion("All measurements", open=False, elem_id="measurements"):

@@ -13,7 +13,6 @@ from fastv.app.hosting import garbage
 from fastv.app.service.model_outline import ModelOutline
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
-from fastv.loading.memory_fit import gb
 from fastv.measurement.results import Setup
 from fastv.pruning.config import PruningConfig
 from fastv.worker import Stopped, never
@@ -117,15 +116,6 @@ class ModelPool:
         if not isinstance(key, str) or key not in self.entries:
             raise ModelLoadError(f"There is no model “{key}” here: choose one of {', '.join(self.entries)}.")
         return self.entries[key]
-
-    def label(self, key: str) -> str:
-        """A model's name in a list, with the size of its download or why it is not offered."""
-        entry, refusal = self.entries[key], self.unavailable.get(key)
-        if refusal:
-            return f"{entry.name} ({refusal.mark})"
-        return (
-            entry.name if entry.embedded or not entry.download_bytes else f"{entry.name} · {gb(entry.download_bytes)}"
-        )
 
     def is_loaded(self, key: str | None) -> bool:
         return self.entry(key).key in self._models

@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 
 from fastv.app.service.model_pool import ModelPool
 from fastv.loading.load import load
-from tests.support.browser import opened, unfold, wait_for
+from tests.support.browser import choose_model, chosen_model, opened, unfold, wait_for
 from tests.support.miniatures import catalogue_with, untrained_mini_13
 from tests.support.serving import serving
 
@@ -71,7 +71,8 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
         page.check(PAIR_PRESET)
         page.wait_for_selector("#status:has-text('Mini 13 and Mini 7 are loaded')")
         wait_for(page, "r", "50.3")
-        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(PAIR_PRESET)
+        chosen_model(page, "#model", "Mini 13")
+        assert page.is_checked(PAIR_PRESET)
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
         expected = [
@@ -97,7 +98,8 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
     with opened(browser, link) as page:
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
         wait_for(page, "r", "50.3")
-        assert page.is_checked("#model input[value=mini-13]") and page.is_checked(PAIR_PRESET)
+        chosen_model(page, "#model", "Mini 13")
+        assert page.is_checked(PAIR_PRESET)
         page.get_by_role("tab", name="Explore").click()
         page.click('#map button[data-k="3"][data-r="0.75"]')
         page.wait_for_selector("#map .readout:has-text('K=3, R=75%')")
@@ -118,14 +120,17 @@ def test_a_preset_of_one_model_ends_the_pair(browser, miniatures):
         page.check("#preset input[value='K=2, R=75%']")
         page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
         wait_for(page, "r", "75")
-        assert page.is_checked("#model input[value=mini-13]") and page.is_checked("#preset input[value='K=2, R=75%']")
+        chosen_model(page, "#model", "Mini 13")
+        assert page.is_checked("#preset input[value='K=2, R=75%']")
 
 
 def test_the_other_side_is_any_model_with_any_pruning(browser, miniatures):
     with opened(browser, miniatures.address) as page:
         unfold(page)
         page.click("#compare-with button")
-        page.check("#baseline-model input[value=mini-13]")
+        page.click("#baseline-model input")
+        page.keyboard.type("mini 13")  # searched among all options, in place of what was chosen
+        page.keyboard.press("Enter")
         page.wait_for_selector("#status:has-text('is Mini 13')")
         assert page.get_attribute("#baseline-k input[type=number]", "max") == "9"
         number(page, "baseline-r", "75")
@@ -141,7 +146,7 @@ def test_the_other_side_is_any_model_with_any_pruning(browser, miniatures):
         assert "288 of 576" in page.inner_text("#kept") and "144 of 576" in page.inner_text("#other-kept")
         page.wait_for_selector("#status:has-text('Done')")
         number(page, "baseline-r", "0")
-        page.check("#baseline-model input >> nth=0")
+        choose_model(page, "#baseline-model", "The same model")
         page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
 
 
@@ -149,9 +154,9 @@ def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, 
     with opened(browser, miniatures.address) as page:
         unfold(page)
         page.click("#compare-with button")
-        page.check("#baseline-model input[value='llava-1.5-7b']")
+        choose_model(page, "#baseline-model", "LLaVA-1.5 7B")
         page.wait_for_selector("#status .problem")
-        page.wait_for_function("document.querySelector('#baseline-model input').checked")
+        chosen_model(page, "#baseline-model", "The same model")
         assert page.inner_text("#compare-with").startswith("Compare with: the same model")
 
 

@@ -12,7 +12,7 @@ from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
 from fastv.miniature.world.example_clip import CLIP
-from tests.support.browser import opened
+from tests.support.browser import choose_model, opened
 from tests.support.serving import serving
 from tests.support.standins import save_checkpoint
 from tests.support.video_files import video
@@ -111,11 +111,11 @@ def test_a_model_made_for_pictures_says_why_there_are_no_clips(page):
     page.click("#example-clip")
     page.wait_for_selector(FRAMES)
     assert not page.is_visible("#no-clips")
-    page.get_by_role("radio", name="Pictures").first.check()
+    choose_model(page, "#model", "Pictures")
     page.wait_for_selector("#no-clips:has-text('Pictures reads pictures only'):visible")
     page.wait_for_selector("#picture img:visible")
     assert not page.is_visible("#clip") and not page.is_visible("#clip-frames")
-    page.get_by_role("radio", name="videos").first.check()
+    choose_model(page, "#model", "videos")
     page.wait_for_selector("#example-clip:visible")
 
 

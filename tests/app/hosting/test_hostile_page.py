@@ -10,6 +10,7 @@ from PIL import Image
 from fastv.app.shared.example_scenes import GENERAL
 from fastv.errors import FastVError
 from fastv.measurement import compare as compare_room
+from tests.support.browser import choose
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
 ASK = "#question textarea, #question input"
@@ -72,7 +73,7 @@ def test_a_hostile_file_name_is_text(page):
         page.wait_for_selector(sign)
         assert injected(page) == 0 and page.locator("img[onerror]").count() == 0
     page.get_by_role("tab", name="Explore").click()
-    page.check("#explore-model input[value=own]")
+    choose(page, "#explore-model", "Your config")
     page.set_input_files(
         "input[type=file][accept='.json']", {"name": f"{name}.json", "mimeType": "application/json", "buffer": b"{}"}
     )

@@ -12,7 +12,9 @@ import pytest
 from fastv.app.hosting.settings import Settings
 from fastv.app.platforms import spaces, zerogpu
 from fastv.app.platforms.spaces import Platform, unavailable_with_costs
+from fastv.app.shared.model_choices import model_choices
 from fastv.families.catalogue import CATALOGUE, find
+from fastv.loading.machine_memory import MachineMemory
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = [entry.key for entry in CATALOGUE if not entry.embedded]
@@ -70,7 +72,9 @@ def test_the_page_says_needs_a_gpu_and_loads_nothing(tmp_path, no_gpu):
     save_llava_checkpoint(tmp_path / "standin")
     platform = Platform.of({"SYSTEM": "spaces"})
     pool = ModelPool(load(str(tmp_path / "standin")), unavailable=platform.unavailable(Settings()))
-    assert pool.label("llava-1.5-7b") == "LLaVA-1.5 7B (needs a GPU)" and pool.label("standin") == "standin"
+    texts = {key: text for text, key in model_choices(pool, MachineMemory(10**12, 10**12))}
+    assert texts["standin"] == "standin · runs here" and texts["llava-1.5-7b"] == "LLaVA-1.5 7B · 14.1 GB · needs a GPU"
+    assert list(texts)[-len(REAL) :] == REAL
     with pytest.raises(ModelLoadError, match="needs a GPU, and is not offered here"):
         pool.load("llava-1.5-7b")
 

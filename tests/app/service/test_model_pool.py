@@ -40,15 +40,6 @@ def test_the_first_model_is_there_under_its_name_and_its_path_is_not(folders, fi
     assert pool.load(None).entry.key == "one"
 
 
-def test_a_name_in_a_list_says_how_much_would_be_downloaded(first):
-    pool = ModelPool(first)
-    assert (pool.label("llava-1.5-7b"), pool.label("mini-7"), pool.label("one")) == (
-        "LLaVA-1.5 7B · 14.1 GB",
-        "Mini 7",
-        "one",
-    )
-
-
 def test_a_folder_named_like_a_catalogue_model_does_not_hide_it(folders):
     pool = ModelPool(load.load(str(folders / "mini-7")))
     assert pool.default == "mini-7 (given)" and pool.entries["mini-7"] in CATALOGUE
