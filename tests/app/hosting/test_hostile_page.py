@@ -31,7 +31,8 @@ def page(browser, app):
 
 def injected(page) -> int:
     parts = "#answers, #status, #costs, #kept, [data-testid=toast-body]"
-    found = "part => part.querySelectorAll('img, script, a[href], b:not(:only-child), strong').length"
+    elements = "img:not([src^=data]), script, a[href], b:not(:only-child), strong"  # the page's own pictures are data
+    found = f"part => part.querySelectorAll('{elements}').length"
     return page.evaluate(f"[...document.querySelectorAll('{parts}')].map({found}).reduce((a, b) => a + b, 0)")
 
 
