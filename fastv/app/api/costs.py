@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 import gradio as gr
 
@@ -17,7 +16,6 @@ from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.evidence.latency_solver import TimeSolution, Unknown, solve_time
 from fastv.evidence.measurements import measured
 from fastv.families.shapes import ModelShape
-from fastv.pruning.config import PruningConfig
 from fastv.validation import real, whole
 
 FIRST_TOKEN = "first-token"
@@ -36,25 +34,18 @@ def cost(
     dtype: str = "float16",
     convention: str = "exact",
     config: dict | None = None,
-    method: str = "fastv",
 ) -> dict:
     """FLOPs and bytes of a prompt and its answer: {"prefill_flops": ..., "kv_cache_bytes": ..., ...}.
 
     model is a key such as llava-1.5-7b; config, the content of a config.json, replaces it. k=None is without pruning; r
     is a fraction. visual_tokens counts those of all images together, by default as many as the model makes of them.
-    convention is paper or exact; dtype is float32, bfloat16, float16, 8bit or 4bit. method is one of /methods.
+    convention is paper or exact; dtype is float32, bfloat16, float16, 8bit or 4bit.
     """
     shape, workload = prompt_of(model, config, text_tokens, visual_tokens, answer_tokens, pictures, batch, dtype)
-    pruned: dict[str, Any] = {"k": None, "r": 0.0}
-    if k is not None:
-        check_pruning(k, r, shape.decoder.layers)
-        pruning = PruningConfig(method, k, r)
-        pruned = pruning.cost_arguments(shape.decoder, workload.text_tokens, workload.visual_tokens)
-    figures = workload.cost(shape, convention=convention, **pruned)
+    figures = workload.cost(shape, k, r, convention)
     return {
         "model": "config" if config is not None else model,
-        "method": None if k is None else pruning.method,
-        "k": pruned["k"],
+        "k": k,
         "r": r,
         **asdict(workload),
         **asdict(figures),

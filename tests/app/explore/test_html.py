@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import statistics
-import time
 from dataclasses import asdict, replace
 from html import unescape
 
@@ -229,15 +227,6 @@ def test_the_controls_follow_each_other():
     assert updates[explorer.benchmark] == "aokvqa_acc" and "138 ms" in words(updates[explorer.frontier])
     updates = events._benchmark_changed(explorer, values | {explorer.benchmark: "video"})
     assert updates[explorer.axis] == "ratio" and 'class="dot' in updates[explorer.frontier]
-
-
-def test_a_move_of_any_control_is_answered_at_once():
-    seconds = []
-    for text_tokens in range(100, 115):
-        begun = time.perf_counter()
-        shown(text_tokens=text_tokens)
-        seconds.append(time.perf_counter() - begun)
-    assert statistics.median(seconds) < 0.1
 
 
 @pytest.mark.parametrize(
