@@ -166,7 +166,8 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
     page.click("#stop:not([disabled])")
     page.wait_for_selector("#status:has-text('Stopped')")
     chosen_model(page, "#model", "standin")
-    assert ended.wait(10) and page.is_disabled("#stop")
+    page.wait_for_selector("#stop[disabled]")
+    assert ended.wait(10)
 
 
 def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(page):

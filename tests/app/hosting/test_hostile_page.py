@@ -29,11 +29,12 @@ def page(browser, app):
     assert said == []
 
 
-def injected(page) -> int:
+def injected(page) -> list[str]:
+    """Elements that the page did not make: its own pictures are data URLs."""
     parts = "#answers, #status, #costs, #kept, [data-testid=toast-body]"
-    elements = "img:not([src^=data]), script, a[href], b:not(:only-child), strong"  # the page's own pictures are data
-    found = f"part => part.querySelectorAll('{elements}').length"
-    return page.evaluate(f"[...document.querySelectorAll('{parts}')].map({found}).reduce((a, b) => a + b, 0)")
+    elements = "img:not([src^=data]), script, a[href], b:not(:only-child), strong"
+    found = f"part => [...part.querySelectorAll('{elements}')].map(element => element.outerHTML)"
+    return page.evaluate(f"[...document.querySelectorAll('{parts}')].flatMap({found})")
 
 
 def test_a_hostile_question_and_a_hostile_answer_are_text(page, monkeypatch):
@@ -45,7 +46,7 @@ def test_a_hostile_question_and_a_hostile_answer_are_text(page, monkeypatch):
     page.click("#run")
     page.wait_for_selector("#status:has-text('Done')")
     assert page.locator("#answers .text").all_inner_texts() == [HOSTILE] * 2
-    assert injected(page) <= 1  # our own bold count of visual tokens
+    assert len(injected(page)) <= 1  # our own bold count of visual tokens
     assert "<img" in page.inner_text("#answers") and "49" not in page.inner_text("#answers")
 
 
@@ -58,7 +59,7 @@ def test_a_hostile_error_is_text(page, monkeypatch):
     page.wait_for_selector("#status .problem")
     assert HOSTILE in page.inner_text("#status")
     page.wait_for_selector("[data-testid=toast-body]")
-    assert injected(page) == 0
+    assert injected(page) == []
 
 
 def test_a_hostile_file_name_is_text(page):
@@ -72,11 +73,11 @@ def test_a_hostile_file_name_is_text(page):
             "#picture input[type=file]", {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}
         )
         page.wait_for_selector(sign)
-        assert injected(page) == 0 and page.locator("img[onerror]").count() == 0
+        assert injected(page) == [] and page.locator("img[onerror]").count() == 0
     page.get_by_role("tab", name="Explore").click()
     choose(page, "#explore-model", "Your config")
     page.set_input_files(
         "input[type=file][accept='.json']", {"name": f"{name}.json", "mimeType": "application/json", "buffer": b"{}"}
     )
     page.wait_for_selector("#explore-problem:not(:empty)")
-    assert injected(page) == 0 and page.locator("img[onerror]").count() == 0
+    assert injected(page) == [] and page.locator("img[onerror]").count() == 0
