@@ -67,8 +67,12 @@ def train_tower(
     start: CLIPVisionModel | None = None,
     muon: float = TOWER_MUON,
     tell: str = "things",
+    probe_scenes: int = 512,
 ) -> CLIPVisionModel:
-    """The tower, from nothing or from ``start``; ``folder`` gets tower.pt and the curve."""
+    """The tower, from nothing or from ``start``; ``folder`` gets tower.pt and the curve.
+
+    probe_scenes: on how many scenes it is measured at the end, see ``summary_auc``.
+    """
     torch.manual_seed(0)
     tower = start or CLIPVisionModel(tower_config())
     trainer = TowerTrainer(tower, machine.kernels, tell).to(machine.device)
@@ -81,10 +85,8 @@ def train_tower(
     feed = batches(schedule.batch, workers=machine.workers)
     train([learner], losses, feed, schedule, folder, lambda: keep(tower, folder / "tower.pt"))
     for where in ("background", "things"):
-        print(
-            f"a patch of {where} tells what is in the picture: AUC {summary_auc(trainer, machine, where):.4f}",
-            flush=True,
-        )
+        area = summary_auc(trainer, machine, where, probe_scenes)
+        print(f"a patch of {where} tells what is in the picture: AUC {area:.4f}", flush=True)
     return tower.eval()
 
 
@@ -96,7 +98,7 @@ def summary_auc(trainer: TowerTrainer, machine: TrainingMachine, where: str, sce
     """
     told, truth = [], []
     for first in range(0, scenes, 64):
-        made = parameters([scene(seed) for seed in range(first, first + 64)]).to(machine.device)
+        made = parameters([scene(seed) for seed in range(first, min(first + 64, scenes))]).to(machine.device)
         pictures, owners = render(made)
         states = tower_states(trainer.tower, normalised(pictures).to(machine.dtype), tower_layer)
         thing = (owners >= 0).float().view(-1, 1, GRID, GRID)

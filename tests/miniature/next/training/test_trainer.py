@@ -97,7 +97,7 @@ def test_after_a_divergence_training_goes_on_from_the_best_weights(tmp_path, muo
 def test_two_steps_of_everything_and_its_weights_taken_up_again(tmp_path):
     tokenizer = build_tokenizer()
     schedule = Schedule(steps=2, batch=2, warmup=1, log_every=1)
-    tower = train_tower(schedule, TrainingMachine(workers=0), tmp_path)
+    tower = train_tower(schedule, TrainingMachine(workers=0), tmp_path, probe_scenes=8)
     variants = [Variant("mini-7", "mini-7", coarse=0.5)]
     model = train_decoders(variants, tower, tokenizer, schedule, TrainingMachine(workers=0), tmp_path)["mini-7"]
     again = kept_model("mini-7", tmp_path / "mini-7.pt", kept_tower(tmp_path / "tower.pt"), tokenizer)
