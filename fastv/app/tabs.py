@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastv.app import attention, blind_test, compare, explore
+from fastv.app import attention, blind_test, compare, explore, sweep
 from fastv.app.shared.tab import Tab
 
-TABS: tuple[Tab, ...] = (compare.TAB, attention.TAB, explore.TAB, blind_test.TAB)
+TABS: tuple[Tab, ...] = (compare.TAB, attention.TAB, explore.TAB, sweep.TAB, blind_test.TAB)

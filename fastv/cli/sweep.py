@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,7 @@ from fastv.inputs.scoring.registry import MEASURES, measure_of
 from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
-    from fastv.sweep.analysis.recommendation import LossMonitor, Recommendation
-    from fastv.sweep.analysis.table import Row
+    from fastv.sweep.analysis.recommendation import LossMonitor
     from fastv.sweep.datasets.base import Sample
     from fastv.sweep.results import SampleResult
     from fastv.sweep.run import Step
@@ -123,6 +121,7 @@ def _run(arguments: Namespace) -> Output | None:
         from fastv.loading.load import load
         from fastv.presentation.sweep.report import check_format, write_report
         from fastv.sweep.analysis.recommendation import LossMonitor
+        from fastv.sweep.analysis.summary import recommendation_of, summary
         from fastv.sweep.analysis.table import part_table, table
         from fastv.sweep.analysis.table_text import as_markdown, notes, parts_as_markdown
         from fastv.sweep.controls import controls_of, grid
@@ -171,7 +170,7 @@ def _run(arguments: Namespace) -> Output | None:
         except OSError as error:
             raise InvalidInputError(f"{output} cannot be written: {error}") from error
     rows, parts = table(results, configs, measure, controls), part_table(results, configs, measure)
-    recommendation = _recommendation(monitor, in_order, rows)
+    recommendation = recommendation_of(monitor, in_order, rows)
     unused = ", ".join(dataset.unused_columns)
     told = [
         *notes(results),
@@ -179,22 +178,16 @@ def _run(arguments: Namespace) -> Output | None:
         *([f"Columns not used: {unused}."] if unused else []),
         f"All answers: {output}",
     ]
-    data = {
-        "model": arguments.model,
-        "date": datetime.now(UTC).date().isoformat(),
-        "questions": len(samples),
-        "output": str(output),
-        "score": arguments.score,
-        "recommendation": recommendation.to_dict() if recommendation else None,
-        "rows": [row.to_dict() for row in rows],
-        "parts": [row.to_dict() for row in parts],
-        "problems": [
-            {"picture": str(one.sample.image), "question": one.sample.question, "problem": one.problem}
-            for one in results
-            if one.problem
-        ],
-        "bad_rows": [asdict(row) for row in dataset.bad_rows],
-    }
+    data = summary(
+        arguments.model,
+        results,
+        rows,
+        parts,
+        recommendation,
+        score=arguments.score,
+        bad_rows=dataset.bad_rows,
+        output=str(output),
+    )
     for report in arguments.report:
         write_report(report, data)
     sentence = recommendation.sentence if recommendation else ""
@@ -206,17 +199,6 @@ def _progress(step: Step) -> str:
     if step.answered < step.questions or not step.to_time:
         return f"{step.answered:,} of {step.questions:,} questions answered"
     return f"{step.timed:,} of {step.to_time:,} questions timed"
-
-
-def _recommendation(
-    monitor: LossMonitor, in_order: Sequence[SampleResult], rows: Sequence[Row]
-) -> Recommendation | None:
-    """None for a measure that allows no guarantee."""
-    try:
-        monitor.look(in_order)
-    except InvalidInputError:
-        return None
-    return monitor.recommend(rows)
 
 
 COMMAND = Command(

@@ -117,6 +117,7 @@ def _kept_in_cache(block: Any) -> Iterable[str]:
     return getattr(block, "keep_in_cache", ())
 
 
-def cache_file(component: Any, name: str, text: str) -> str:
+def cache_file(component: Any, name: str, data: str | bytes) -> str:
     """Writes a file for a component into Gradio's cache, which is cleaned up regularly; returns its path."""
-    return save_bytes_to_cache(text.encode("utf-8", "replace"), name, component.GRADIO_CACHE)
+    written = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    return save_bytes_to_cache(written, name, component.GRADIO_CACHE)

@@ -100,8 +100,8 @@ def as_html(sweep: Sweep) -> Markup:
         model=sweep["model"],
         questions=sweep["questions"],
         sentence=(sweep.get("recommendation") or {}).get("sentence"),
-        columns=_columns(rows),
-        names=[_name(row) for row in rows],
+        columns=columns_of(rows),
+        names=[setting_name(row) for row in rows],
         drawing=_drawing(rows),
         parts=[_part(row) for row in sweep.get("parts", ())],
         problems=sweep.get("problems", ()),
@@ -138,8 +138,8 @@ Cell = tuple[str, str]  # a value, and its interval or nothing
 _NOTHING: Cell = ("", "")
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, list[Cell]]:
-    """Heading -> a cell for each row; columns of which nothing is known are left out."""
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Cell]]:
+    """The table of a sweep. Heading -> a cell for each row; columns of which nothing is known are left out."""
     changes = [row.get("change") or {} for row in rows]
     columns = {
         "Same answer": [_interval(row, "same_answer", percent) for row in rows],
@@ -170,21 +170,23 @@ def _plain(value: float | None, written: Callable[[float], str]) -> Cell:
 def _part(row: Row) -> tuple[str, str, list[Cell]]:
     """Which questions, at which setting, and the cells after that."""
     before, after = (_interval(row, name, percent) for name in ("before", "after"))
-    return f"{row['part']} {row['name']}", _name(row), [before, after, _interval(row, "change", points)]
+    return f"{row['part']} {row['name']}", setting_name(row), [before, after, _interval(row, "change", points)]
 
 
-def _name(row: Row) -> str:
+def setting_name(row: Row) -> str:
+    """What a row is of, for people."""
     if row["method"] is None:
         return "Without pruning"
-    label = METHODS[row["method"]].label if row["method"] in METHODS else row["method"]
-    return f"{label}, {budget(row['k'], row['r'])}" + (" (control)" if row.get("control") else "")
+    method = METHODS.get(row["method"])
+    label, k = (method.label, row["k"] if method.takes_k else None) if method else (row["method"], row["k"])
+    return f"{label}, {budget(k, row['r'])}" + (" (control)" if row.get("control") else "")
 
 
 def _drawing(rows: Sequence[Row]) -> Markup | None:
     """Cost against change in score; None where either is not known."""
     for field, cost in _FROM_COST:
         marks = [
-            Mark(_name(row), share, change["share"], change["low"], change["high"], bool(row.get("control")))
+            Mark(setting_name(row), share, change["share"], change["low"], change["high"], bool(row.get("control")))
             for row in rows
             if (share := _share(row.get(field))) is not None and (change := row.get("change"))
         ]
