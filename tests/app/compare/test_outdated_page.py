@@ -39,7 +39,7 @@ def test_answers_about_the_previous_picture_fade_until_the_next_run(page):
     assert page.evaluate("getComputedStyle(document.querySelector('.show'), '::before').content") not in ("none", "")
     page.click("#run")
     page.wait_for_selector(".compare:not(.outdated)")
-    assert opacity(page) == 1
+    page.wait_for_function("getComputedStyle(document.querySelector('#answers')).opacity === '1'")  # it fades in
 
 
 def test_a_dot_of_the_frontier_is_kept_in_the_address(browser, app):
