@@ -3,9 +3,10 @@
     python benchmarks/contention.py --output contention.json
     python benchmarks/contention.py --policies default passive --rounds 2 --busy 1      # a quick look
 
-For every policy of ``fastv.threads`` a process of its own loads the model, as the policy is read once, when torch is
-loaded. In every round each process answers once with each number of threads, first with the machine idle, then beside
-``--busy`` programs that compute all the time. Start it on a quiet machine: what else ran is in the record.
+For every policy a process of its own loads the model, as the policy is read once, when torch is loaded. In every round
+each process answers once with each number of threads, and with as many as ``fastv.measurement.thread_choice`` chooses
+("fitting"), first with the machine idle, then beside ``--busy`` programs that compute all the time. Start it on a quiet
+machine: what else ran is in the record.
 
 Seconds are those of ``fastv.measurement.timing.generate``: to the first token, and for each token after it.
 """
@@ -19,8 +20,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,9 +30,18 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fastv.threads import POLICIES, POLICY
-
+#: By name, the environment of each policy. GOMP_* is for GNU's runtime (torch's wheels for Linux), KMP_* for LLVM's and
+#: Intel's (macOS, Windows, conda); KMP_BLOCKTIME is in milliseconds.
+POLICIES: Mapping[str, Mapping[str, str]] = {
+    "default": {},
+    "passive": {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"},
+    "spin-1000": {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"},
+    "spin-10000": {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "0"},
+    "spin-50000": {"GOMP_SPINCOUNT": "50000", "KMP_BLOCKTIME": "1"},
+    "spin-200000": {"GOMP_SPINCOUNT": "200000", "KMP_BLOCKTIME": "1"},
+}
 CONTENDED_GOAL, IDLE_GOAL = 2.5, 1.05  # contended over idle; idle over idle with the runtime's default
+FITTING = "fitting"
 _SPIN = "while True: pass"
 _QUESTION = "Describe the picture."
 
@@ -40,7 +50,10 @@ _QUESTION = "Describe the picture."
 
 
 def worker(model: str) -> None:
-    """Answers once for each line of standard input, {"threads": n, "tokens": m}; the seconds go to standard output."""
+    """Answers once for each line of standard input, {"threads": n, "tokens": m}; the seconds go to standard output.
+
+    Where the number of threads is "fitting" the project chooses it.
+    """
     import torch
 
     from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
@@ -48,15 +61,18 @@ def worker(model: str) -> None:
     from fastv.loading.load import load
     from fastv.measurement.machine import Machine
     from fastv.measurement.prompt import prompt_of
+    from fastv.measurement.thread_choice import fitting_threads
     from fastv.measurement.timing import generate
 
+    usual = torch.get_num_threads()
     loaded = load(model, "float32", "cpu")
     given = prompt_of(loaded, open_picture(example(GALLERY_SEEDS[0]).picture), _QUESTION, answer_tokens=256)
     print(json.dumps(asdict(Machine.here(loaded.device))), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        torch.set_num_threads(asked["threads"])
-        with torch.inference_mode():
+        chosen = asked["threads"] == FITTING
+        torch.set_num_threads(usual if chosen else asked["threads"])
+        with torch.inference_mode(), fitting_threads(loaded.device) if chosen else nullcontext():
             answer = generate(loaded.model, given.inputs, max_new_tokens=asked["tokens"])
         told = {
             "prefill_seconds": answer.prefill_seconds,
@@ -68,7 +84,8 @@ def worker(model: str) -> None:
 
 # In the process that asks them.
 
-Ask = Callable[[int], dict[str, float]]
+Threads = int | str
+Ask = Callable[[Threads], dict[str, float]]
 
 
 @contextmanager
@@ -88,7 +105,7 @@ def answering(policy: str, model: str, tokens: int) -> Iterator[tuple[dict[str, 
                 raise SystemExit(f"The process of the policy {policy} ended: see above.")
             return json.loads(line)
 
-        def ask(threads: int) -> dict[str, float]:
+        def ask(threads: Threads) -> dict[str, float]:
             process.stdin.write(json.dumps({"threads": threads, "tokens": tokens}) + "\n")
             process.stdin.flush()
             return told()
@@ -116,7 +133,7 @@ def measure(settings: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str
     """The machine, and for each policy, number of threads and condition the seconds of all rounds."""
     from fastv.measurement.system_load import watch_load  # imports no torch
 
-    seconds: dict[tuple[str, int, str], list[dict[str, float]]] = {}
+    seconds: dict[tuple[str, Threads, str], list[dict[str, float]]] = {}
     others = []
     with ExitStack() as stack:
         processes = {
@@ -164,7 +181,7 @@ def table(entries: Sequence[dict[str, Any]]) -> str:
         for one in entries
         for quantity in ("prefill_seconds", "decode_seconds_per_token")
     }
-    most = max(one["threads"] for one in entries)
+    most = max(one["threads"] for one in entries if one["threads"] != FITTING)
     lines = ["| policy | threads | prefill idle | contended | ratio | a token idle | contended | ratio | goals |"]
     lines.append("|---|---|---|---|---|---|---|---|---|")
     for policy, threads in dict.fromkeys((one["policy"], one["threads"]) for one in entries):
@@ -192,12 +209,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             "model": settings.model,
             "tokens": settings.tokens,
             "busy_programs": settings.busy,
-            "policy_in_use": POLICY,
             "policies": {name: dict(POLICIES[name]) for name in settings.policies},
             "measured": entries,
         }
         settings.output.write_text(json.dumps(record, indent=1) + "\n")
     return None
+
+
+def _threads(text: str) -> Threads:
+    return text if text == FITTING else int(text)
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -206,7 +226,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="the JSON file that all numbers go to")
     parser.add_argument("--model", default="mini-7", help="key, folder or hub id (default: %(default)s)")
     parser.add_argument("--policies", nargs="+", default=list(POLICIES), choices=list(POLICIES), metavar="POLICY")
-    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, cores}), help="default: 1 and all cores")
+    parser.add_argument("--threads", nargs="+", type=_threads, default=[*sorted({1, cores}), FITTING])
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--tokens", type=int, default=16, help="tokens of an answer (default: %(default)s)")
     parser.add_argument("--busy", type=int, default=1, help="programs that compute all the time (default: %(default)s)")

@@ -23,10 +23,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fastv import threads
-
-threads.configure()
-
 import httpx
 import torch
 from load import Client, started

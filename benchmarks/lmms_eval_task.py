@@ -26,10 +26,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fastv import threads
-
-threads.configure()
-
 import torch
 
 from fastv.measurement.machine import Machine

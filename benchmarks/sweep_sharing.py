@@ -21,10 +21,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fastv import threads
-
-threads.configure()
-
 from fastv.loading.load import LoadedModel, load
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.machine import Machine

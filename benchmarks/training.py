@@ -19,10 +19,6 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fastv import threads
-
-threads.configure()
-
 import torch
 from transformers import CLIPVisionModel
 

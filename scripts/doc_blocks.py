@@ -279,24 +279,26 @@ def waiting_times() -> str:
 
 
 def contention() -> str:
-    """The run of benchmarks/contention.py, with as many threads as cores."""
+    """The run of benchmarks/contention.py, with as many threads as cores, and with as many as are free."""
     record = _record("contention")
-    most = max(one["threads"] for one in record["measured"])
-    found = {(one["policy"], one["condition"]): one for one in record["measured"] if one["threads"] == most}
+    most = max(one["threads"] for one in record["measured"] if one["threads"] != "fitting")
+    found = {(one["policy"], one["threads"], one["condition"]): one for one in record["measured"]}
 
-    def cells(policy: str, quantity: str) -> list[str]:
-        idle, beside = (found[policy, condition][quantity]["median"] for condition in ("idle", "contended"))
+    def cells(policy: str, threads: int | str, quantity: str) -> list[str]:
+        idle, beside = (found[policy, threads, condition][quantity]["median"] for condition in ("idle", "contended"))
         return [f"{idle * 1e3:.1f} ms", f"{beside * 1e3:.1f} ms", f"{beside / idle:.2f}x"]
 
     rows = [
         [
-            f"`{policy}`" + (" (in use)" if policy == record["policy_in_use"] else ""),
-            *cells(policy, "prefill_seconds"),
-            *cells(policy, "decode_seconds_per_token"),
+            f"`{policy}`",
+            "free cores" if threads == "fitting" else str(threads),
+            *cells(policy, threads, "prefill_seconds"),
+            *cells(policy, threads, "decode_seconds_per_token"),
         ]
-        for policy in record["policies"]
+        for policy, threads in [("default", "fitting"), *((policy, most) for policy in record["policies"])]
     ]
-    return _table(["wait policy", "prefill, idle", "beside", "ratio", "a token, idle", "beside", "ratio"], rows)
+    heading = ["wait policy", "threads", "prefill, idle", "beside", "ratio", "a token, idle", "beside", "ratio"]
+    return _table(heading, rows)
 
 
 def endpoint_times() -> str:

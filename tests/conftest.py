@@ -5,9 +5,6 @@ import shutil
 
 import pytest
 
-from fastv import threads
-
-threads.configure()
 os.environ |= {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1,localhost"}
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # workers share the cores: threads of all would wait for each other

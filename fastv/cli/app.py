@@ -10,7 +10,6 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import NoReturn
 
-from fastv import threads
 from fastv.app.hosting import settings as switches
 from fastv.app.hosting.settings import Settings
 from fastv.cli.command import Command
@@ -19,7 +18,6 @@ from fastv.errors import FastVError
 
 def serve_command(arguments: Sequence[str], description: str | None = None) -> int:
     """Serves the page for a command line of its own; returns the exit code."""
-    threads.configure()
     settings = switches.parse_command_line(arguments, os.environ, description)
     try:
         serve(settings)

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from fastv import __version__, threads
+from fastv import __version__
 from fastv.cli.command import Command
 from fastv.cli.registry import COMMANDS
 from fastv.errors import FastVError
@@ -34,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one subcommand and returns its exit code. Raises SystemExit for ``--help`` and wrong usage."""
-    threads.configure()
     parsed = parser().parse_args(arguments)
     command: Command = parsed.command
     try:

@@ -22,6 +22,7 @@ from fastv.loading.error_messages import is_out_of_memory
 from fastv.loading.load import LoadedModel
 from fastv.loading.precision import free_memory
 from fastv.measurement.prompt import Prompt
+from fastv.measurement.thread_choice import fitting_threads
 from fastv.measurement.timing import generate
 from fastv.pruning.attention_tap import observing
 from fastv.pruning.scorers import head_attention_rows
@@ -137,7 +138,7 @@ def attention_map(
         raise InvalidInputError(f"Attention can be read of tokens 0 to {length + max_new_tokens - 1} of this prompt.")
     reader = _RowReader(loaded, wanted | set(per_head), set(per_head))
     try:
-        with loaded.lock, reader.attached():
+        with loaded.lock, fitting_threads(loaded.device), reader.attached():
             answer = generate(loaded.model, prompt.inputs, max_new_tokens=max_new_tokens, stopped=stopped)
     except Exception as error:
         if not is_out_of_memory(error):

@@ -27,6 +27,7 @@ from fastv.measurement.memory import peak_memory
 from fastv.measurement.prompt import answer_text, check_reads, prompt_of
 from fastv.measurement.results import SIDES, Comparison, Progress, RunResult, Side
 from fastv.measurement.system_load import OtherLoad, watch_load
+from fastv.measurement.thread_choice import fitting_threads
 from fastv.measurement.timing import Pass, Timing, generate, interleaved, now
 from fastv.stats import Ratio
 from fastv.validation import real, whole
@@ -163,7 +164,10 @@ class _ComparisonRun:
         self.report, self.stopped = report, stopped
         self._tell("waiting")
         try:
-            with _held((side.loaded.lock for side in self.sides.values()), stopped):
+            with (
+                _held((side.loaded.lock for side in self.sides.values()), stopped),
+                fitting_threads(self.sides["fastv"].loaded.device),
+            ):
                 comparison = self._comparison(picture, question)
         except Exception as error:
             if not is_out_of_memory(error):

@@ -13,6 +13,7 @@ from fastv.inputs.image import check_question, open_picture
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.prompt import Prompt, answer_text, prompt_of
 from fastv.measurement.results import Setup, Side
+from fastv.measurement.thread_choice import fitting_threads
 from fastv.measurement.timing import generate
 from fastv.worker import Stopped, never
 
@@ -79,7 +80,7 @@ def single_pass(side: Side, prompt: Prompt, *, max_new_tokens: int, stopped: Cal
         Asked after each token whether to end the answer there.
     """
     method = side.pruning.build() if side.pruning else None
-    with method(side.loaded.model) if method else nullcontext() as trace:
+    with fitting_threads(side.loaded.device), method(side.loaded.model) if method else nullcontext() as trace:
         answer = generate(side.loaded.model, prompt.inputs, max_new_tokens=max_new_tokens, stopped=stopped)
     whole = prompt.visual.nonzero()[:, 0]
     kept = whole if trace is None or trace.kept is None else trace.kept[0]

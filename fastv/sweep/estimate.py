@@ -9,6 +9,7 @@ from fastv.errors import InvalidInputError
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.prompt import Prompt
 from fastv.measurement.results import layer_count
+from fastv.measurement.thread_choice import fitting_threads
 from fastv.measurement.timed import Pass
 from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
@@ -78,7 +79,7 @@ def _one_answer(run: SweepRun) -> tuple[Prompt, float, Pass]:
             problem = str(error)
             continue
         prepared = time.perf_counter() - begun
-        with run.loaded.lock:
+        with run.loaded.lock, fitting_threads(run.loaded.device):
             for _ in range(2):  # the first passes of a process are slow
                 whole = generate(run.loaded.model, prompt.inputs, max_new_tokens=run.settings.answer_tokens)
         return prompt, prepared, whole

@@ -22,6 +22,7 @@ from fastv.measurement.drafted_answers import generate_drafted
 from fastv.measurement.prefix_reuse import recording, replaying
 from fastv.measurement.prompt import Prompt, answer_text, prompt_of
 from fastv.measurement.results import layer_count
+from fastv.measurement.thread_choice import fitting_threads
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.pruner import pruned
 from fastv.pruning.signals import ATTENTION, UNROTATED
@@ -132,7 +133,8 @@ def _answered(
     """All at once, or where that fails each half by itself."""
     problem = ""
     try:
-        columns = _columns(loaded, asked, configs, answer_tokens, drafted)
+        with fitting_threads(loaded.device):
+            columns = _columns(loaded, asked, configs, answer_tokens, drafted)
     except Exception as error:
         if not isinstance(error, FastVError) and not is_out_of_memory(error):
             raise

@@ -12,6 +12,7 @@ import torch
 
 from fastv.loading.load import LoadedModel
 from fastv.measurement.memory import peak_memory
+from fastv.measurement.thread_choice import fitting_threads
 from fastv.measurement.timing import generate
 from fastv.pruning.pruner import pruned
 from fastv.sweep.cells import Cell, CellTime, for_sample
@@ -69,12 +70,13 @@ def time_question(
         return CellTime(cell, measured.prefill_seconds, measured.total_seconds, own, measured.kv_cache_bytes)
 
     peaks: dict[Cell, int] = {}
-    if first:
-        for cell in cells:
-            with peak_memory(loaded.model) as memory:
-                answer(cell)
-            peaks[cell] = memory.peak_bytes
-    found = {cell: answer(cell) for cell in order_of(cells, turn)}
+    with fitting_threads(loaded.device):
+        if first:
+            for cell in cells:
+                with peak_memory(loaded.model) as memory:
+                    answer(cell)
+                peaks[cell] = memory.peak_bytes
+        found = {cell: answer(cell) for cell in order_of(cells, turn)}
     return [replace(found[cell], peak_bytes=peaks.get(cell)) for cell in cells]
 
 

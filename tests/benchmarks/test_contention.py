@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from fastv import threads
 from tests.support.benchmark_scripts import script
 
 pytestmark = pytest.mark.slow
@@ -28,6 +27,7 @@ def test_every_policy_is_measured_idle_and_beside_a_busy_program(contention, tmp
             "spin-1000",
             "--threads",
             "1",
+            "fitting",
             "--rounds",
             "1",
             "--tokens",
@@ -38,12 +38,17 @@ def test_every_policy_is_measured_idle_and_beside_a_busy_program(contention, tmp
     )
     record = json.loads(file.read_text())
     measured = {(one["policy"], one["threads"], one["condition"]): one for one in record["measured"]}
-    assert set(measured) == {(policy, 1, name) for policy in ("passive", "spin-1000") for name in ("idle", "contended")}
+    assert set(measured) == {
+        (policy, threads, condition)
+        for policy in ("passive", "spin-1000")
+        for threads in (1, "fitting")
+        for condition in ("idle", "contended")
+    }
     for one in measured.values():
         seconds = one["prefill_seconds"]
         assert 0 < seconds["low"] <= seconds["median"] <= seconds["high"] and len(seconds["runs"]) == 1
         assert one["total_seconds"]["median"] > seconds["median"]
-    assert record["policies"]["passive"] == threads.POLICIES["passive"] and record["busy_programs"] == 1
+    assert record["policies"]["passive"] == contention.POLICIES["passive"] and record["busy_programs"] == 1
     assert len(record["machine"]["busy_cores_before_rounds"]) == 1
     assert "| passive | 1 |" in capsys.readouterr().out
 

@@ -1,7 +1,3 @@
-from fastv import threads
-
-threads.configure()
-
-from fastv.miniature.evaluation.cli import main  # noqa: E402 (imports torch)
+from fastv.miniature.evaluation.cli import main
 
 main()

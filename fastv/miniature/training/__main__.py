@@ -1,7 +1,3 @@
-from fastv import threads
-
-threads.configure()
-
-from fastv.miniature.training.cli import main  # noqa: E402 (imports torch)
+from fastv.miniature.training.cli import main
 
 main()
