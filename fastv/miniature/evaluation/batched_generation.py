@@ -6,7 +6,7 @@ batch have prompts of one length, so that nothing is padded; descriptions, the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from fastv.loading.load import LoadedModel
 from fastv.miniature.evaluation.dataset import Item
 from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.base import Method
+from fastv.pruning.trace import Trace
 
 BATCH = 32
 _LONGEST_ANSWER = 40  # tokens
@@ -32,11 +34,15 @@ class Answer:
 
 
 class BatchedEvaluator:
-    """The questions of ``items``, ready to be answered by one model. Holds the projector's output of every picture."""
+    """The questions of ``items``, ready to be answered by one model. Holds the projector's output of every picture.
+
+    ``trace`` is that of the latest batch that was pruned.
+    """
 
     def __init__(self, loaded: LoadedModel, items: Sequence[Item], *, batch: int = BATCH):
         self.loaded, self.items = loaded, items
-        self._seen: dict[int, Tensor] = {}  # a scene's seed -> projected visual tokens (n, width)
+        self.trace: Trace | None = None
+        self._seen: dict[int, Tensor] = {}  # a scene's seed -> what ``_encoded`` made of its pixels
         self._prompts: list[Tensor] = []
         for start in range(0, len(items), batch):
             self._prepare(items[start : start + batch])
@@ -52,16 +58,18 @@ class BatchedEvaluator:
     @property
     def visual_tokens(self) -> int:
         """Of one picture."""
-        return len(next(iter(self._seen.values())))
+        prompt = self._prompts[0]
+        return int(self.loaded.family.visual_mask(self.loaded.model, prompt[None]).sum())
 
-    def answers(self, budget: PruningConfig | None = None) -> list[Answer]:
-        """One answer per item, in the items' order; ``budget`` prunes.
+    def answers(self, pruning: PruningConfig | Method | None = None) -> list[Answer]:
+        """One answer per item, in the items' order; ``pruning`` drops tokens.
 
-        Where tokens are dropped at random, every batch draws anew, from the budget's seed and the batch's number.
+        Where tokens are dropped at random, every batch draws anew, from the method's seed and the batch's number.
         """
+        method = pruning.build() if isinstance(pruning, PruningConfig) else pruning
         found: dict[int, Answer] = {}
         for number, batch in enumerate(self.batches):
-            drawn = budget and replace(budget, seed=budget.seed + number)
+            drawn = method and replace(method, seed=method.seed + number)
             found |= zip(batch, self._answer(batch, drawn))
         return [found[index] for index in range(len(self.items))]
 
@@ -78,31 +86,51 @@ class BatchedEvaluator:
             if item.scene.seed not in self._seen
         }
         if new:
-            base: Any = loaded.model.base_model
             with torch.inference_mode():
-                seen = base.get_image_features(pixel_values=torch.stack(list(new.values())), return_dict=True)
-            self._seen |= zip(new, seen.pooler_output)
+                self._seen |= zip(new, self._encoded(torch.stack(list(new.values()))))
+
+    def _encoded(self, pixels: Tensor) -> Iterable[Tensor]:
+        """What is kept of each of some pictures: their projected visual tokens (n, width)."""
+        base: Any = self.loaded.model.base_model
+        return base.get_image_features(pixel_values=pixels, return_dict=True).pooler_output
+
+    @contextmanager
+    def _pictures(self, seen: list[Tensor]) -> Iterator[Tensor]:
+        """The model's ``pixel_values`` for a batch, by what is kept of its pictures."""
+        with given(self.loaded.model, seen):
+            yield seen[0].new_empty(len(seen), 0)  # the pictures are not looked at again: any tensor stands for them
 
     @torch.inference_mode()
-    def _answer(self, batch: Sequence[int], budget: PruningConfig | None) -> list[Answer]:
+    def _answer(self, batch: Sequence[int], method: Method | None) -> list[Answer]:
         loaded = self.loaded
         model: Any = loaded.model
         ids = torch.stack([self._prompts[index] for index in batch])
         seen = [self._seen[self.items[index].scene.seed] for index in batch]
-        with given(loaded.model, seen), budget.build()(loaded.model) if budget else nullcontext():
-            # The pictures themselves are not looked at again: any tensor stands for them.
+        with self._pictures(seen) as pixels, method(loaded.model) if method else nullcontext() as trace:
             out = model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,
-                pixel_values=ids.new_empty(len(ids), 0),
+                pixel_values=pixels,
                 max_new_tokens=_LONGEST_ANSWER,
             )
+        self.trace = trace or self.trace
         said = out[:, ids.shape[1] :]
         texts = loaded.processor.tokenizer.batch_decode(said, skip_special_tokens=True)
         ended = said == loaded.processor.tokenizer.eos_token_id
         counts = torch.where(ended.any(1), ended.int().argmax(1) + 1, said.shape[1])
         return [Answer(text.strip(), int(count)) for text, count in zip(texts, counts)]
+
+
+class PixelEvaluator(BatchedEvaluator):
+    """The same for methods that look into the vision tower, or change what it reads. Holds every picture's pixels."""
+
+    def _encoded(self, pixels: Tensor) -> Iterable[Tensor]:
+        return pixels
+
+    @contextmanager
+    def _pictures(self, seen: list[Tensor]) -> Iterator[Tensor]:
+        yield torch.stack(seen)
 
 
 def answers(
