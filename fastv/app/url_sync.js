@@ -3,6 +3,7 @@
 (() => {
   const here = () => new URLSearchParams(location.search);
   let now = here(), followed = false;  // tabs and controls change while the page is being built too
+  let returning = null;  // the tab of a step back or forward, until the page tells that it is selected
 
   const address = () => `?${now}${location.hash}`;
 
@@ -19,6 +20,10 @@
       history.replaceState(history.state, "", address());
     },
     select(field, tab, first) {
+      if (returning !== null) {  // several steps at once: the page tells of each, later
+        if (tab === returning) returning = null;
+        return;
+      }
       if (!followed || (now.get(field) ?? first) === tab) return;
       now.set(field, tab);
       history.pushState({fastv: tab}, "", address());
@@ -28,8 +33,12 @@
         const tab = here().get(field) ?? first;
         now.set(field, tab);
         history.replaceState(history.state, "", address());
-        document.querySelector(`button[role=tab][data-tab-id="${CSS.escape(tab)}"]`)?.click();
+        const button = document.querySelector(`button[role=tab][data-tab-id="${CSS.escape(tab)}"]`);
+        if (!button || button.getAttribute("aria-selected") === "true") return;
+        returning = tab;
+        button.click();
       });
+      addEventListener("click", (event) => { if (event.isTrusted) returning = null; }, true);
     },
   };
 })

@@ -11,7 +11,7 @@ import pytest
 from fastv.app.page import TITLE
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, example
 from fastv.worker import Stopped
-from tests.support.browser import choose_model, chosen_model, opened, unfold
+from tests.support.browser import choose_model, chosen_model, opened, unfold, upload
 
 QUESTION = "#question textarea, #question input"
 
@@ -81,15 +81,19 @@ def test_a_suggestion_is_asked_and_its_true_answer_shown(page):
 
 
 def test_pictures_bring_their_questions(page):
+    def another(selector: str) -> None:
+        """Clicks, until there is another picture."""
+        before = page.get_attribute("#picture img", "src")
+        page.locator(selector).nth(3 if "examples" in selector else 0).click()
+        page.wait_for_function("before => document.querySelector('#picture img').src !== before", arg=before)
+
     question = page.locator(QUESTION)
-    page.locator("#examples button.thumbnail-item").nth(3).click()
+    another("#examples button.thumbnail-item")
     first = example(GALLERY_SEEDS[3]).suggestions
     page.wait_for_selector(f".chip:has-text('{first[0]}')")
     assert question.input_value() == first[0]
     question.fill("a question of my own")
-    before = page.get_attribute("#picture img", "src")
-    page.click("#new-scene")
-    page.wait_for_function("before => document.querySelector('#picture img').src !== before", arg=before)
+    another("#new-scene")
     assert question.input_value() == "a question of my own"
 
 
@@ -99,13 +103,11 @@ def test_an_uploaded_picture_is_accepted_and_bad_files_are_refused(page, files):
     page.click("#run")
     page.wait_for_selector("#status:has-text('There is no picture')")
     for name, piece in (("words", "not a picture"), ("huge", "megapixels")):
-        page.set_input_files("#picture input[type=file]", files[name])
-        page.wait_for_selector(f"[data-testid=toast-body]:has-text('{piece}')")
+        upload(page, "#picture input[type=file]", files[name], f"[data-testid=toast-body]:has-text('{piece}')")
         page.wait_for_selector("#picture img", state="detached")
-        page.click("[data-testid=toast-close]")
+        page.evaluate("document.querySelectorAll('[data-testid=toast-close]').forEach((button) => button.click())")
         page.wait_for_selector("[data-testid=toast-body]", state="detached")
-    page.set_input_files("#picture input[type=file]", files["red"])
-    page.wait_for_selector("#picture img")
+    upload(page, "#picture input[type=file]", files["red"], "#picture img")
     quick(page)
     run(page)
     assert page.inner_text("#answers .expected") == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -30,6 +31,26 @@ def wait_for(page, name: str, value: str) -> None:
     page.wait_for_function(
         "([name, value]) => document.querySelector(`#${name} input[type=number]`)?.value === value", arg=[name, value]
     )
+
+
+def upload(page, field: str, file: Path | dict, accepted: str) -> None:
+    """Gives a file, as Playwright takes it, to an upload field, until another one shows what came of it.
+
+    Gradio may put a new input in the place of the one that got the file.
+    """
+    from playwright.sync_api import TimeoutError  # not installed where there is no browser
+
+    there = page.locator(field)
+    there.first.wait_for(state="attached")
+    for _ in range(12):
+        if there.count():
+            there.first.set_input_files(file)
+        try:
+            page.wait_for_selector(accepted, timeout=10_000)
+        except TimeoutError:
+            continue
+        return
+    page.wait_for_selector(accepted)
 
 
 def choose(page, dropdown: str, option: str) -> None:

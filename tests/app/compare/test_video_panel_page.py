@@ -12,7 +12,7 @@ from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
 from fastv.miniature.world.example_clip import CLIP
-from tests.support.browser import choose_model, opened
+from tests.support.browser import choose_model, opened, upload
 from tests.support.serving import serving
 from tests.support.standins import save_checkpoint
 from tests.support.video_files import video
@@ -88,13 +88,11 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
 def test_a_video_is_accepted_and_another_file_refused(page, tmp_path):
     (tmp_path / "mine.mp4").write_bytes(video(5))
     (tmp_path / "none.mp4").write_bytes(b"this is no video")
-    page.set_input_files("#clips input[type=file]", tmp_path / "mine.mp4")
-    page.wait_for_selector(FRAMES)
+    upload(page, "#clips input[type=file]", tmp_path / "mine.mp4", FRAMES)
     assert page.locator(FRAMES).count() == 5
     run(page)
     assert "43 of 85" in page.inner_text("#kept") or "42 of 85" in page.inner_text("#kept")
-    page.set_input_files("#clips input[type=file]", tmp_path / "none.mp4")
-    page.wait_for_selector("[data-testid=toast-body]:has-text('not a video')")
+    upload(page, "#clips input[type=file]", tmp_path / "none.mp4", "[data-testid=toast-body]:has-text('not a video')")
     page.wait_for_selector("#picture img:visible")
 
 

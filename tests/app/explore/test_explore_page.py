@@ -13,7 +13,7 @@ from gradio_client.exceptions import AppError
 
 from fastv.app.api.costs import cost
 from fastv.pruning.methods.registry import METHODS
-from tests.support.browser import choose, opened
+from tests.support.browser import choose, opened, upload
 
 
 @pytest.fixture
@@ -109,10 +109,9 @@ def test_a_config_of_ones_own_is_read_or_refused(page, tmp_path):
     page.wait_for_selector("#explore-problem:has-text('not JSON')")
     (tmp_path / "config.json").write_text('{"model_type": "llama", "num_hidden_layers": 12}')
     (tmp_path / "large.json").write_text(" " * 70_000)
-    page.set_input_files("input[type=file][accept='.json']", tmp_path / "large.json")
-    page.wait_for_selector("#explore-problem:has-text('larger than')")
-    page.set_input_files("input[type=file][accept='.json']", tmp_path / "config.json")
-    page.wait_for_selector("#map .readout:has-text('of Your config without FastV')")
+    field = "input[type=file][accept='.json']"
+    upload(page, field, tmp_path / "large.json", "#explore-problem:has-text('larger than')")
+    upload(page, field, tmp_path / "config.json", "#map .readout:has-text('of Your config without FastV')")
     assert page.get_attribute("#explore-k input[type=number]", "max") == "11"
     assert page.inner_text("#explore-problem").strip() == ""
 

@@ -10,7 +10,7 @@ from PIL import Image
 from fastv.app.shared.example_scenes import GENERAL
 from fastv.errors import FastVError
 from fastv.measurement import compare as compare_room
-from tests.support.browser import choose
+from tests.support.browser import choose, upload
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
 ASK = "#question textarea, #question input"
@@ -69,17 +69,13 @@ def test_a_hostile_file_name_is_text(page):
     page.click("#picture [aria-label='Remove Image']")
     page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
     page.wait_for_selector("#picture [data-testid=block-label]")
-    page.wait_for_timeout(1000)  # the empty component brings a file input of its own
     for content, sign in ((b"none", "[data-testid=toast-body]"), (picture.getvalue(), "#picture img")):
-        page.set_input_files(
-            "#picture input[type=file]", {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}
+        upload(
+            page, "#picture input[type=file]", {"name": f"{name}.png", "mimeType": "image/png", "buffer": content}, sign
         )
-        page.wait_for_selector(sign)
         assert injected(page) == [] and page.locator("img[onerror]").count() == 0
     page.get_by_role("tab", name="Explore").click()
     choose(page, "#explore-model", "Your config")
-    page.set_input_files(
-        "input[type=file][accept='.json']", {"name": f"{name}.json", "mimeType": "application/json", "buffer": b"{}"}
-    )
-    page.wait_for_selector("#explore-problem:not(:empty)")
+    file = {"name": f"{name}.json", "mimeType": "application/json", "buffer": b"{}"}
+    upload(page, "input[type=file][accept='.json']", file, "#explore-problem:not(:empty)")
     assert injected(page) == [] and page.locator("img[onerror]").count() == 0

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.support.browser import opened, wait_for
+from tests.support.browser import opened, upload, wait_for
 
 READY = "#sweep-start:not([disabled])"
 
@@ -71,10 +71,8 @@ def test_what_cannot_be_asked_is_said_and_nothing_is_lost(page, tmp_path):
     page.fill("#sweep-r textarea, #sweep-r input", "50")
     page.wait_for_selector("#sweep-plan .problem", state="detached")
     page.get_by_label("Own file").check()
-    page.wait_for_selector("#sweep-upload input[type=file]", state="attached")
     (tmp_path / "q.csv").write_text("image,question\ngone.png,What?\n")
-    page.set_input_files("#sweep-upload input[type=file]", tmp_path / "q.csv")
-    page.wait_for_function("document.querySelector('#sweep-upload').innerText.includes('q.csv')")
+    upload(page, "#sweep-upload input[type=file]", tmp_path / "q.csv", "#sweep-upload :text('q.csv')")
     page.click("#sweep-start")
     page.wait_for_selector("#sweep-status .problem")
     page.wait_for_selector(READY)
