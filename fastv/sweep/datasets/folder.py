@@ -12,6 +12,9 @@ from fastv.sweep.datasets.media_files import Folder
 
 _USUAL = ("questions", "metadata", "annotations", "data")  # names of tables, where a folder has several
 _NOT_OURS = ("__MACOSX",)  # what archives of a Mac hold beside the folder
+#: Files are read whole into memory: bytes of one, and how many times its packed size one of over 50 MB may be, which
+#: tables and pictures stay far below.
+_MOST_BYTES, _MOST_TIMES, _LARGE = 2 * 10**9, 100, 50 * 10**6
 
 Reader = Callable[[Folder, Mapping[str, str]], Dataset]
 Formats = Mapping[str, Reader]
@@ -38,7 +41,7 @@ def read_zip(path: Path, formats: Formats, columns: Mapping[str, str]) -> Datase
     Raises
     ------
     InvalidInputError
-        Where it is damaged, has a password, or holds no table.
+        Where it is damaged, has a password, holds no table, or a file that unpacks to more than memory may hold.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -46,6 +49,13 @@ def read_zip(path: Path, formats: Formats, columns: Mapping[str, str]) -> Datase
         raise InvalidInputError(f"“{path.name}” cannot be read as a zip archive: {error}") from error
     if any(one.flag_bits & 1 for one in archive.infolist()):
         raise InvalidInputError(f"“{path.name}” has a password: save it without one.")
+    for one in archive.infolist():
+        packed = max(1, one.compress_size)
+        if one.file_size > _MOST_BYTES or (one.file_size > _LARGE and one.file_size > _MOST_TIMES * packed):
+            raise InvalidInputError(
+                f"“{path.name}” unpacks to too much: “{one.filename[:80]}” has {one.file_size / 1e6:,.0f} MB, packed "
+                f"in {packed / 1e6:,.1f} MB. Pass the folder itself if it is meant."
+            )
     root: Folder = zipfile.Path(archive)
     while (table := table_of(root, formats)) is None:
         inner = [one for one in root.iterdir() if one.name not in _NOT_OURS]

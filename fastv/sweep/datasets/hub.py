@@ -12,6 +12,10 @@ from fastv.sweep.datasets.base import Dataset
 from fastv.sweep.datasets.embedded import dataset_of_rows, missing_package
 
 _NAME = re.compile(r"(?P<source>[\w.-]+/[\w.-]+?)(?::(?P<config>[\w.-]+))?(?:@(?P<split>[\w.\[\]:%-]+))?")
+_PATIENCE_SECONDS = 5.0
+_WITHOUT_NETWORK = (
+    "Without a network, load it once where there is one, save it with save_to_disk, and pass that folder."
+)
 _SAVED = ("state.json", "dataset_dict.json")
 
 
@@ -39,7 +43,34 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Dataset:
     matched = _NAME.fullmatch(name)
     if matched is None:
         raise InvalidInputError(f"There is no file or folder “{name}”, and it is no name of a data set (owner/name).")
+    _check_there(matched["source"])
     return _loaded(matched["source"], matched["config"], matched["split"], name, columns)
+
+
+def _check_there(source: str) -> None:
+    """Raise InvalidInputError, within seconds, for a name that neither the hub nor the cache of ``datasets`` knows.
+
+    ``datasets`` itself tries again and again where there is no network.
+    """
+    try:
+        import datasets
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    except ImportError as error:
+        raise missing_package("A data set's name or folder", "datasets") from error
+    if Path(datasets.config.HF_DATASETS_CACHE, source.replace("/", "___")).is_dir():
+        return
+    try:
+        HfApi().dataset_info(source, timeout=_PATIENCE_SECONDS)
+    except GatedRepoError:
+        return  # what to do about it is told when it is loaded
+    except RepositoryNotFoundError:
+        why = "the Hugging Face hub has no data set of that name."
+    except Exception as error:  # of the network, in whatever library it is
+        why = f"the Hugging Face hub cannot be asked for it: {_first_line(error)} {_WITHOUT_NETWORK}"
+    else:
+        return
+    raise InvalidInputError(f"There is no file or folder “{source}” here, and {why}")
 
 
 def read_saved(folder: Path, split: str | None, columns: Mapping[str, str]) -> Dataset:
@@ -62,8 +93,7 @@ def _loaded(
             found = datasets.load_dataset(str(source), config, split=split)
     except Exception as error:  # hub, network, disk and data set scripts fail in many ways
         raise InvalidInputError(
-            f"“{name}” is no file here, and cannot be loaded as a data set: {_first_line(error)} Without a network, "
-            "load it once where there is one, save it with save_to_disk, and pass that folder."
+            f"“{name}” is no file here, and cannot be loaded as a data set: {_first_line(error)} {_WITHOUT_NETWORK}"
         ) from error
     try:
         return _dataset(_one_split(found, name), source if isinstance(source, Path) else Path(), columns)

@@ -6,7 +6,10 @@ import io
 import zipfile
 from pathlib import Path
 
+import httpx
+import huggingface_hub
 import pytest
+from huggingface_hub.errors import RepositoryNotFoundError
 from PIL import Image
 
 from fastv.errors import InvalidInputError
@@ -138,12 +141,51 @@ def test_names_on_the_hub_and_a_missing_network(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda self, name, timeout: None)
     with pytest.raises(InvalidInputError, match="Could not reach the hub"):
         read_dataset(Path("owner/name:config@test[:5]"))
     assert asked == [(("owner/name", "config"), {"split": "test[:5]"})]
     for no_name in ("questions", "a/b/c", "owner/questions.csv"):
         with pytest.raises(InvalidInputError, match="cannot be read"):
             read_dataset(Path(no_name))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [RepositoryNotFoundError("404", response=httpx.Response(404, request=httpx.Request("GET", "https://hub")))]
+    + [ConnectionError("no network"), TimeoutError()],
+    ids=["no such name", "no network", "no answer"],
+)
+def test_a_mistyped_path_is_refused_before_a_load_is_tried(tmp_path, monkeypatch, answer):
+    def asked(self, name, timeout):
+        assert timeout <= 10
+        raise answer
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", asked)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: pytest.fail("tried to load it"))
+    with pytest.raises(InvalidInputError, match="data/questoins"):
+        read_dataset(Path("data/questoins"))
+
+
+def test_what_an_earlier_load_left_needs_no_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    (tmp_path / "owner___name").mkdir()
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: pytest.fail("asked the hub"))
+    table = datasets.Dataset.from_dict({"question": ["What?"], "image": [{"bytes": A, "path": None}]})
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: table.cast_column("image", datasets.Image()))
+    assert read_dataset(Path("owner/name")).samples[0].image.read_bytes() == A
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "q.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("q.csv", "image,question\na.png,What?\n")
+        with archive.open("a.png", "w") as file:
+            for _ in range(60):
+                file.write(bytes(10**6))
+    with pytest.raises(InvalidInputError, match="a.png"):
+        read_dataset(tmp_path / "q.zip")
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
