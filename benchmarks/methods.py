@@ -30,7 +30,7 @@ from fastv.errors import FastVError
 from fastv.measurement.machine import Machine
 from fastv.measurement.profiling import seconds_inside, seconds_of
 from fastv.measurement.timing import Spread
-from fastv.pruning.methods.base import AttentionMethod
+from fastv.pruning.methods.attention_method import AttentionMethod
 
 _OTHERS = ("fastv.pruning.attention_tap", "fastv.measurement.timing", "fastv.measurement.profiling")  # call the model
 

@@ -173,7 +173,8 @@ def test_a_comparison_prints_both_sides_and_a_clip_all_its_frames(loading, monke
 
 
 def test_the_recipe_for_a_method_gives_one_that_runs():
-    from fastv.pruning.methods.base import Method, check_description
+    from fastv.pruning.methods.base import Method
+    from fastv.pruning.methods.description import check_description
 
     (block,) = re.findall(
         r"```python\n(.*?)```", textwrap.dedent(DOCUMENTS["CONTRIBUTING.md"]).replace("\n   ", "\n"), re.S

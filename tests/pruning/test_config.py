@@ -15,7 +15,7 @@ from fastv.evidence.measurements import read_document
 from fastv.families.config_reader import read_shape
 from fastv.paths import ASSETS
 from fastv.pruning.config import PruningConfig
-from fastv.pruning.methods.base import AttentionMethod
+from fastv.pruning.methods.attention_method import AttentionMethod
 from fastv.pruning.methods.registry import METHODS
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from fastv.costs.flops import kept_tokens
 from fastv.errors import InvalidBudgetError
 from fastv.pruning.choice import Choice
-from fastv.pruning.signals import ATTENTION, OF_THE_LAYER_BEFORE, SIGNALS
+from fastv.pruning.signals import OF_THE_LAYER_BEFORE
 from fastv.validation import fraction, one_of, whole
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
     from fastv.pruning.trace import Trace
-
-_DESCRIPTION = ("name", "label", "phrase", "paper", "cuts", "limits")
 
 
 class _Default(float):
@@ -260,48 +258,3 @@ class Method:
         if prompt.keep_per_image is not None:
             return Choice(highest_per_image(scores, prompt.images, prompt.keep_per_image), scores)
         return Choice(highest(scores, prompt.keep), scores)
-
-
-@dataclass(frozen=True)
-class AttentionMethod(Method):
-    """Ranks by attention in layer ``k - 1``. With ``k = 0`` there is none yet, and the choice is drawn by ``seed``."""
-
-    signals: ClassVar[tuple[str, ...]] = (ATTENTION,)
-    cuts: ClassVar[str] = "on entering decoder layer K"
-    limits: ClassVar[str] = "K = 0 selects at random: there is no attention before layer 0."
-
-    def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
-        from fastv.pruning.scorers import random_scores
-
-        if signals.attention is None and signals.unrotated is None:
-            return random_scores(prompt.counts, self.seed).to(prompt.positions.device)
-        attention = self.attention(prompt, signals).to(prompt.positions.device)
-        return attention.gather(1, prompt.positions.clamp(min=0))
-
-    def queries(self, text: int, visual: int) -> int:
-        """How many of a prompt's tokens it is whose attention ranks."""
-        return 1
-
-    def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
-        """Of the products of those tokens' queries with all keys."""
-        if self.k == 0:
-            return 0.0
-        return 2.0 * self.queries(text, visual) * (text + visual) * decoder.heads * decoder.head_dim
-
-    def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
-        """How much each position of the prompt is attended to: float32 (batch, n)."""
-        raise NotImplementedError(f"{type(self).__name__} does not define attention.")
-
-
-def check_description(method: type[Method]) -> None:
-    """Raise TypeError, naming the class and what it lacks, where a method does not describe itself."""
-    described = {name: getattr(method, name, None) for name in _DESCRIPTION}
-    lacking = [name for name, value in described.items() if not (isinstance(value, str) and (value or name == "paper"))]
-    signals = getattr(method, "signals", None)
-    if not isinstance(signals, tuple) or not set(signals) <= SIGNALS.keys():
-        lacking.append("signals")
-    undefined = (Method.score, Method.select, AttentionMethod.score, AttentionMethod.attention)
-    if all(getattr(method, way, None) in undefined for way in ("score", "select", "attention") if hasattr(method, way)):
-        lacking.append("attention" if issubclass(method, AttentionMethod) else "score or select")
-    if lacking:
-        raise TypeError(f"{method.__name__} cannot be registered: it lacks {', '.join(lacking)}.")

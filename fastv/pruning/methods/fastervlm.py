@@ -1,4 +1,4 @@
-"""FasterVLM: keep the visual tokens that the vision tower's class token attends to most (arXiv 2412.01818)."""
+"""FasterVLM: keep the visual tokens that the vision tower's class token attends to most (arXiv 2412.01818v1)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class FasterVLM(Method):
     References
     ----------
     Zhang et al., "[CLS] Attention is All You Need for Training-Free Visual Token Pruning: Make VLM Inference Faster",
-    arXiv 2412.01818.
+    arXiv 2412.01818, first version; the second one, under the same number, is VisPruner.
     """
 
     name = "fastervlm"
     label = "FasterVLM"
     phrase = "by the attention of the vision tower's class token"
-    paper = "arXiv 2412.01818"
+    paper = "arXiv 2412.01818v1"
     signals = (TOWER,)
     cuts = "before decoder layer 0"
     limits = "Ignores the question. Towers without a class token: mean attention takes its place."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import InvalidBudgetError
-from fastv.pruning.methods.base import _HALF, _OWN_K, AttentionMethod
+from fastv.pruning.methods.attention_method import AttentionMethod
+from fastv.pruning.methods.base import _HALF, _OWN_K
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastv.pruning.methods.base import AttentionMethod
+from fastv.pruning.methods.attention_method import AttentionMethod
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastv.pruning.methods.base import AttentionMethod
+from fastv.pruning.methods.attention_method import AttentionMethod
 from fastv.pruning.signals import UNROTATED
 
 if TYPE_CHECKING:

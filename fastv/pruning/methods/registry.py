@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastv.pruning.methods.base import Method, check_description
+from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.cdpruner import CDPruner
 from fastv.pruning.methods.dart import DART
+from fastv.pruning.methods.description import check_description
 from fastv.pruning.methods.divprune import DivPrune
 from fastv.pruning.methods.evs import EfficientVideoSampling
 from fastv.pruning.methods.fastervlm import FasterVLM

@@ -1,4 +1,4 @@
-"""VisPruner: half of the tokens by the tower's attention, half by leaving out duplicates (arXiv 2412.01818)."""
+"""VisPruner: half of the tokens by the tower's attention, half by leaving out duplicates (arXiv 2412.01818v2)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class VisPruner(Method):
     name = "vispruner"
     label = "VisPruner"
     phrase = "by the vision tower's attention and by their difference from each other"
-    paper = "arXiv 2412.01818"
+    paper = "arXiv 2412.01818v2"
     signals = (TOWER, STATES)
     cuts = "before decoder layer 0"
     limits = "Ignores the question. Towers without a class token: mean attention takes its place."

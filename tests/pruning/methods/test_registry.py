@@ -21,7 +21,9 @@ from fastv.families.catalogue import find
 from fastv.miniature.evaluation import cli as evaluation_cli
 from fastv.presentation import palette, report, script_export
 from fastv.pruning.config import PruningConfig
-from fastv.pruning.methods.base import AttentionMethod, Method, check_description
+from fastv.pruning.methods.attention_method import AttentionMethod
+from fastv.pruning.methods.base import Method
+from fastv.pruning.methods.description import check_description
 from fastv.pruning.methods.registry import METHODS, described, register
 from tests.support.comparisons import PRUNED, comparison, pruned
 from tests.support.masked_reference import model_of
