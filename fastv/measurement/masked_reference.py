@@ -60,7 +60,7 @@ def dropped_by_masking(decoder: Any, k: int, dropped: Tensor) -> Iterator[None]:
 def _masked(mask: Tensor | None, hidden: Tensor, past: int, dropped: Tensor) -> Tensor:
     """A layer's mask with the dropped columns closed.
 
-    mask: boolean or added (batch | 1, 1, queries, keys); None = causal.
+    mask: boolean or added (batch | 1, 1, queries, keys), where a sliding layer has the last keys alone; None = causal.
     """
     queries = hidden.shape[1]
     keys = past + queries
@@ -68,10 +68,10 @@ def _masked(mask: Tensor | None, hidden: Tensor, past: int, dropped: Tensor) -> 
     if mask is None:
         seen = torch.arange(keys)[None] <= torch.arange(past, keys)[:, None]
         mask = seen.to(hidden.device)[None, None]
-    if mask.dim() != 4 or mask.shape[-1] != keys:
+    if mask.dim() != 4 or mask.shape[-1] > keys:
         raise UnsupportedModelError("Masking needs a model whose layers all get masks of the whole sequence.")
     if mask.dtype == torch.bool:
         mask = torch.zeros(mask.shape, dtype=hidden.dtype, device=mask.device).masked_fill(~mask, lowest)
     columns = torch.zeros(len(dropped), keys, dtype=torch.bool, device=mask.device)
     columns[:, : dropped.shape[1]] = dropped.to(mask.device)
-    return mask.masked_fill(columns[:, None, None, :], lowest)
+    return mask.masked_fill(columns[:, None, None, keys - mask.shape[-1] :], lowest)

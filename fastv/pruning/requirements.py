@@ -25,8 +25,10 @@ def check_model(model: nn.Module, base: nn.Module, decoder: Any) -> None:
         raise UnsupportedModelError(
             "FastV cannot cut the masks of flex_attention. Load the model with attn_implementation='sdpa'."
         )
-    if len(set(getattr(decoder.config, "layer_types", None) or ())) > 1:
-        raise UnsupportedModelError("FastV needs one attention type in all layers; this model mixes several.")
+    kinds = set(getattr(decoder.config, "layer_types", None) or ())
+    if len(kinds) > 1 and not kinds <= {"full_attention", "sliding_attention"}:
+        kinds_named = ", ".join(sorted(kinds))
+        raise UnsupportedModelError(f"FastV cannot prune a model that mixes layers of these kinds: {kinds_named}.")
     if any(_is_compiled(module) for module in _modules(model, base, decoder)):
         raise UnsupportedModelError(
             "This model is compiled, and a compiled forward may run without the hooks that prune it. Use the model as "
@@ -121,7 +123,11 @@ def check_window(decoder: Any, length: int) -> None:
     """Raise InvalidInputError for a sequence beyond a decoder's sliding window."""
     config = decoder.config
     window = getattr(config, "sliding_window", None)
-    if window and length >= window and "full_attention" not in (getattr(config, "layer_types", None) or ()):
+    kinds = getattr(config, "layer_types", None) or ()
+    # Where only some layers slide, these get masks of the window; the kernels of flash attention count it for
+    # themselves, in the columns that are left.
+    masked = "full_attention" in kinds and not ("sliding_attention" in kinds and "flash" in config._attn_implementation)
+    if window and length >= window and not masked:
         raise InvalidInputError(
             f"{length} tokens exceed the model's sliding window of {window}, beyond which "
             "FastV cannot prune. Shorten the prompt or the answer."

@@ -28,6 +28,12 @@ def cache_in(named: Mapping[str, Any]) -> Any:
     return next((named[name] for name in _CACHE_NAMES if named.get(name) is not None), None)
 
 
+def last_whole_layer(cache: Any) -> int:
+    """The last layer of a cache that lets no column go, as sliding ones do; 0 where none is known."""
+    layers = getattr(cache, "layers", ())
+    return max((number for number, layer in enumerate(layers) if not getattr(layer, "is_sliding", False)), default=0)
+
+
 def row_fingerprints(cache: Any, layer: int, column: int) -> Tensor | None:
     """What tells a cache's rows apart, bit for bit: the key of one column in one layer.
 

@@ -124,9 +124,9 @@ class TestRefuses:
             pass
 
     def test_a_decoder_of_mixed_layers(self, monkeypatch):
-        model, kinds = model_of(), ["full_attention", "sliding_attention"] * 2
+        model, kinds = model_of(), ["full_attention", "chunked_attention"] * 2
         monkeypatch.setattr(model.config.text_config, "layer_types", kinds, raising=False)
-        with pytest.raises(UnsupportedModelError), FastV()(model):
+        with pytest.raises(UnsupportedModelError, match="chunked"), FastV()(model):
             pass
 
     def test_more_tokens_than_a_sliding_window(self, monkeypatch):

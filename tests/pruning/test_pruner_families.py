@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
 from fastv import METHODS, FastV
-from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
+from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.families.registry import family_of
 from fastv.pruning.transformers_compat import cache_in
 from tests.support.masked_reference import (
@@ -299,12 +299,14 @@ class TestMultimodalPositions:
                 with pytest.raises(InvalidInputError, match="new tokens alone|does not fit"):
                     model.generate(input_ids=whole, attention_mask=mask, **{CACHE: cache_in(first)}, **OPTIONS | mode)
 
-    def test_a_decoder_that_slides_in_some_layers_is_refused(self):
+    @pytest.mark.parametrize("k", [1, 3])
+    def test_a_decoder_that_slides_in_some_layers(self, k):
         windows = dict(use_sliding_window=True, sliding_window=8, max_window_layers=2)
-        model = STANDINS["qwen2_vl"].model(**windows)
+        model, inputs = STANDINS["qwen2_vl"].model(**windows), STANDINS["qwen2_vl"].inputs(ROWS["three rows"])
         assert set(model.config.text_config.layer_types) == {"full_attention", "sliding_attention"}
-        with pytest.raises(UnsupportedModelError, match="mixes"), FastV()(model):
-            pass
+        with FastV(k=k)(model) as trace:
+            output = model.generate(**inputs, **OPTIONS)
+        assert_same_answer(output, masked_answer(model, inputs, k, trace), **CLOSE)
 
     def test_a_window_that_is_not_in_use_does_no_harm(self):
         model = STANDINS["qwen2_vl"].model(use_sliding_window=False, sliding_window=8, max_window_layers=2)

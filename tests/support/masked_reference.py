@@ -99,7 +99,8 @@ def dropped_by_masking(model, k: int, dropped: torch.Tensor, only: int = 0):
             mask = torch.zeros(mask.shape, dtype=hidden.dtype).masked_fill(~mask, torch.finfo(hidden.dtype).min)
         hidden_columns = torch.zeros(len(dropped), keys, dtype=torch.bool)
         hidden_columns[:, : dropped.shape[1]] = dropped
-        mask = mask.masked_fill(hidden_columns[:, None, None, :], torch.finfo(hidden.dtype).min)
+        seen = hidden_columns[:, keys - mask.shape[-1] :]  # a sliding cache holds the last ones alone
+        mask = mask.masked_fill(seen[:, None, None, :], torch.finfo(hidden.dtype).min)
         return args, {**kwargs, "attention_mask": mask}
 
     with hooked(decoder.layers[k:], hook):

@@ -73,20 +73,26 @@ class ForwardState:
         self.cuts = PromptCuts((*self.cuts, cut))
         self._add_stage(self.read, self.read, decoder)
 
-    def go_on(self, cuts: PromptCuts, length: int, new: int, decoder: DecoderTraits) -> None:
-        """The sequence, cut before, has grown to ``length``; its last ``new`` columns are read in this forward."""
+    def go_on(self, cuts: PromptCuts, length: int, new: int, decoder: DecoderTraits, real: Tensor | None) -> None:
+        """The sequence, cut before, has grown to ``length``; its last ``new`` columns are read in this forward.
+
+        real: (batch, length), non-zero = no padding.
+        """
         since = 0
         if new < length and shortens_layer_0(cuts):
             chosen = cuts[0].selection
             assert chosen is not None
             self.decoder_inputs = PrunedForward(chosen, length, new, decoder)
-            since, length = 1, chosen.pruned_length + length - chosen.length
+            if not decoder.window_sizes:
+                since, length = 1, chosen.pruned_length + length - chosen.length
         self.cuts = PromptCuts()
         for cut in cuts:
             self.cuts = PromptCuts((*self.cuts, cut))
-            self._add_stage(length, new, decoder, since)
+            self._add_stage(length, new, decoder, since, real)
 
-    def _add_stage(self, length: int, new: int, decoder: DecoderTraits, since: int = 0) -> None:
+    def _add_stage(
+        self, length: int, new: int, decoder: DecoderTraits, since: int = 0, real: Tensor | None = None
+    ) -> None:
         """since: the cuts before this one are made in what the layers are given already."""
         cuts, cut = self.cuts, self.cuts[-1]
         chosen = cuts.selection(since=since)
@@ -96,7 +102,7 @@ class ForwardState:
             chosen = Selection.all_of(first.pruned_length, first.index.device)
         stage = None
         if chosen is not None:
-            stage = PrunedForward(chosen, length, new, decoder, cut, cuts.log_weights, cuts.shifts)
+            stage = PrunedForward(chosen, length, new, decoder, cut, cuts.log_weights, cuts.shifts, real)
         self.stages.append(stage)
 
     def stage(self, layer: int) -> PrunedForward | None:

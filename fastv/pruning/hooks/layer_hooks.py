@@ -19,6 +19,7 @@ from fastv.pruning.hooks.prompt_weights import log_weights_of, shifts_of
 from fastv.pruning.hooks.pruned_cache import note_on
 from fastv.pruning.hooks.pruned_forward import DecoderTraits
 from fastv.pruning.hooks.signal_collector import SignalCollector
+from fastv.pruning.hooks.sliding_windows import window_of, window_sizes
 from fastv.pruning.index_selection import Selection
 from fastv.pruning.prompt_tokens import PromptTokens
 from fastv.pruning.token_selection import TokenSelector
@@ -54,6 +55,7 @@ class LayerHooks:
         self._current, self._done = current, done
         wanted = [(layer, tuple(method.reads_at(cut, layer))) for cut, layer in enumerate(cut_layers)]
         attentions = [family.attention(layer) for layer in decoder.layers]
+        self.window_sizes = window_sizes(decoder.config)
         self.signals = SignalCollector(wanted, list(decoder.layers), attentions, current, self._choose)
 
     @contextmanager
@@ -70,7 +72,7 @@ class LayerHooks:
     @property
     def traits(self) -> DecoderTraits:
         flat_mask = "flash" in self.decoder.config._attn_implementation
-        return DecoderTraits(flat_mask, getattr(self.decoder, "rotary_emb", None))
+        return DecoderTraits(flat_mask, getattr(self.decoder, "rotary_emb", None), self.window_sizes)
 
     def kept(self, layer: int) -> Selection | None:
         """What of its sequence a layer sees in the forward that this thread is in; None for all of it."""
@@ -92,8 +94,9 @@ class LayerHooks:
             if stage.whole and number in self.cut_layers:
                 hidden = stage.prune_hidden_states(hidden)
                 args, kwargs = ((hidden, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": hidden})
-            kwargs = stage.prune_kwargs(kwargs, hidden.dtype)
-            if stage.whole:
+            window = window_of(self.window_sizes, number, forward.cache)
+            kwargs = stage.prune_kwargs(kwargs, hidden.dtype, hidden.shape[1], window)
+            if stage.reads(hidden.shape[1]):
                 args, kwargs = self.family.prune_arguments(stage.selection, args, kwargs)
         if forward.prompt is not None:
             self.signals.entered(number, forward, hidden, kwargs)

@@ -120,7 +120,7 @@ class PruningHooks:
                 "Is the model compiled?"
             )
         if forward.reads_prompt and forward.cache is not None:
-            note_on(forward.cache, forward.cuts, len(self.decoder.layers) - 1)
+            note_on(forward.cache, forward.cuts, filled=True)
 
     def _start_prompt(self, forward: ForwardState, input_ids: Tensor, kwargs: dict[str, Any]) -> None:
         call, read = generate_call(self.base), input_ids.shape[1]
@@ -146,7 +146,7 @@ class PruningHooks:
         if forward.cache is None and call is not None and is_own:
             forward.uncached_call = call.key
             if read > length and call.key in self._uncached:
-                forward.go_on(self._uncached[call.key], read, read, self.layers.traits)
+                forward.go_on(self._uncached[call.key], read, read, self.layers.traits, None)
                 return
         mask = kwargs.get("attention_mask")
         inputs = dict(call.inputs if call is not None and is_own else {})
@@ -204,7 +204,12 @@ class PruningHooks:
                 "alone, and the attention_mask of the whole sequence."
             )
         check_window(self.decoder, seen + new)
-        forward.go_on(cuts, seen + new, new, self.layers.traits)
+        traits = self.layers.traits
+        if traits.window_sizes and mask is not None and mask.dim() != 2:
+            raise InvalidInputError(
+                "With layers that slide, a pruned cache goes on with an attention_mask (batch, tokens) alone."
+            )
+        forward.go_on(cuts, seen + new, new, traits, mask if traits.window_sizes else None)
 
     @property
     def _uncached(self) -> dict[int, PromptCuts]:
@@ -220,7 +225,9 @@ class PruningHooks:
         if forward is None or pruned is None:
             return None
         kwargs = dict(kwargs)
-        if kwargs.get("attention_mask") is not None:
+        if pruned.decoder.window_sizes:
+            pass  # layers of several kinds get masks of their own
+        elif kwargs.get("attention_mask") is not None:
             kwargs["attention_mask"] = pruned.prune_mask(kwargs["attention_mask"])
         elif pruned.chosen.valid is not None:
             kwargs["attention_mask"] = pruned.selection.valid

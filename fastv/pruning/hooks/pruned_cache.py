@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fastv.errors import InvalidInputError
 from fastv.pruning.hooks.prompt_cuts import PromptCuts
-from fastv.pruning.transformers_compat import row_fingerprints
+from fastv.pruning.transformers_compat import last_whole_layer, row_fingerprints
 
 _NOTE = "_fastv_note"
 
@@ -39,7 +39,7 @@ class PrunedCacheNote:
         """
         if self.rows is None:
             return self.cuts
-        rows = row_fingerprints(cache, self.layer, _last_column(self.cuts))
+        rows = row_fingerprints(cache, self.layer, _last_column(self.cuts, self.layer))
         if rows is None or (rows.shape == self.rows.shape and bool((rows == self.rows).all())):
             return self.cuts
         if rows.shape[1] == self.rows.shape[1]:
@@ -51,9 +51,10 @@ class PrunedCacheNote:
         )
 
 
-def note_on(cache: Any, cuts: PromptCuts, layer: int = 0) -> None:
-    """Write down on a cache what was kept of its prompt; layer: the last one, once it is filled."""
-    rows = row_fingerprints(cache, layer, _last_column(cuts)) if layer and cuts.row_count > 1 else None
+def note_on(cache: Any, cuts: PromptCuts, filled: bool = False) -> None:
+    """Write down on a cache what was kept of its prompt; filled: whether it holds the prompt in all layers."""
+    layer = last_whole_layer(cache) if filled else 0
+    rows = row_fingerprints(cache, layer, _last_column(cuts, layer)) if layer and cuts.row_count > 1 else None
     setattr(cache, _NOTE, PrunedCacheNote(cuts.once_read(), layer, rows))
 
 
@@ -67,6 +68,7 @@ def remove_note(cache: Any) -> None:
     getattr(cache, "__dict__", {}).pop(_NOTE, None)
 
 
-def _last_column(cuts: PromptCuts) -> int:
-    """The last column of the prompt in the layers after all cuts."""
-    return cuts.length - cuts.lost() - 1
+def _last_column(cuts: PromptCuts, layer: int) -> int:
+    """The last column of the prompt in a layer."""
+    passed = sum(cut.layer <= layer for cut in cuts)
+    return cuts.length - (cuts.lost(passed - 1) if passed else 0) - 1

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastv.pruning.hooks.prompt_cuts import Cut
+from fastv.pruning.hooks.sliding_windows import Window, added, grown_mask
 from fastv.pruning.index_selection import Selection
 
 
@@ -25,10 +26,13 @@ class DecoderTraits:
         Whether the attention kernel takes (batch, n) masks (flash attention).
     rotary
         Its rotary embedding, from states and position_ids to (cos, sin), where it has one of one dimension.
+    window_sizes
+        See ``sliding_windows.window_sizes``.
     """
 
     flat_mask: bool
     rotary: Callable[[Tensor, Tensor], Any] | None = None
+    window_sizes: tuple[int | None, ...] = ()
 
 
 class PrunedForward:
@@ -50,6 +54,8 @@ class PrunedForward:
         float32 (batch, columns of ``chosen``), see ``Cut``.
     shifts : Tensor or None
         long (batch, columns of ``chosen``), see ``Cut``.
+    real : Tensor or None
+        (batch, length), non-zero = no padding; None where there is none, or the decoder's own masks tell.
     """
 
     def __init__(
@@ -61,11 +67,12 @@ class PrunedForward:
         cut: Cut | None = None,
         log_weights: Tensor | None = None,
         shifts: Tensor | None = None,
+        real: Tensor | None = None,
     ) -> None:
         self.chosen, self.length, self.new, self.decoder, self.cut = chosen, length, new, decoder, cut
-        self.log_weights, self.shifts = log_weights, shifts
+        self.log_weights, self.shifts, self.real = log_weights, shifts, real
         self.whole = new == length
-        self._done: dict[int, tuple[Any, Any]] = {}
+        self._done: dict[tuple, tuple[Any, Any]] = {}
 
     @cached_property
     def selection(self) -> Selection:
@@ -81,49 +88,89 @@ class PrunedForward:
         new = self.cut.new_states
         return hidden_states if new is None else new.put(hidden_states)
 
-    def prune_kwargs(self, kwargs: dict[str, Any], dtype: torch.dtype = torch.float32) -> dict[str, Any]:
-        """A layer's keyword arguments with what goes along with its hidden states, of this dtype, cut: mask and
-        positions.
+    def prune_kwargs(
+        self,
+        kwargs: dict[str, Any],
+        dtype: torch.dtype = torch.float32,
+        queries: int | None = None,
+        window: Window | None = None,
+    ) -> dict[str, Any]:
+        """A layer's keyword arguments with what goes along with its hidden states cut: mask and positions.
+
+        Parameters
+        ----------
+        kwargs
+            As the layer is given them.
+        dtype, queries
+            Of its hidden states, cut: their type, and how many there are where it is given only the last of them.
+        window
+            What the layer sees; None for everything.
         """
         mask, embeddings = kwargs.get("attention_mask"), kwargs.get("position_embeddings")
+        whole = self.reads(queries)
+        queries = self._queries if queries is None or whole else queries
         cut: dict[str, Any] = {}
         if self.log_weights is not None:
-            cut["attention_mask"] = self._once(mask, partial(self._weighted_mask, dtype=dtype))
-        elif mask is not None or self.chosen.valid is not None or self.whole:
-            cut["attention_mask"] = self._once(mask, self.prune_mask)
+            weighted = partial(self._weighted_mask, dtype=dtype, queries=queries, window=window)
+            cut["attention_mask"] = self._once(mask, weighted, queries, window)
+        elif mask is not None or self.chosen.valid is not None or self.whole or self._makes_masks:
+            shorten = partial(self.prune_mask, queries=queries, window=window)
+            cut["attention_mask"] = self._once(mask, shorten, queries, window)
         if self.shifts is not None:
             ids = kwargs["position_ids"]
             cut["position_embeddings"] = self._once(embeddings, partial(self._shifted, position_ids=ids))
-        elif self.whole and embeddings is not None:
+        elif whole and embeddings is not None:
             cut["position_embeddings"] = self._once(embeddings, self._embeddings)
-        if self.whole and kwargs.get("position_ids") is not None:
+        if whole and kwargs.get("position_ids") is not None:
             cut["position_ids"] = self._once(kwargs["position_ids"], self._position_ids)
         return kwargs | cut
 
-    def prune_mask(self, mask: Tensor | None) -> Tensor | None:
+    def reads(self, queries: int | None) -> bool:
+        """Whether a layer with so many hidden states reads the sequence from its start."""
+        return self.whole and queries in (None, self.selection.pruned_length)
+
+    def prune_mask(
+        self, mask: Tensor | None, queries: int | None = None, window: Window | None = None
+    ) -> Tensor | None:
         """The mask of the cut sequence, given the mask of the whole one (see ``Selection.take_mask``)."""
+        if self._makes_masks:
+            if self.decoder.flat_mask:
+                return self._flat_mask()
+            own = grown_mask(self.selection, self.real, self.new, window)
+            return added(own, mask.dtype) if mask is not None and mask.is_floating_point() else own
+        queries = self._queries if queries is None else queries
         if mask is not None:
-            return self.selection.take_mask(mask, rows=self.whole)
+            return self.selection.take_mask(mask, rows=self.reads(queries))
         if self.chosen.valid is None:
             return None
         if self.decoder.flat_mask:
             return self.selection.valid
-        return self.selection.new_mask(self._queries)
+        return self.selection.new_mask(queries)
 
     @property
     def _queries(self) -> int:
         return self.selection.pruned_length if self.whole else self.new
 
-    def _weighted_mask(self, mask: Tensor | None, dtype: torch.dtype) -> Tensor:
+    @property
+    def _makes_masks(self) -> bool:
+        """Whether those that the decoder makes may be of another length than the layer."""
+        return not self.whole and bool(self.decoder.window_sizes)
+
+    def _flat_mask(self) -> Tensor | None:
+        if self.real is None:
+            return self.selection.valid
+        return self.selection.take_mask(self.real, rows=False)
+
+    def _weighted_mask(self, mask: Tensor | None, dtype: torch.dtype, queries: int, window: Window | None) -> Tensor:
         """The same as what is added to the attention logits, floating (batch, 1, queries, columns)."""
         assert self.log_weights is not None
-        cut = self.prune_mask(mask)
+        cut = self.prune_mask(mask, queries, window)
         if cut is None:
-            cut = self.selection.new_mask(self._queries)
+            cut = self.selection.new_mask(queries)
         if cut.dtype == torch.bool:
-            cut = torch.zeros(cut.shape, dtype=dtype, device=cut.device).masked_fill(~cut, torch.finfo(dtype).min)
+            cut = added(cut, dtype)
         weights = pad(self.log_weights, (0, self.selection.pruned_length - self.log_weights.shape[1]))
-        return cut + weights[:, None, None].to(cut)
+        return cut + weights[:, None, None, -cut.shape[-1] :].to(cut)
 
     def _shifted(self, pair: tuple[Tensor, ...], position_ids: Tensor) -> Any:
         assert self.shifts is not None and self.decoder.rotary is not None
@@ -143,8 +190,11 @@ class PrunedForward:
     def _embeddings(self, pair: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(self.selection.take(part, -2) for part in pair)
 
-    def _once(self, value: Any, shorten: Callable) -> Any:
-        """Layers are given the same objects, so each is cut once; it is held on to, so that no other gets its id."""
-        if id(value) not in self._done:
-            self._done[id(value)] = value, shorten(value)
-        return self._done[id(value)][1]
+    def _once(self, value: Any, shorten: Callable, *how: Any) -> Any:
+        """Layers are given the same objects, so each is cut once in each way; it is held on to, so that no other gets
+        its id.
+        """
+        key = id(value), *how
+        if key not in self._done:
+            self._done[key] = value, shorten(value)
+        return self._done[key][1]
