@@ -87,5 +87,5 @@ def _check_sizes(shape: ModelShape) -> None:
     if max(shape.decoder.layers, shape.vision.layers if shape.vision else 0) > _MOST_LAYERS:
         raise InvalidInputError(f"The config has more than {_MOST_LAYERS:,} layers.")
     for part in (shape.decoder, shape.vision, shape.projector):
-        if part and any(size > _LARGEST_SIZE for size in vars(part).values()):
+        if part and any(isinstance(size, int) and size > _LARGEST_SIZE for size in vars(part).values()):
             raise InvalidInputError(f"The config has a size above {_LARGEST_SIZE:,}.")

@@ -13,14 +13,16 @@ Two conventions, and every figure belongs to one of them:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from fastv.costs.decoder_layers import attention_flops, ffn_flops, mean_keys
 from fastv.costs.memory import kv_cache_bytes, parameter_bytes
 from fastv.errors import InvalidBudgetError
 from fastv.families.config_reader import read_shape
-from fastv.families.shapes import DecoderShape, ModelShape
+from fastv.families.shapes import ModelShape
 from fastv.validation import fraction, one_of, whole
 
 CONVENTIONS = ("paper", "exact")
@@ -202,8 +204,8 @@ def cost(
     counts_of_layers = [end - start for start, end in zip(starts, [*starts[1:], decoder.layers])]
     lengths = [(count, text_tokens + tokens) for count, tokens in zip(counts_of_layers, left)]
 
-    attention = [_attention(decoder, length, length, paper) for _, length in lengths]
-    ffn = [_ffn(decoder, length, paper) for _, length in lengths]
+    attention = [attention_flops(decoder, length, length, paper) for _, length in lengths]
+    ffn = [ffn_flops(decoder, length, paper) for _, length in lengths]
     layers = tuple(a + f for (count, _), a, f in zip(lengths, attention, ffn) for _ in range(count))
     before = shape, visual_tokens
     if encoded_tokens is not None and encoded_tokens < visual_tokens:
@@ -214,14 +216,20 @@ def cost(
     prefill = vision + projector + decoder_prefill + lm_head + method_flops
 
     steps = max(answer_tokens - 1, 0)
-    # Step j attends to j more positions than the prompt left; its cost is linear in j: the mean step is at the mean j.
-    growth = (1 + max(steps, 1)) / 2
+    windows = [decoder.window_of(layer) for layer in range(decoder.layers)]
+    of_layers = [length for count, length in lengths for _ in range(count)]
+    kinds = Counter(zip(of_layers, windows))
+    # Attention is linear in the positions it attends to: the mean step's are the mean ones.
     per_token = lm_head + sum(
-        count * (_attention(decoder, 1, length + growth, paper) + _ffn(decoder, 1, paper)) for count, length in lengths
+        count * (attention_flops(decoder, 1, mean_keys(length, steps, window), paper) + ffn_flops(decoder, 1, paper))
+        for (length, window), count in kinds.items()
     )
-    if stages is None and k is not None:
-        lengths[-1] = lengths[-1][0], text_tokens + kept_tokens(visual_tokens, r)  # a cache holds whole tokens
-    cached = tuple(round(length) + steps for count, length in lengths for _ in range(count))
+    if stages is None and k is not None:  # a cache holds whole tokens
+        of_layers[k:] = [text_tokens + kept_tokens(visual_tokens, r)] * (decoder.layers - k)
+    cached = tuple(
+        min(round(length) + steps, window - 1 if window else round(length) + steps)
+        for length, window in zip(of_layers, windows)
+    )
     return Cost(
         convention=convention,
         vision_tower_flops=vision,
@@ -276,21 +284,6 @@ def _check_cuts(cuts: Sequence[tuple[int, float]], layers: int, visual_tokens: i
                 f"not {[(layer, count) for layer, count in cuts]}."
             )
         before, left = layer, count
-
-
-def _attention(decoder: DecoderShape, queries: float, keys: float, paper: bool) -> float:
-    """One layer's attention, projections included: ``queries`` new tokens, each attending to ``keys`` positions."""
-    if paper:
-        return 4.0 * queries * decoder.width**2 + 2.0 * queries * keys * decoder.width
-    heads, kv = decoder.heads * decoder.head_dim, decoder.kv_heads * decoder.head_dim
-    return 2.0 * queries * decoder.width * (2 * heads + 2 * kv) + 4.0 * queries * keys * heads
-
-
-def _ffn(decoder: DecoderShape, tokens: float, paper: bool) -> float:
-    if paper:
-        return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.working_ffns
-    width = decoder.ffn_width * decoder.ffn_matrices * decoder.working_ffns + decoder.experts  # a row for each expert
-    return 2.0 * tokens * decoder.width * width
 
 
 def _around(shape: ModelShape, visual_tokens: int, pictures: int, frames: int) -> tuple[float, float, float]:

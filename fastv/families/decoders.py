@@ -29,10 +29,12 @@ def llama_like(
     experts: int = 0,
     experts_per_token: int = 0,
     expert_width: int = 0,
+    window: int = 0,
+    sliding: tuple[bool, ...] = (),
 ) -> DecoderShape:
     """A decoder of LLaMA's kind; the keywords are its config class's defaults.
 
-    experts: with some, every layer has them in place of one FFN, and a router.
+    experts: with some, every layer has them in place of one FFN, and a router. window, sliding: as in the shape.
     """
     width, heads = size(settings, "hidden_size", width), size(settings, "num_attention_heads", heads)
     biased = bool(settings.get("attention_bias"))
@@ -56,6 +58,8 @@ def llama_like(
         if experts
         else 0,
         experts_per_token=size(settings, "num_experts_per_tok", experts_per_token) if experts else 0,
+        window=window,
+        sliding=sliding,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family
+from fastv.families.gemma3 import Gemma3
 from fastv.families.generic import Generic
 from fastv.families.glm4v import Glm4v
 from fastv.families.idefics3 import Idefics3
@@ -48,6 +49,7 @@ FAMILIES = registered(
     LlavaOnevision(),
     Mistral3(),
     Glm4v(),
+    Gemma3(),
 )
 
 

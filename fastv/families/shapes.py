@@ -21,7 +21,8 @@ class DecoderShape:
 
     attention_bias: of queries, keys and values; output_bias: of the projection after them. head_norms: of queries and
     keys, head by head. layer_norms: of the width, in each layer. experts: how many FFNs of ``ffn_width`` each layer
-    has, of which ``experts_per_token`` run, and a router; 0 for one FFN without a router.
+    has, of which ``experts_per_token`` run, and a router; 0 for one FFN without a router. window: tokens that
+    sliding layers see, of which they cache one less; sliding: which layers these are, over and over again.
     """
 
     width: int
@@ -40,6 +41,12 @@ class DecoderShape:
     layer_norms: int = 2
     experts: int = 0
     experts_per_token: int = 0
+    window: int = 0
+    sliding: tuple[bool, ...] = ()
+
+    def window_of(self, layer: int) -> int:
+        """The window of a layer; 0 where it sees everything."""
+        return self.window if self.sliding and self.sliding[layer % len(self.sliding)] else 0
 
     @property
     def layer_matrices(self) -> list[tuple[int, int]]:

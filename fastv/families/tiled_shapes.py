@@ -101,6 +101,16 @@ class SplitVisionShape(TiledVisionShape):
         return self.longest * max(1, shorter) + 1
 
 
+@dataclass(frozen=True)
+class OneTileVisionShape(TiledVisionShape):
+    """A picture of any size is one tile."""
+
+    any_size = False
+
+    def tiles(self, height: int, width: int) -> int:
+        return 1
+
+
 def _area(grid: tuple[int, int]) -> int:
     return grid[0] * grid[1]
 

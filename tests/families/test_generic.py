@@ -53,7 +53,6 @@ REFUSED = {
     "kosmos-2": "no token that stands for a picture",
     "blip": "no decoder",
     "paligemma": "both ways",
-    "gemma3": "mixes several",
 }
 
 

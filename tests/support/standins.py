@@ -21,6 +21,7 @@ from tests.support.family_standins.base import (
     WIDE,
     StandIn,
 )
+from tests.support.family_standins.gemma3 import Gemma3StandIn
 from tests.support.family_standins.glm4v import Glm4vStandIn, Glm46VStandIn
 from tests.support.family_standins.idefics3 import Idefics3StandIn, SmolVLMStandIn
 from tests.support.family_standins.internvl import InternVLStandIn
@@ -83,6 +84,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Mistral3StandIn(),
         Glm4vStandIn(),
         Glm46VStandIn(),
+        Gemma3StandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS

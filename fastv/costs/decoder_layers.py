@@ -1,0 +1,31 @@
+"""FLOPs of one decoder layer, in either convention (see ``flops``)."""
+
+from __future__ import annotations
+
+from fastv.families.shapes import DecoderShape
+
+
+def attention_flops(decoder: DecoderShape, queries: float, keys: float, paper: bool) -> float:
+    """One layer's attention, projections included: ``queries`` new tokens, each attending to ``keys`` positions."""
+    if paper:
+        return 4.0 * queries * decoder.width**2 + 2.0 * queries * keys * decoder.width
+    heads, kv = decoder.heads * decoder.head_dim, decoder.kv_heads * decoder.head_dim
+    return 2.0 * queries * decoder.width * (2 * heads + 2 * kv) + 4.0 * queries * keys * heads
+
+
+def mean_keys(length: float, steps: int, window: int) -> float:
+    """How many positions decode steps attend to on average (with no steps: the first one) after a prompt of ``length``:
+    one more at each step, up to a window.
+    """
+    steps = max(steps, 1)
+    if not window:
+        return length + (1 + steps) / 2
+    growing = min(max(int(window - length), 0), steps)
+    return (growing * (length + (1 + growing) / 2) + (steps - growing) * window) / steps
+
+
+def ffn_flops(decoder: DecoderShape, tokens: float, paper: bool) -> float:
+    if paper:
+        return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.working_ffns
+    width = decoder.ffn_width * decoder.ffn_matrices * decoder.working_ffns + decoder.experts  # a row for each expert
+    return 2.0 * tokens * decoder.width * width
