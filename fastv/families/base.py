@@ -98,6 +98,8 @@ class Family(ABC):
         Its models in the catalogue.
     decoder_types
         ``model_type`` of a text part that only this family has -> what reads its sizes.
+    positions_by_cache
+        Whether its models, given no positions, count them by the cache before the decoder begins, even with a mask.
     """
 
     name: ClassVar[str]
@@ -106,6 +108,7 @@ class Family(ABC):
     videos: ClassVar[bool] = False
     entries: ClassVar[tuple[ModelEntry, ...]] = ()
     decoder_types: ClassVar[Mapping[str, DecoderReader]] = {}
+    positions_by_cache: ClassVar[bool] = False
 
     # The loaded model
 
@@ -178,6 +181,10 @@ class Family(ABC):
     def attention(self, layer: nn.Module) -> nn.Module | None:
         """The attention module of a decoder layer; None for a layer that does not attend."""
         return getattr(layer, "self_attn", None)
+
+    def last_cut(self, model: nn.Module) -> int | None:
+        """The last layer on entering which tokens can be dropped; None where that is the last layer."""
+        return None
 
     def while_pruned(self, model: nn.Module, kept: KeptColumns) -> AbstractContextManager[Any]:
         """Entered for the time of a ``with`` that prunes the model: cuts what a decoder takes for whole between its

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family
 from fastv.families.gemma3 import Gemma3
+from fastv.families.gemma4 import Gemma4
 from fastv.families.generic import Generic
 from fastv.families.glm4v import Glm4v
 from fastv.families.idefics3 import Idefics3
@@ -50,6 +51,7 @@ FAMILIES = registered(
     Mistral3(),
     Glm4v(),
     Gemma3(),
+    Gemma4(),
 )
 
 

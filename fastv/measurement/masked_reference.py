@@ -37,11 +37,10 @@ def dropped_by_masking(decoder: Any, k: int, dropped: Tensor) -> Iterator[None]:
     """
 
     def mask_layer(number: int) -> Any:
-        def hook(_layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        def hook(layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
             hidden = args[0] if args else kwargs["hidden_states"]
-            cache = cache_in(kwargs)
-            past = cache.get_seq_length(number) if cache is not None else 0
-            return args, kwargs | {"attention_mask": _masked(kwargs.get("attention_mask"), hidden, past, dropped)}
+            keys = _keys(layer, number, hidden, kwargs)
+            return args, kwargs | {"attention_mask": _masked(kwargs.get("attention_mask"), hidden, keys, dropped)}
 
         return hook
 
@@ -57,16 +56,22 @@ def dropped_by_masking(decoder: Any, k: int, dropped: Tensor) -> Iterator[None]:
             handle.remove()
 
 
-def _masked(mask: Tensor | None, hidden: Tensor, past: int, dropped: Tensor) -> Tensor:
+def _keys(layer: nn.Module, number: int, hidden: Tensor, kwargs: dict[str, Any]) -> int:
+    """How long the sequence is; a layer that reads the keys of an earlier one may be given its last tokens alone."""
+    cache = cache_in(kwargs)
+    if not getattr(getattr(layer, "self_attn", None), "is_kv_shared_layer", False):
+        return hidden.shape[1] + (cache.get_seq_length(number) if cache is not None else 0)
+    return kwargs["position_ids"].shape[-1] if cache is None else cache.get_seq_length()
+
+
+def _masked(mask: Tensor | None, hidden: Tensor, keys: int, dropped: Tensor) -> Tensor:
     """A layer's mask with the dropped columns closed.
 
     mask: boolean or added (batch | 1, 1, queries, keys), where a sliding layer has the last keys alone; None = causal.
     """
-    queries = hidden.shape[1]
-    keys = past + queries
     lowest = torch.finfo(hidden.dtype).min
     if mask is None:
-        seen = torch.arange(keys)[None] <= torch.arange(past, keys)[:, None]
+        seen = torch.arange(keys)[None] <= torch.arange(keys - hidden.shape[1], keys)[:, None]
         mask = seen.to(hidden.device)[None, None]
     if mask.dim() != 4 or mask.shape[-1] > keys:
         raise UnsupportedModelError("Masking needs a model whose layers all get masks of the whole sequence.")

@@ -154,7 +154,9 @@ def check(
         run = functools.partial(_answer, model, inputs, avoided=family.visual_token_ids(model.config))
         whole, layers = run(nullcontext()), []
         stage = "its pruned"
-        for k in ks or sorted({*range(min(count, 4)), count // 2, count - 1}):
+        last = family.last_cut(model)
+        end = count if last is None else last + 1
+        for k in ks or sorted({*range(min(end, 4)), end // 2, end - 1}):
             method, attends = _method(model, inputs, k, attends)
             layers.append(_layer(run, whole, decoder, method, visual, tolerance))
     except FastVError as error:

@@ -18,7 +18,7 @@ from fastv.errors import NestingError
 from fastv.families.base import base_of
 from fastv.families.registry import family_of
 from fastv.pruning.hooks.model_hooks import PruningHooks
-from fastv.pruning.requirements import check_model, check_renumbering, check_weights
+from fastv.pruning.requirements import check_cuts, check_model, check_renumbering, check_weights
 from fastv.pruning.token_selection import TokenSelector, schedule_of
 from fastv.pruning.trace import Trace
 
@@ -53,7 +53,9 @@ def pruned(model: nn.Module, method: TokenSelector) -> Iterator[Trace]:
         check_weights(decoder)
     if method.positions == "close":
         check_renumbering(decoder)
-    hooks = PruningHooks(method, model, family, schedule_of(method, len(decoder.layers)))
+    layers = schedule_of(method, len(decoder.layers))
+    check_cuts(layers, family.last_cut(model))
+    hooks = PruningHooks(method, model, family, layers)
     with _LOCK:
         if hooks.decoder in _ACTIVE:
             raise NestingError("FastV is already active on this model. Leave the outer `with` first.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fastv.errors import InvalidInputError, UnsupportedModelError
+from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
 
 _PACKING = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "seq_idx")  # arguments of rows that hold several samples
 
@@ -33,6 +33,15 @@ def check_model(model: nn.Module, base: nn.Module, decoder: Any) -> None:
         raise UnsupportedModelError(
             "This model is compiled, and a compiled forward may run without the hooks that prune it. Use the model as "
             "it was before torch.compile."
+        )
+
+
+def check_cuts(layers: Sequence[int], last: int | None) -> None:
+    """Raise InvalidBudgetError for cuts after the last layer on entering which tokens can be dropped."""
+    if last is not None and layers[-1] > last:
+        raise InvalidBudgetError(
+            f"k={layers[-1]}, but later layers of this model read the keys that layer {last} makes, of all tokens that "
+            f"are there: choose {last} or less."
         )
 
 

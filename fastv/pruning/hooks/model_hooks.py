@@ -99,7 +99,8 @@ class PruningHooks:
         if self._closing:  # of another thread, which is outside the ``with`` from now on
             return
         forward = self._thread.forward = ForwardState(outer, cache_in(kwargs))
-        forward.counts_positions = kwargs.get("position_ids") is None and kwargs.get("attention_mask") is None
+        by_cache = self.family.positions_by_cache or kwargs.get("attention_mask") is None
+        forward.counts_positions = by_cache and kwargs.get("position_ids") is None
         input_ids = kwargs.get("input_ids", args[0] if args else None)
         if forward.cache is not None and forward.cache.get_seq_length() > 0:
             self._continue_prompt(forward, input_ids, kwargs)

@@ -1,0 +1,82 @@
+"""Gemma 4: sliding and full layers, inputs of each layer's own, and last layers that read the keys of earlier ones.
+
+Where layers share keys, those of the layers that make them are of all tokens that were there: what is dropped after
+them is still attended to. Cuts come before that, see ``last_cut``. Its processor has a budget of its own beside,
+``max_soft_tokens``: 70, 140, 280 (its default), 560 or 1120 visual tokens for a picture at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastv.errors import UnsupportedModelError
+from fastv.families.base import Family
+from fastv.families.frames import Frame
+from fastv.families.shapes import ModelShape
+from fastv.families.visual_groups import VisualGroup
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedConfig
+
+
+class Gemma4(Family):
+    name = "Gemma 4"
+    model_types = ("gemma4",)
+    unquantized = (
+        "model.vision_tower",
+        "model.audio_tower",
+        "model.embed_vision",
+        "model.embed_audio",
+        "model.language_model.per_layer_model_projection",
+        "lm_head",
+    )
+    positions_by_cache = True
+
+    def last_cut(self, model: nn.Module) -> int | None:
+        """The first of the layers whose keys later ones read."""
+        layers: Any = self.decoder(model).layers
+        if not any(layer.self_attn.is_kv_shared_layer for layer in layers):
+            return None
+        return min(number for number, layer in enumerate(layers) if layer.self_attn.store_full_length_kv)
+
+    def prune_arguments(
+        self, selection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        hidden, *rest = args
+        if rest and rest[0] is not None:
+            rest[0] = selection.take(rest[0], -2)
+        return (hidden, *rest), kwargs
+
+    def visual_groups(
+        self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
+    ) -> list[VisualGroup] | None:
+        places = inputs.get("image_position_ids")
+        if places is None:
+            return None
+        return [VisualGroup(1, *grid) for grid in _grids(model.config, places)]
+
+    def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
+        """A picture comes as patches, in rows, and ends before the padding."""
+        settings: Any = config
+        if "pixel_values" not in inputs:
+            return []
+        side, pooled = settings.vision_config.patch_size, settings.vision_config.pooling_kernel_size
+        found = []
+        for patches, (rows, columns) in zip(inputs["pixel_values"], _grids(config, inputs["image_position_ids"])):
+            high, wide = rows * pooled, columns * pooled
+            picture = patches[: high * wide].view(high, wide, side, side, 3).permute(4, 0, 2, 1, 3)
+            found.append(Frame(picture.reshape(3, high * side, wide * side), (rows, columns)))
+        return found
+
+    def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
+        raise UnsupportedModelError("The cost of Gemma 4, whose layers differ in size, is not known.")
+
+
+def _grids(config: Any, places: Tensor) -> list[tuple[int, int]]:
+    """Rows and columns of each picture's visual tokens; places: long (pictures, patches, 2), column and row of each
+    patch, -1 for padding.
+    """
+    pooled = config.vision_config.pooling_kernel_size
+    return [(int(row + 1) // pooled, int(column + 1) // pooled) for column, row in places.amax(dim=1).tolist()]

@@ -1,0 +1,170 @@
+"""Gemma 4 on small models of its kinds, with pixels through the real picture processor: pruned is masked.
+
+Kinds: inputs of each layer's own and layers that share keys, as in E2B; picture tokens that see each other both ways
+and keys that are values, as in 31B, and with experts, as in 26B-A4B.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import Gemma4Config, Gemma4ForConditionalGeneration, Gemma4ImageProcessorPil
+
+from fastv import METHODS, FastV
+from fastv.errors import InvalidBudgetError
+from fastv.families.registry import family_of
+from fastv.measurement.masked_reference import dropped_by_masking
+from fastv.measurement.model_check import check
+from fastv.pruning.transformers_compat import cache_in
+from tests.support.masked_reference import CACHE, CLOSE, GREEDY, assert_same_answer
+
+IMAGE, VIDEO, AUDIO, START, END, WINDOW, PATCH = 98, 97, 94, 95, 96, 12, 4
+SHARED = dict(num_hidden_layers=6, num_kv_shared_layers=2, hidden_size_per_layer_input=8, use_double_wide_mlp=True)
+BOTH_WAYS = dict(
+    num_hidden_layers=4,
+    hidden_size_per_layer_input=0,
+    use_bidirectional_attention="vision",
+    attention_k_eq_v=True,
+    num_global_key_value_heads=1,
+)
+EXPERTS = BOTH_WAYS | dict(enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=16)
+KINDS = {"shared": SHARED, "both ways": BOTH_WAYS, "experts": EXPERTS}
+OPTIONS = GREEDY | dict(max_new_tokens=5, suppress_tokens=[2, START, END, IMAGE, VIDEO, AUDIO])
+CASES = [(kind, k) for kind in KINDS for k in range(3 if kind == "shared" else 4)]
+_MODELS: dict = {}
+
+
+def model_of(kind: str):
+    if kind not in _MODELS:
+        text = dict(
+            vocab_size=99,
+            vocab_size_per_layer_input=99,
+            hidden_size=32,
+            intermediate_size=48,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            global_head_dim=16,
+            sliding_window=WINDOW,
+            layer_types=["sliding_attention", "full_attention"] * (KINDS[kind]["num_hidden_layers"] // 2),
+            pad_token_id=0,
+            eos_token_id=2,
+            **KINDS[kind],
+        )
+        tower = dict(
+            hidden_size=16,
+            intermediate_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            head_dim=8,
+            patch_size=PATCH,
+            position_embedding_size=64,
+        )
+        config = Gemma4Config(
+            text_config=text,
+            vision_config=tower,
+            image_token_id=IMAGE,
+            video_token_id=VIDEO,
+            audio_token_id=AUDIO,
+            boi_token_id=START,
+            eoi_token_id=END,
+        )
+        torch.manual_seed(0)
+        model = Gemma4ForConditionalGeneration._from_config(config, attn_implementation="sdpa")
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if weight.dim() > 1:
+                    weight.normal_(0, 2.0 / weight[0].numel() ** 0.5 if "embed_tokens" not in name else 1.0)
+        _MODELS[kind] = model.eval()
+    return _MODELS[kind]
+
+
+def inputs_of(rows) -> dict:
+    """Rows of numbers of text tokens and sizes of pictures, left-padded."""
+    noise, words = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    pictures = [
+        noise.integers(0, 256, (*part, 3), dtype=np.uint8) for row in rows for part in row if isinstance(part, tuple)
+    ]
+    processor = Gemma4ImageProcessorPil(patch_size=PATCH, max_soft_tokens=70)
+    made = processor(pictures, return_tensors="pt")
+    counts = iter(made.pop("num_soft_tokens_per_image"))
+    built = []
+    for row in rows:
+        tokens = [1]
+        for part in row:
+            if isinstance(part, tuple):
+                tokens += [START, *[IMAGE] * int(next(counts)), END]
+            else:
+                tokens += torch.randint(3, AUDIO, (part,), generator=words).tolist()
+        built.append(tokens)
+    longest = max(map(len, built))
+    ids = torch.tensor([[0] * (longest - len(row)) + row for row in built])
+    return {
+        "input_ids": ids,
+        "attention_mask": (ids != 0).long(),
+        "mm_token_type_ids": (ids == IMAGE).long(),
+        **made,
+    }
+
+
+ROWS = [(5, (40, 24), 7), (2, (24, 60), 3, (32, 32), 4), (9,)]
+
+
+def dropped_of(model, trace, inputs):
+    dropped = family_of(model).visual_mask(model, inputs["input_ids"])
+    for row, kept in zip(dropped, trace.kept):
+        row[kept[kept >= 0]] = False
+    return dropped
+
+
+@pytest.mark.parametrize("kind, k", CASES)
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS], ids=["picture", "three rows"])
+def test_equal_to_masking_with_and_without_a_cache(kind, k, rows):
+    model, inputs = model_of(kind), inputs_of(rows)
+    with (FastV(k=k) if k else METHODS["random"](k=0, r=0.5))(model) as trace:
+        output = model.generate(**inputs, **OPTIONS)
+        uncached = model.generate(**inputs, **OPTIONS | dict(max_new_tokens=2), use_cache=False)
+    with dropped_by_masking(model.model.language_model, k, dropped_of(model, trace, inputs)):
+        assert_same_answer(output, model.generate(**inputs, **OPTIONS), **CLOSE)
+        expected = model.generate(**inputs, **OPTIONS | dict(max_new_tokens=2), use_cache=False)
+        assert_same_answer(uncached, expected, **CLOSE)
+    assert not torch.equal(output.logits[0], model.generate(**inputs, **OPTIONS | dict(max_new_tokens=1)).logits[0])
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_no_cut_after_a_layer_whose_keys_are_read_again(k):
+    """Layers 4 and 5 read the keys of 2 and 3: on entering 3, one kind would still see what was dropped."""
+    with pytest.raises(InvalidBudgetError, match="choose 2 or less"), FastV(k=k)(model_of("shared")):
+        pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_places_and_the_check_on_the_spot(kind):
+    model, inputs = model_of(kind), inputs_of(ROWS[:2])
+    family = family_of(model)
+    counts = family.visual_mask(model, inputs["input_ids"]).sum(dim=1).tolist()
+    groups, frames = (
+        family.visual_groups(model, inputs["input_ids"], counts, inputs),
+        family.frames(model.config, inputs),
+    )
+    assert sum(group.tokens for group in groups) == sum(counts)
+    assert [(1, *frame.grid) for frame in frames] == [group.grid for group in groups]
+    assert all(frame.pixels.shape[1] == 3 * PATCH * frame.grid[0] for frame in frames)
+    found = check(model, inputs_of(ROWS[:1]))
+    assert found.exact and found.family == "Gemma 4"
+
+
+def test_tokens_read_without_positions_after_a_cut_before_all_layers():
+    model, inputs = model_of("shared"), inputs_of(ROWS[:1])
+    more = torch.tensor([[7, 8, 9]])
+    whole = torch.cat([inputs["input_ids"], more], dim=1)
+    mask = torch.ones_like(whole)
+    with METHODS["random"](k=0, r=0.5)(model) as trace, torch.no_grad():
+        cache = cache_in(model(**inputs, use_cache=True))
+        found = model(input_ids=more, attention_mask=mask, **{CACHE: cache}).logits
+    inputs |= {"input_ids": whole, "attention_mask": mask, "mm_token_type_ids": (whole == IMAGE).long()}
+    dropped = dropped_of(model, trace, inputs)
+    with dropped_by_masking(model.model.language_model, 0, dropped), torch.no_grad():
+        torch.testing.assert_close(found, model(**inputs).logits[:, -3:], **CLOSE)
