@@ -98,6 +98,8 @@ class Family(ABC):
         Its models in the catalogue.
     decoder_types
         ``model_type`` of a text part that only this family has -> what reads its sizes.
+    kernels
+        What computes attention: a name for all parts, or the names of parts of the config ("" for the whole) -> theirs.
     positions_by_cache
         Whether its models, given no positions, count them by the cache before the decoder begins, even with a mask.
     """
@@ -108,6 +110,7 @@ class Family(ABC):
     videos: ClassVar[bool] = False
     entries: ClassVar[tuple[ModelEntry, ...]] = ()
     decoder_types: ClassVar[Mapping[str, DecoderReader]] = {}
+    kernels: ClassVar[str | dict[str, str]] = "sdpa"
     positions_by_cache: ClassVar[bool] = False
 
     # The loaded model

@@ -8,10 +8,11 @@ them is still attended to. Cuts come before that, see ``last_cut``. Its processo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import UnsupportedModelError
-from fastv.families.base import Family
+from fastv.families.base import Family, Processor
 from fastv.families.frames import Frame
 from fastv.families.shapes import ModelShape
 from fastv.families.visual_groups import VisualGroup
@@ -32,6 +33,7 @@ class Gemma4(Family):
         "model.language_model.per_layer_model_projection",
         "lm_head",
     )
+    kernels = {"": "sdpa", "text_config": "sdpa", "vision_config": "sdpa", "audio_config": "eager"}
     positions_by_cache = True
 
     def last_cut(self, model: nn.Module) -> int | None:
@@ -69,6 +71,24 @@ class Gemma4(Family):
             picture = patches[: high * wide].view(high, wide, side, side, 3).permute(4, 0, 2, 1, 3)
             found.append(Frame(picture.reshape(3, high * side, wide * side), (rows, columns)))
         return found
+
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
+        """For pictures; its parts for videos would need torchvision, and those for sounds are the default ones."""
+        from transformers import AutoImageProcessor, AutoTokenizer, Gemma4AudioFeatureExtractor, Gemma4Processor
+
+        from fastv.families.processors import taking_frame_videos
+        from fastv.families.videos import FrameVideoProcessor
+
+        pictures = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
+        parts = {
+            "feature_extractor": Gemma4AudioFeatureExtractor(),
+            "image_processor": pictures,
+            "video_processor": FrameVideoProcessor(pictures),
+            "tokenizer": AutoTokenizer.from_pretrained(source, trust_remote_code=False),
+        }
+        kind = taking_frame_videos(Gemma4Processor)
+        settings, _ = kind.get_processor_dict(source)
+        return kind.from_args_and_dict([parts[name] for name in kind.get_attributes()], settings)
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
         raise UnsupportedModelError("The cost of Gemma 4, whose layers differ in size, is not known.")

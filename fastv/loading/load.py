@@ -198,7 +198,7 @@ class _Load:
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 config=config,
-                attn_implementation="sdpa",
+                attn_implementation=family.kernels,
                 use_safetensors=True,
                 output_loading_info=True,
                 trust_remote_code=False,

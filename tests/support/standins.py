@@ -22,6 +22,7 @@ from tests.support.family_standins.base import (
     StandIn,
 )
 from tests.support.family_standins.gemma3 import Gemma3StandIn
+from tests.support.family_standins.gemma4 import Gemma4StandIn
 from tests.support.family_standins.glm4v import Glm4vStandIn, Glm46VStandIn
 from tests.support.family_standins.idefics3 import Idefics3StandIn, SmolVLMStandIn
 from tests.support.family_standins.internvl import InternVLStandIn
@@ -85,6 +86,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Glm4vStandIn(),
         Glm46VStandIn(),
         Gemma3StandIn(),
+        Gemma4StandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
