@@ -1,6 +1,6 @@
-"""Takes README's picture anew: the page as it opens, with its recorded result.
+"""Takes README's pictures anew: the page as it opens with its recorded result, and its slider over R as a GIF.
 
-    python scripts/take_screenshot.py            # writes assets/screenshot.png
+    python scripts/take_screenshot.py            # writes assets/screenshot.png and assets/scrubber.gif
 
 Needs the extra ``dev`` and Chromium or Chrome.
 """
@@ -8,57 +8,63 @@ Needs the extra ``dev`` and Chromium or Chrome.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
+import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import FloatRect, Page
 
-ROOT = Path(__file__).resolve().parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.served_page import ROOT, served_page
+
 WIDTH, HEIGHT = 1280, 800
+_GIF_WIDTH = 760
+_STEP_MILLISECONDS, _END_MILLISECONDS = 350, 1_800
+#: What the GIF shows: the picture with its mask, the slider, both answers and the savings.
+_PARTS = ("#kept", "#answers", "#tiles")
+_MOVE = """percent => {
+  const slider = document.getElementById("scrub-r");
+  slider.value = percent;
+  slider.dispatchEvent(new Event("input", {bubbles: true}));
+}"""
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=ROOT / "assets" / "screenshot.png")
-    output = parser.parse_args().output
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        print(f"No browser is installed: looked for {', '.join(BROWSERS)}.", file=sys.stderr)
-        return 1
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost"}
-    command = [sys.executable, "app.py", "--log", "none"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as app:
-        try:
-            assert app.stdout is not None
-            line = next((line for line in app.stdout if line.startswith("Open ")), "")
-            if not line:
-                print("The app did not start.", file=sys.stderr)
-                return 1
-            take(browser, line.removeprefix("Open ").strip(), output)
-        finally:
-            app.terminate()
-            app.communicate(timeout=60)
-    return 0
+    parser.add_argument("--gif", type=Path, default=ROOT / "assets" / "scrubber.gif")
+    arguments = parser.parse_args()
+    with served_page(WIDTH, HEIGHT) as page:
+        page.screenshot(path=arguments.output)
+        save_gif(list(scrubbed(page)), arguments.gif)
 
 
-def take(browser: str, address: str, output: Path) -> None:
-    """Saves what the page shows on arrival."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(120_000)
-        page.goto(address)
-        page.wait_for_selector("#picture img")
-        page.get_by_text("is loaded.").wait_for()
-        page.wait_for_timeout(1_000)  # until nothing fades or slides any more
-        page.mouse.move(WIDTH - 1, HEIGHT - 1)
-        page.screenshot(path=output)
-        chromium.close()
+def scrubbed(page: Page) -> Iterator[Image.Image]:
+    """The result while the slider goes from nothing dropped to 95%."""
+    boxes = [page.locator(part).bounding_box() for part in _PARTS]
+    there = [box for box in boxes if box]
+    left, top = min(box["x"] for box in there), min(box["y"] for box in there)
+    right = max(box["x"] + box["width"] for box in there)
+    bottom = max(box["y"] + box["height"] for box in there)
+    area: FloatRect = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    for percent in range(0, 100, 5):
+        page.evaluate(_MOVE, percent)
+        page.wait_for_timeout(400)  # meters slide
+        data = page.screenshot(clip=area, full_page=True)
+        frame = Image.open(io.BytesIO(data)).convert("RGB")
+        yield frame.resize((_GIF_WIDTH, round(frame.height * _GIF_WIDTH / frame.width)), Image.Resampling.LANCZOS)
+
+
+def save_gif(frames: list[Image.Image], output: Path) -> None:
+    """Frames with one palette, the last one shown longer."""
+    colours = frames[0].quantize(96)
+    durations = [_STEP_MILLISECONDS] * (len(frames) - 1) + [_END_MILLISECONDS]
+    reduced = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+    reduced[0].save(output, save_all=True, append_images=reduced[1:], duration=durations, loop=0, optimize=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -75,13 +75,13 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
 
 def build_tabs(tabs: Sequence[Tab], pool: ModelPool, policy: RunPolicy) -> list[tuple[Tab, gr.Tab, BuiltTab]]:
     """Lays the tabs out in the Blocks that are open."""
-    built, pruning = [], None
+    built, pruning, sweep = [], None, None
     for tab in tabs:
         with gr.Tab(tab.title, id=tab.id) as container:
             gr.HTML(render("app/tab_heading", title=tab.title), elem_classes="tab-heading", apply_default_css=False)
-            context = TabContext(pool, policy, container, pruning)
+            context = TabContext(pool, policy, container, pruning, sweep)
             built.append((tab, container, tab.build(context)))
-            pruning = context.pruning
+            pruning, sweep = context.pruning, context.sweep
     return built
 
 

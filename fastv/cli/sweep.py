@@ -119,6 +119,7 @@ def _run(arguments: Namespace) -> Output | None:
     with ProgressLine() as progress:
         progress.show("Importing torch")
         from fastv.loading.load import load
+        from fastv.measurement import records
         from fastv.presentation.sweep.report import check_format, write_report
         from fastv.sweep.analysis.recommendation import LossMonitor
         from fastv.sweep.analysis.summary import recommendation_of, summary
@@ -187,6 +188,8 @@ def _run(arguments: Namespace) -> Output | None:
         score=arguments.score,
         bad_rows=dataset.bad_rows,
         output=str(output),
+        data=arguments.questions.stem,
+        header=records.read(output)[0],
     )
     for report in arguments.report:
         write_report(report, data)

@@ -35,6 +35,7 @@ def build(context: TabContext) -> BuiltTab:
     for name, component in explorer.panes.items():
         component.value = begin[name]
     _connect_controls(explorer)
+    context.sweep = explorer.sweep
     _connect_pruning(explorer, shared)
     if shared:
         _connect_opening(explorer, shared, context.container)
@@ -176,7 +177,10 @@ def _connect_pruning(explorer: Explorer, shared: SharedPruning | None) -> None:
 
     gr.on([explorer.k.input, explorer.r.input], moved, inputs, [*outputs, *explorer.panes.values()], **TYPED)
     gr.on(
-        [pane.click for pane in (explorer.advice, explorer.map, explorer.equivalence, explorer.frontier)],
+        [
+            pane.click
+            for pane in (explorer.advice, explorer.map, explorer.equivalence, explorer.frontier, explorer.sweep)
+        ],
         clicked,
         inputs,
         [explorer.model, explorer.own_box, explorer.k, explorer.r, *outputs, *explorer.panes.values()],

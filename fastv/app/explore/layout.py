@@ -90,6 +90,7 @@ class Explorer:
     flops: gr.HTML
     estimate: gr.HTML
     frontier: gr.HTML
+    sweep: gr.HTML
     findings: gr.HTML
     met: gr.State
     copy: gr.Button
@@ -136,6 +137,7 @@ def layout(k: int, r_percent: float) -> Explorer:
             made["advice"] = _pane("advice")
             made["frontier"] = _pane("frontier")
             made |= _axes()
+            made["sweep"] = _pane("explore-sweep")
     with gr.Row(elem_classes="explore"):
         with gr.Column(elem_classes="explore-controls"):
             made["measure"] = gr.Radio(measures(), value="prefill-paper", label="Map", elem_id="measure")

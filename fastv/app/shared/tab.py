@@ -58,12 +58,16 @@ class TabContext:
         The ``gr.Tab`` the tab is laid out in.
     pruning
         Set by the tab that owns K and R, for those that are built after it.
+    sweep
+        Where a tab shows the latest sweep of the visit, for those that are built after it; filled by
+        ``shared.sweep_chart.sweep_pane``.
     """
 
     pool: ModelPool
     policy: RunPolicy
     container: gr.Tab
     pruning: SharedPruning | None = None
+    sweep: gr.HTML | None = None
 
 
 def _follows_nothing(query: Mapping[str, str]) -> Updates:

@@ -18,6 +18,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.service.sweep import SweepRequest, SweepState, estimate_sweep, run_sweep
 from fastv.app.shared import status
+from fastv.app.shared.sweep_chart import sweep_pane
 from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.app.sweep.choice import DRAWN, EXAMPLE, OWN, SweepChoice, sent_fields
 from fastv.app.sweep.layout import SweepControls, layout, models
@@ -45,7 +46,7 @@ def build(context: TabContext) -> BuiltTab:
     pool, policy = context.pool, context.policy
     ui = layout(pool, _plan(SweepChoice(), policy))
     _connect_choice(ui, context)
-    _connect_run(ui, pool, policy)
+    _connect_run(ui, context)
     if context.pruning:
         _connect_chart(ui, context.pruning)
     outputs = (*ui.fields.values(), ui.uploads, ui.plan)
@@ -103,7 +104,8 @@ def _cache(ui: SweepControls) -> str:
     return str(folder)
 
 
-def _connect_run(ui: SweepControls, pool: ModelPool, policy: RunPolicy) -> None:
+def _connect_run(ui: SweepControls, context: TabContext) -> None:
+    pool, policy, elsewhere = context.pool, context.policy, context.sweep
     inputs = {*ui.fields.values(), ui.uploads, ui.folder}
     buttons = [ui.start, ui.estimate, ui.stop]
     shown = [ui.status, ui.result, ui.found, ui.folder, *ui.downloads.values()]
@@ -136,7 +138,15 @@ def _connect_run(ui: SweepControls, pool: ModelPool, policy: RunPolicy) -> None:
         if button is ui.start:
             pressed.then(None, None, None, js=_SHOW, **QUIET)
     stopped = ui.stop.click(None, cancels=runs, api_visibility="private")
-    stopped.then(lambda values: _ended(ui, values, _STOPPED), {ui.found}, [*buttons, *shown], **INSTANT)
+    ended = stopped.then(lambda values: _ended(ui, values, _STOPPED), {ui.found}, [*buttons, *shown], **INSTANT)
+    if elsewhere:
+        for one in (*runs, ended):
+            one.then(
+                lambda values: or_skip({elsewhere: sweep_pane(found)} if (found := values[ui.found]) else {}),
+                {ui.found},
+                [elsewhere],
+                **INSTANT,
+            )
 
 
 def _guarded(ui: SweepControls, work: Callable[[Values], Iterator[Updates]]) -> Callable[..., Iterator[Updates]]:

@@ -12,7 +12,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.status import status
 from fastv.app.sweep.choice import MOST_QUESTIONS, OWN, SOURCES, SweepChoice
 from fastv.app.sweep.questions import TABLES
-from fastv.app.sweep.result_html import nothing_yet
+from fastv.app.sweep.result_html import recorded
 from fastv.presentation.sweep.report import FORMATS
 from fastv.pruning.methods.registry import METHODS
 
@@ -124,7 +124,7 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
                 status("Ready."), elem_id="sweep-status", apply_default_css=False, js_on_load=_LIVE
             )
         with gr.Column(elem_classes="sweep-result"):
-            made["result"] = gr.HTML(nothing_yet(), elem_id="sweep-result", apply_default_css=False, js_on_load=_SCRIPT)
+            made["result"] = gr.HTML(recorded(), elem_id="sweep-result", apply_default_css=False, js_on_load=_SCRIPT)
             with gr.Row(elem_classes="taking"):
                 made["downloads"] = {
                     suffix: gr.DownloadButton(

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.shared.plots import Curve, Dot, scatter
-from fastv.formatting import percent
+from fastv.app.shared.sweep_chart import frontier, legend
+from fastv.app.sweep.kr_map import kr_maps
+from fastv.paths import ASSETS
 from fastv.presentation.html import render
 from fastv.presentation.sweep.report import columns_of, setting_name
-from fastv.pruning.methods.registry import METHODS
 
-Row = Mapping[str, Any]
-
-
-def nothing_yet() -> Markup:
-    """Before the first sweep."""
-    return render("app/sweep/result", sentence="", chart=None, legend=[], columns={}, names=[], told=[])
+_RECORDED = ASSETS / "measured" / "sweeps" / "drawn-scenes-mini-7.json"
 
 
-def result(found: Mapping[str, Any]) -> Markup:
-    """found: see ``fastv.sweep.analysis.summary``."""
+@cache
+def recorded() -> Markup:
+    """Before the first sweep: one that was recorded."""
+    found = json.loads(_RECORDED.read_text(encoding="utf-8"))
+    return result(found, recorded=True)
+
+
+def result(found: Mapping[str, Any], *, recorded: bool = False) -> Markup:
+    """A sweep, which may be unfinished.
+
+    Parameters
+    ----------
+    found
+        See ``fastv.sweep.analysis.summary``.
+    recorded
+        Whether it was not run on this page.
+    """
     rows = found["rows"]
     chart = frontier(rows)
     return render(
         "app/sweep/result",
         sentence=(found["recommendation"] or {}).get("sentence", ""),
         chart=chart,
-        legend=_legend(rows) if chart else [],
+        legend=legend(rows) if chart else [],
+        maps=kr_maps(rows),
+        recorded=found if recorded else None,
         columns=columns_of(rows),
         names=[setting_name(row) for row in rows],
         told=left_out(found),
@@ -41,61 +55,4 @@ def left_out(found: Mapping[str, Any]) -> list[str]:
     return [
         *(f"{row['unit']} {row['line']}: {row['reason']}" for row in found["bad_rows"]),
         *(f"{one['picture']}, “{one['question']}”: {one['problem']}" for one in found["problems"]),
-    ]
-
-
-def frontier(rows: Sequence[Row]) -> Markup | None:
-    """FLOPs against score, or against agreement where no answer is known; None where FLOPs are not known."""
-    scored = all(row["right"] for row in rows)
-    title = "Right answers, %" if scored else "Same answer as without pruning, %"
-    dots = {}
-    for number, row in enumerate(rows):
-        share = 1.0 if row["method"] is None else row["flops_ratio"]
-        if share is not None:
-            dots[number] = _dot(row, share, row["right"] if scored else row["same_answer"])
-    if len(dots) < 2:
-        return None
-    lines: dict[tuple[str, int], list[Dot]] = {}
-    for number, dot in dots.items():
-        if (method := rows[number]["method"]) is not None:
-            lines.setdefault((method, rows[number]["k"]), []).append(dot)
-    curves = [
-        Curve(f"pruned method-{method}", sorted([*line, *_unpruned(rows, dots)], key=lambda dot: dot.x))
-        for (method, _), line in lines.items()
-    ]
-    return scatter(
-        list(dots.values()),
-        curves,
-        title="Cost against score",
-        x_title="FLOPs, % of those without pruning",
-        y_title=title,
-    )
-
-
-def _unpruned(rows: Sequence[Row], dots: Mapping[int, Dot]) -> list[Dot]:
-    return [dot for number, dot in dots.items() if rows[number]["method"] is None]
-
-
-def _dot(row: Row, share: float, score: Mapping[str, float]) -> Dot:
-    interval = f"95% CI {percent(score['low'])} to {percent(score['high'])}"
-    words = f"{setting_name(row)}: {percent(share)} of the FLOPs; {percent(score['share'])} ({interval})"
-    plain = row["method"] is None
-    return Dot(
-        100 * share,
-        100 * score["share"],
-        "baseline" if plain else f"fastv method-{row['method']}",
-        words,
-        "",
-        row["k"] if row["method"] in METHODS and METHODS[row["method"]].takes_k else None,
-        row["r"],
-        (100 * score["low"], 100 * score["high"]),
-    )
-
-
-def _legend(rows: Sequence[Row]) -> list[dict[str, str]]:
-    used = dict.fromkeys(row["method"] for row in rows if row["method"] in METHODS)
-    return [
-        {"kind": "key-baseline", "text": "without pruning"},
-        *({"kind": f"key-method method-{name}", "text": METHODS[name].label} for name in used),
-        {"kind": "key-reach", "text": "95% CI"},
     ]

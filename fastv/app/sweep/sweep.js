@@ -1,6 +1,7 @@
-/* Runs once: dots of the chart can be chosen by a click or a key, and arrow keys walk from one to the next. */
+/* Runs once: dots of the chart and cells of the maps can be chosen by a click or a key, and arrow keys walk from one
+   dot to the next. */
 element.addEventListener("click", event => {
-  const dot = event.target.closest(".dot");
+  const dot = event.target.closest(".dot, .plane button");
   if (dot && dot.dataset.k) trigger("click", {k: Number(dot.dataset.k), r: Number(dot.dataset.r)});
 });
 

@@ -30,6 +30,7 @@ from fastv.sweep.analysis.table_text import name_of
 from fastv.sweep.results import SampleResult
 
 LEVEL = 0.05  # how often the promise may be broken
+_HOPELESS = 20  # times the questions asked, from which on more of them are no help
 WORTHWHILE = 0.05  # the least saving that is worth a change
 Status = Literal["passes", "out", "open"]
 
@@ -126,10 +127,10 @@ class Recommendation:
         """Of the cheapest setting that may still pass."""
         for verdict in verdicts:
             if verdict.status == "open" and verdict.more is not None and _is_worthwhile(verdict):
-                return [
-                    f"Not enough questions for {name_of(verdict.config)}, which would save "
-                    f"{percent(verdict.saving or 0.0)}: about {max(verdict.more, 1):,} more."
-                ]
+                named = f"{name_of(verdict.config)}, which would save {percent(verdict.saving or 0.0)}"
+                if verdict.more > _HOPELESS * verdict.questions:
+                    return [f"It loses about {_points(self.tolerance)}, too close to tell: {named}."]
+                return [f"Not enough questions for {named}: about {max(verdict.more, 1):,} more."]
         return []
 
 

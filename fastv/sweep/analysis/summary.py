@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
+from fastv import __version__
 from fastv.errors import InvalidInputError
 from fastv.sweep.analysis.recommendation import LossMonitor, Recommendation
 from fastv.sweep.analysis.table import PartRow, Row
@@ -45,6 +47,8 @@ def summary(
     score: str,
     bad_rows: Sequence[BadRow] = (),
     output: str | None = None,
+    data: str | None = None,
+    header: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """A sweep in JSON's types.
 
@@ -58,12 +62,21 @@ def summary(
         Rows of the data that were left out.
     output
         Where the records are.
+    data
+        The name of the data.
+    header
+        Of the records: tells dtype and machine.
     """
     return {
         "model": model,
         "date": datetime.now(UTC).date().isoformat(),
         "questions": len(results),
         "output": output,
+        "version": __version__,
+        "data": data,
+        "dtype": header.get("dtype"),
+        "answer_tokens": header.get("answer_tokens"),
+        "machine": header.get("machine"),
         "score": score,
         "recommendation": recommendation.to_dict() if recommendation else None,
         "rows": [row.to_dict() for row in rows],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastv.formatting import budget, percent, points, times
 from fastv.inputs.scoring.base import Measure
 from fastv.inputs.scoring.registry import MEASURES
+from fastv.pruning.methods.registry import METHODS
 from fastv.stats import Change, Ratio, Score
 from fastv.sweep.analysis.table import PartRow, Row
 from fastv.sweep.cells import Cell
@@ -82,11 +83,12 @@ def _refused(results: Sequence[SampleResult]) -> list[str]:
 
 
 def name_of(config: Cell) -> str:
-    """A cell for people: its budget, and its method where that is not FastV."""
+    """A cell for people: its budget, behind the label of its method where that is not FastV."""
     if config is None:
         return "without pruning"
-    method = config.chosen_by
-    return budget(config.k, config.r) + ("" if method == "fastv" else f", {method}")
+    method = METHODS[config.chosen_by]
+    amount = budget(config.k if method.takes_k else None, config.r)
+    return amount if method.name == "fastv" else f"{method.label}, {amount}"
 
 
 def _markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

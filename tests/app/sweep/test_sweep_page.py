@@ -21,8 +21,12 @@ def page(browser, app):
         yield page
 
 
+OWN = "#sweep-result .sweep-found:not(.recorded)"
+
+
 def rows(page) -> int:
-    return page.locator("#sweep-result tbody tr").count()
+    """Of a sweep that was run on the page."""
+    return page.locator(f"{OWN} .figures tbody tr").count()
 
 
 def test_a_sweep_runs_to_its_end_and_is_taken_away(page, tmp_path):
@@ -32,8 +36,8 @@ def test_a_sweep_runs_to_its_end_and_is_taken_away(page, tmp_path):
     assert rows(page) == 0
     page.click("#sweep-start")
     page.wait_for_selector("#sweep-download-csv:not([disabled])")
-    assert rows(page) == 2 and page.locator("#sweep-result .dot").count() == 2
-    assert page.inner_text("#sweep-result .sweep-verdict").strip()
+    assert rows(page) == 2 and page.locator(f"{OWN} .dot").count() == 2
+    assert page.inner_text(f"{OWN} .sweep-verdict").strip()
     for kind in ("html", "csv", "json", "parquet"):
         with page.expect_download() as told:
             page.click(f"#sweep-download-{kind}")
@@ -42,9 +46,12 @@ def test_a_sweep_runs_to_its_end_and_is_taken_away(page, tmp_path):
     assert found["questions"] == 3 and len(found["rows"]) == 2
     with (tmp_path / "found.csv").open() as file:
         assert [row["method"] for row in csv.DictReader(file) if not row["part"]] == ["", "fastv"]
-    page.locator("#sweep-result .dot[data-k='2']").click()
+    page.locator(f"{OWN} .dot[data-k='2']").click()
     page.get_by_role("tab", name="Compare").click()
     wait_for(page, "r", "50")
+    page.get_by_role("tab", name="Explore").click()
+    page.wait_for_selector("#explore-sweep .dot[data-k='2']")
+    assert page.locator("#explore-sweep .dot").count() == 2
 
 
 def test_a_sweep_is_stopped_and_goes_on(page):
@@ -59,7 +66,7 @@ def test_a_sweep_is_stopped_and_goes_on(page):
     page.wait_for_selector(READY)
     page.wait_for_selector("#sweep-stop[disabled]")
     page.click("#sweep-start")
-    page.wait_for_selector("#sweep-result tbody tr")
+    page.wait_for_selector(f"{OWN} tbody tr")
     page.wait_for_selector(READY)
     assert rows(page) == 4
     page.wait_for_selector("#sweep-download-csv:not([disabled])")

@@ -70,6 +70,13 @@ def test_with_few_questions_it_is_told_how_many_more():
     assert recommended(enough).chosen == CHEAP
 
 
+def test_a_loss_too_close_to_the_limit_asks_for_no_endless_questions():
+    found = recommended(results(200, {SAFE: 0.05, CHEAP: 0.05, RUINOUS: 0.5}))
+    assert found.chosen is None
+    for one in found.verdicts:
+        assert one.more is None or one.more < 20 * one.questions or f"{one.more:,}" not in found.sentence
+
+
 def test_what_saves_next_to_nothing_is_not_recommended():
     slow = {None: 1.0, SAFE: 1.02, CHEAP: 0.97, RUINOUS: 0.5}
     found = recommended(results(500, {SAFE: 0.0, CHEAP: 0.0, RUINOUS: 0.5}, seconds=slow))

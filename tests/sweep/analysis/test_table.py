@@ -118,7 +118,7 @@ def test_the_markdown_has_a_line_for_every_row_and_names_other_methods():
     text = as_markdown(table([SampleResult(RESULTS[0].sample, pairs)], configs))
     heading, _, unpruned, *pruned = text.splitlines()
     assert len({line.count("|") for line in text.splitlines()}) == 1
-    assert [line.split("|")[1].strip() for line in pruned] == ["K=2, R=50%, random", "K=2, R=50%", "K=0, R=50%, random"]
+    assert [line.split("|")[1].strip() for line in pruned] == ["Random, K=2, R=50%", "K=2, R=50%", "Random, K=0, R=50%"]
     assert "60%" in pruned[0]
     assert "100%" in unpruned
 
