@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_BLOCK_FLOATS = 4_000_000  # the most attention weights ``mean_attention`` holds at a time
+#: The most queries whose attention ``mean_attention`` holds at a time, and the most weights.
+_MOST_ROWS, _BLOCK_FLOATS = 128, 4_000_000
 
 
 def head_attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
@@ -39,17 +40,16 @@ def head_attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling
     grouped = query.float().reshape(batch, kv_heads, -1, width)
     with torch.autocast(query.device.type, enabled=False):
         logits = (grouped @ key.float().transpose(2, 3)).mul_(scaling).view(batch, heads, rows, length)
+    hidden = torch.finfo(torch.float32).min
     if mask is None or mask.dim() == 2:
         columns = torch.arange(length, device=key.device)
-        visible = columns <= columns[start : start + rows, None]
+        logits[..., start:].masked_fill_(columns[start:] > columns[start : start + rows, None], hidden)
         if mask is not None:
-            visible = visible & (mask[:, None, None, :length] != 0)
+            logits.masked_fill_(mask[:, None, None, :length] == 0, hidden)
+    elif mask.dtype == torch.bool:
+        logits.masked_fill_(~mask[:, :, start : start + rows, :length], hidden)
     else:
-        visible = mask[:, :, start : start + rows, :length]
-    if visible.dtype == torch.bool:
-        logits.masked_fill_(~visible, torch.finfo(torch.float32).min)
-    else:
-        logits += visible
+        logits += mask[:, :, start : start + rows, :length]
     return logits.softmax(dim=-1)
 
 
@@ -96,13 +96,18 @@ def mean_attention(
         None before this column looks, in any row; their attention is not computed.
     """
     batch, heads, length, _ = query.shape
-    step = max(1, _BLOCK_FLOATS // (batch * heads * length))
+    weights = torch.ones(batch, length, device=query.device)
+    if looking is not None:
+        weights = looking.to(query.device, torch.float32)
+    weights = weights / weights[:, first:].sum(dim=1, keepdim=True).clamp(min=1) / heads
+    causal = mask is None or mask.dim() == 2  # then none looks at what comes after it
+    step = max(1, min(_MOST_ROWS, _BLOCK_FLOATS // (batch * heads * length)))
     total = torch.zeros(batch, length, device=query.device)
     for start in range(first, length, step):
-        rows = attention_rows(query[:, :, start : start + step], key, mask, scaling, start)
-        if looking is not None:
-            rows = rows * looking[:, start : start + step, None].to(rows.device)
-        total += rows.sum(dim=1)
-    if looking is None:
-        return total / (length - first)
-    return total / looking.sum(dim=1, keepdim=True).clamp(min=1).to(total.device)
+        end = min(start + step, length)
+        seen = end if causal else length
+        rows = head_attention_rows(query[:, :, start:end], key[:, :, :seen], mask, scaling, start)
+        own = weights[:, None, start:end].expand(-1, heads, -1).reshape(batch, 1, -1)
+        with torch.autocast(query.device.type, enabled=False):
+            total[:, :seen] += torch.bmm(own, rows.flatten(1, 2))[:, 0]
+    return total

@@ -7,6 +7,8 @@ from torch import Tensor
 
 #: The most similarities that are held at a time; more are computed row by row, when they are needed.
 _MOST_HELD = 64_000_000
+#: The most that are changed at a time.
+_BLOCK_FLOATS = 2_000_000
 
 
 def unit_vectors(states: Tensor) -> Tensor:
@@ -33,6 +35,7 @@ class Similarities:
         self.vectors = vectors
         batch, count, _ = vectors.shape
         self._first = torch.arange(batch, device=vectors.device) * count  # of each row among all vectors
+        self._own_hidden = False
         self._held: Tensor | None = None
         if batch * count**2 <= _MOST_HELD:
             self._held = torch.bmm(vectors, vectors.transpose(1, 2))
@@ -40,17 +43,36 @@ class Similarities:
     def rows(self, columns: Tensor) -> Tensor:
         """The products of one vector of each row, long (batch,), with all: float32 (batch, n)."""
         batch, count, width = self.vectors.shape
-        at = columns + self._first
+        at = columns if batch == 1 else columns + self._first
         if self._held is not None:
             return self._held.view(batch * count, count).index_select(0, at)
         own = self.vectors.reshape(batch * count, width).index_select(0, at)
-        return torch.bmm(self.vectors, own[..., None])[..., 0]
+        rows = torch.bmm(self.vectors, own[..., None])[..., 0]
+        return rows.scatter_(1, columns[:, None], float("inf")) if self._own_hidden else rows
+
+    def hide_own(self) -> None:
+        """From now on a vector's product with itself is infinite, so that none looks like a new one to itself."""
+        self._own_hidden = True
+        if self._held is not None:
+            self._held.diagonal(dim1=1, dim2=2).fill_(float("inf"))
 
     def squares(self) -> Tensor:
         """Each vector's product with itself: float32 (batch, n), a copy."""
         if self._held is not None:
             return self._held.diagonal(dim1=1, dim2=2).clone()
         return self.vectors.square().sum(dim=2)
+
+    def subtract(self, factor: Tensor) -> bool:
+        """Take the products of ``factor``'s columns, float32 (batch, m, n), from those that are held.
+
+        Returns
+        -------
+        bool
+            Whether they are held; otherwise nothing is done.
+        """
+        if self._held is not None:
+            self._held.baddbmm_(factor.transpose(1, 2), factor, alpha=-1)
+        return self._held is not None
 
     def largest(self, absent: Tensor) -> Tensor:
         """Each vector's largest product with another one that is there: float32 (batch, n), -inf where there is none.
@@ -61,16 +83,17 @@ class Similarities:
             boolean (batch, n): columns that hold nothing.
         """
         batch, count, _ = self.vectors.shape
-        step = max(1, _MOST_HELD // (batch * count))
+        step = max(1, _BLOCK_FLOATS // (batch * count))
         found = []
         for start in range(0, count, step):
-            block = self._held
-            if block is None:
-                block = torch.bmm(self.vectors[:, start : start + step], self.vectors.transpose(1, 2))
-            itself = torch.arange(block.shape[1], device=block.device)
-            hidden = absent[:, None].expand_as(block).clone()
-            hidden[:, itself, start + itself] = True
-            found.append(block.masked_fill(hidden, float("-inf")).amax(dim=2))
+            rows = slice(start, start + step)
+            if self._held is not None:
+                block = self._held[:, rows].masked_fill(absent[:, None], float("-inf"))
+            else:
+                block = torch.bmm(self.vectors[:, rows], self.vectors.transpose(1, 2))
+                block.masked_fill_(absent[:, None], float("-inf"))
+            block.diagonal(start, dim1=1, dim2=2).fill_(float("-inf"))
+            found.append(block.amax(dim=2))
         return torch.cat(found, dim=1)
 
 
