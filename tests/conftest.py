@@ -18,6 +18,7 @@ def pytest_collection_modifyitems(items):
         fixtures = getattr(item, "fixturenames", ())
         if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine may keep a browser waiting for a minute
         if "app" in fixtures:
             item.add_marker(pytest.mark.slow)
 

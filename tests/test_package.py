@@ -16,7 +16,11 @@ from fastv import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LEFT_OUT = {"screenshot.png", "next"}  # of assets/: README's picture, and weights that are not shipped yet
+LEFT_OUT = {
+    "screenshot.png",
+    "scrubber.gif",
+    "next",
+}  # of assets/: README's pictures, and weights that are not shipped yet
 
 
 def requirements(lines: list[str]) -> dict[str, set[str]]:

@@ -1,9 +1,7 @@
 /* Draws where each layer looks, from the data in data-reading, and what a cut at K and R takes. Everything moves here in
    the browser; what was chosen is told to the page, which keeps it in the address and shares K and R with other tabs.
-   Gradio gives element, trigger and watch. */
-const SHADE = [24, 26, 32], STRENGTH = 0.8;  // of a dropped patch, as on the other tabs
+   Gradio gives element, trigger and watch; frames.js stands before this file in the same script. */
 const PARTS = ["system", "image", "question", "answer"];
-const GAP = 6;  // pixels between frames
 let reading = null, chosen = {word: 0, layer: 0, k: 2, r: 50}, lit = -1, timer = 0;
 
 const find = selector => element.querySelector(selector);
@@ -63,71 +61,6 @@ function dropped() {  // 1 for each visual token that goes; null where nothing i
   const gone = new Uint8Array(reading.visual);
   for (const token of order(layer).slice(kept_count(chosen.r))) gone[token] = 1;
   return gone;
-}
-
-/* Pictures */
-function boxes(width) {  // where each frame lies on a canvas of this width
-  const columns = Math.ceil(Math.sqrt(reading.frames.length)), wide = (width - GAP * (columns - 1)) / columns;
-  const high = wide * Math.max(...reading.pictures.map(one => one.naturalHeight / one.naturalWidth));
-  const places = reading.pictures.map((one, index) => ({
-    x: index % columns * (wide + GAP), y: Math.floor(index / columns) * (high + GAP), w: wide,
-    h: wide * one.naturalHeight / one.naturalWidth,
-  }));
-  return {places, height: Math.max(...places.map(place => place.y + place.h))};
-}
-
-function paint(canvas, levels, gone, width) {
-  const {places, height} = boxes(width);
-  Object.assign(canvas, {width, height: Math.round(height)});
-  const pen = canvas.getContext("2d");
-  let first = 0;
-  reading.frames.forEach((frame, index) => {
-    const {x, y, w, h} = places[index];
-    first += frame.lead;
-    pen.drawImage(reading.pictures[index], x, y, w, h);
-    pen.globalCompositeOperation = "saturation";
-    pen.fillStyle = "#808080";
-    pen.fillRect(x, y, w, h);
-    pen.globalCompositeOperation = "source-over";
-    pen.fillStyle = "rgba(20, 22, 30, 0.2)";
-    pen.fillRect(x, y, w, h);
-    if (frame.rows > 1) {  // one row: the tokens form no grid over the picture
-      pen.imageSmoothingEnabled = false;
-      pen.drawImage(heat(frame, levels, gone, first), x, y, w, h);
-      pen.imageSmoothingEnabled = true;
-      outline(pen, frame, first, places[index]);
-    }
-    first += frame.rows * frame.columns;
-  });
-}
-
-function heat(frame, levels, gone, first) {
-  const grid = Object.assign(document.createElement("canvas"), {width: frame.columns, height: frame.rows});
-  const pen = grid.getContext("2d"), picture = pen.createImageData(frame.columns, frame.rows);
-  for (let index = 0; index < frame.rows * frame.columns; index++) {
-    const token = first + index, much = levels[token] / 255;
-    const color = gone?.[token] ? [...SHADE, 255 * STRENGTH] : [255, 120 + 125 * much ** 2, 30 + 150 * much ** 4, 235 * much];
-    picture.data.set(color, 4 * index);
-  }
-  pen.putImageData(picture, 0, 0);
-  return grid;
-}
-
-function outline(pen, frame, first, box) {  // around the patches of the thing that is pointed at
-  if (lit < 0) return;
-  const inside = new Set(reading.things[lit].tokens.map(token => token - first));
-  const w = box.w / frame.columns, h = box.h / frame.rows;
-  pen.beginPath();
-  for (const index of inside) {
-    const column = index % frame.columns, x = box.x + column * w, y = box.y + Math.floor(index / frame.columns) * h;
-    if (!inside.has(index - frame.columns)) { pen.moveTo(x, y); pen.lineTo(x + w, y); }
-    if (!inside.has(index + frame.columns)) { pen.moveTo(x, y + h); pen.lineTo(x + w, y + h); }
-    if (!column || !inside.has(index - 1)) { pen.moveTo(x, y); pen.lineTo(x, y + h); }
-    if (column === frame.columns - 1 || !inside.has(index + 1)) { pen.moveTo(x + w, y); pen.lineTo(x + w, y + h); }
-  }
-  pen.strokeStyle = "#fff";
-  pen.lineWidth = Math.max(1.5, box.w / 200);
-  pen.stroke();
 }
 
 /* Elements, built once for a reading */

@@ -15,7 +15,9 @@ from fastv.app.shared import example_scenes
 from fastv.app.shared.status import status
 
 STYLE = Path(__file__).with_name("attention.css")
-_SCRIPT = Path(__file__).with_name("attention.js").read_text(encoding="utf-8")
+_SCRIPT = "\n".join(
+    Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("frames", "attention")
+)
 _LIVE = "element.setAttribute('role', 'status')"
 
 

@@ -41,6 +41,7 @@ from fastv.miniature.world.question_templates import TASKS
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS
+from fastv.pruning.pruner import pruned
 from fastv.pruning.signals import TOWER
 
 QUESTIONS = 3000
@@ -249,7 +250,7 @@ def _first_token(loaded: LoadedModel, prompt: Prompt, point: dict[str, Any]) -> 
     if pruning is None:
         return generate(loaded.model, prompt.inputs, max_new_tokens=1).prefill_seconds, 0.0
     clock = MethodClock(loaded.device)
-    with clock.of(replace(pruning.build(), proportional=point["proportional"]))(loaded.model):
+    with pruned(loaded.model, clock.of(replace(pruning.build(), proportional=point["proportional"]))):
         answer = generate(loaded.model, prompt.inputs, max_new_tokens=1)
     return answer.prefill_seconds, clock.seconds()
 

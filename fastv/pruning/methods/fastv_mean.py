@@ -10,6 +10,7 @@ from fastv.pruning.methods.attention_method import AttentionMethod
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from fastv.families.shapes import DecoderShape
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
 
@@ -32,6 +33,12 @@ class FastVMean(AttentionMethod):
 
     def queries(self, text: int, visual: int) -> int:
         return text + visual
+
+    def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
+        """Of all queries with all keys, also those that follow a query, and of the sum over queries."""
+        if self.k == 0:
+            return 0.0
+        return super().own_flops(decoder, text, visual) + 2.0 * decoder.heads * (text + visual) ** 2
 
     def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import mean_attention
