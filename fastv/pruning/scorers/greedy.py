@@ -13,7 +13,6 @@ from fastv.pruning.scorers.similarity import Similarities
 
 #: Below this part of the largest diagonal entry, what is left of a token is rounding error.
 _EXHAUSTED = 1e-6
-_FOLDED_AT_ONCE = 64
 
 
 def farthest_first(units: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
@@ -80,21 +79,17 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
     factor = features.new_empty(batch, most, count)
     picks: list[Tensor] = []
     pivots: list[Tensor] = []
-    folded = 0  # the factor's rows that the kernel is free of
     for step in range(most):
         pivot, pick = left.max(dim=1)
         picks.append(pick)
         pivots.append(pivot)
         row = kernel.rows(pick)
-        if step > folded:
-            before = factor[:, folded:step]
-            own = before.gather(2, pick[:, None, None].expand(-1, step - folded, 1))
+        if step:
+            before = factor[:, :step]
+            own = before.gather(2, pick[:, None, None].expand(-1, step, 1))
             row = torch.baddbmm(row[:, None], own.transpose(1, 2), before, alpha=-1)[:, 0]
         row = torch.mul(row, pivot.rsqrt()[:, None], out=factor[:, step])
         left.addcmul_(row, row, value=-1).scatter_(1, pick[:, None], float("-inf"))
-        # One product of many rows is faster than as many products of one.
-        if step + 1 - folded == _FOLDED_AT_ONCE and kernel.subtract(factor[:, folded : step + 1]):
-            folded = step + 1
     if not picks:
         return torch.zeros_like(absent)
     # What comes after the kernel's rank is exhausted follows from rounding errors.

@@ -62,18 +62,6 @@ class Similarities:
             return self._held.diagonal(dim1=1, dim2=2).clone()
         return self.vectors.square().sum(dim=2)
 
-    def subtract(self, factor: Tensor) -> bool:
-        """Take the products of ``factor``'s columns, float32 (batch, m, n), from those that are held.
-
-        Returns
-        -------
-        bool
-            Whether they are held; otherwise nothing is done.
-        """
-        if self._held is not None:
-            self._held.baddbmm_(factor.transpose(1, 2), factor, alpha=-1)
-        return self._held is not None
-
     def largest(self, absent: Tensor) -> Tensor:
         """Each vector's largest product with another one that is there: float32 (batch, n), -inf where there is none.
 
