@@ -162,7 +162,7 @@ def measure(loaded: LoadedModel, items: Sequence[Item], path: Path, command: str
     with RecordFile.open(path, header, free=_FREE) as file:
         done = [{name: value for name, value in one.items() if name in _NAMES} for one in file.records]
         for setting in [None, *settings(loaded.model.config, workload)]:
-            named = setting.to_dict() if setting else {"method": None}
+            named = setting.to_dict() if setting else {"method": None, "k": None, "r": 0.0}
             if named in done:
                 continue
             evaluator = pixels if setting and needs_pixels(setting.build()) else whole
