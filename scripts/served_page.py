@@ -17,7 +17,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 @contextmanager
-def served_page(width: int, height: int, query: str = "") -> Iterator[Page]:
+def served_page(width: int, height: int) -> Iterator[Page]:
     """Start the app, and open its page; both end with the block. Raises SystemExit where one of them cannot start."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
@@ -34,7 +34,7 @@ def served_page(width: int, height: int, query: str = "") -> Iterator[Page]:
                 chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
                 page = chromium.new_page(viewport={"width": width, "height": height})
                 page.set_default_timeout(120_000)
-                page.goto(line.removeprefix("Open ").strip() + query)
+                page.goto(line.removeprefix("Open ").strip())
                 page.wait_for_selector("#picture img")
                 page.get_by_text("is loaded.").wait_for()
                 page.wait_for_timeout(1_000)  # until nothing fades or slides any more

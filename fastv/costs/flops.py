@@ -249,24 +249,6 @@ def cost(
     )
 
 
-def ranking_flops(config: Any, prompt_tokens: int, queries: int) -> float:
-    """FLOPs (``exact``) of ranking visual tokens by attention, for ``method_flops`` of ``cost``.
-
-    The attention of some queries of layer k - 1 is computed once more: their products with the keys of the prompt.
-
-    Parameters
-    ----------
-    config
-        As for ``cost``.
-    prompt_tokens
-        Text and visual tokens of the prompt.
-    queries
-        1 for a ranking by the prompt's last token, ``prompt_tokens`` for one by all of them, 0 for a random choice.
-    """
-    decoder = read_shape(config).decoder
-    return 2.0 * queries * prompt_tokens * decoder.heads * decoder.head_dim
-
-
 def check_pruning(k: int | None, r: float, layers: int) -> None:
     """Raise InvalidBudgetError unless some layer is number k (or k is None) and r is a fraction."""
     if k is not None:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from fastv import FastV
-from fastv.costs.flops import cost, ranking_flops
+from fastv.costs.flops import cost
 from fastv.costs.memory import kv_cache_bytes
 from fastv.errors import FastVError, InvalidBudgetError, InvalidInputError
 from fastv.families.config_reader import read_shape
@@ -24,6 +24,7 @@ from fastv.measurement.compare import Comparison, Progress
 from fastv.measurement.system_load import OtherLoad
 from tests.support.compare_sides import compare
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
+from tests.support.ranking_cost import ranking_flops
 from tests.support.standins import VISUAL_TOKENS
 
 API_FIELDS = {

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from fastv import FastV
-from fastv.costs.flops import cost, ranking_flops
+from fastv.costs.flops import cost
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from tests.support.compare_sides import compare, side_of
 from tests.support.prompts import QUESTION, QUICK, inputs_of, noise, plain_answer, talkative
+from tests.support.ranking_cost import ranking_flops
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastv.costs.flops import cost, ranking_flops
+from fastv.costs.flops import cost
 from fastv.errors import InvalidInputError
 from fastv.evidence.measurements import parsed, read_document
 from fastv.families.shapes import DecoderShape, ModelShape
@@ -18,6 +18,7 @@ from fastv.miniature.evaluation.grid import grid, parity, retime, sweep
 from fastv.miniature.evaluation.scoring import is_right
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.pruner import _ACTIVE
+from tests.support.ranking_cost import ranking_flops
 
 pytestmark = pytest.mark.slow
 
