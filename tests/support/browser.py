@@ -21,6 +21,7 @@ def opened(browser, address: str, *, width: int = 1280, height: int = 900, withi
         page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))
     page.goto(address)
     page.wait_for_selector("#picture img", state="attached")  # it may be on the tab that a link leaves
+    page.wait_for_function("window.fastvAddress?.isFollowed()")
     yield page
     context.close()
     assert faults == []
@@ -71,6 +72,21 @@ def chosen_model(page, dropdown: str, name: str) -> None:
         "([dropdown, name]) => document.querySelector(`${dropdown} input`)?.value.split(' · ')[0] === name",
         arg=[dropdown, name],
     )
+
+
+def answer_briefly(page, tokens: int = 4) -> None:
+    """Sets up the quickest comparison there is."""
+    page.get_by_text("Advanced").click()
+    for label, value in (("Longest answer", str(tokens)), ("Timed runs", "1")):
+        field = page.get_by_label(f"number input for {label}")
+        field.fill(value)
+        field.press("Tab")
+
+
+def run(page) -> None:
+    """A comparison, to its end."""
+    page.click("#run")
+    page.wait_for_selector("#status:has-text('Done')")
 
 
 def unfold(page, title: str = "All measurements") -> None:
