@@ -10,6 +10,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # workers share the cores: threads of all would wait for each other
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# One process for all pages, and none kept in reserve: a page opens in two thirds of the time.
+LEAN = (
+    "--renderer-process-limit=1",
+    "--disable-features=SpareRendererForSitePerProcess,IsolateOrigins,site-per-process",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -23,13 +28,20 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    """The app served with a stand-in model."""
+@pytest.fixture(scope="session")
+def served_app(tmp_path_factory):
+    """The app served with a stand-in model, once for all the tests of a worker."""
     from tests.support.serving import served  # Gradio takes seconds to import, and few tests need it
 
     with served(tmp_path_factory.mktemp("models")) as app:
         yield app
+
+
+@pytest.fixture(scope="module")
+def app(served_app):
+    """The served app; what other modules' tests turned to is forgotten."""
+    served_app.strangers.clear()
+    return served_app
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +52,14 @@ def files(tmp_path_factory):
     return files_to_send(tmp_path_factory.mktemp("files"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
-    """A real browser without a screen, the one the machine has."""
+    """A real browser without a screen, the one the machine has, once for all the tests of a worker."""
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
         pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
     sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *LEAN])
         yield browser
         browser.close()

@@ -14,6 +14,12 @@ pytestmark = pytest.mark.browser
 GRADIOS_OWN = {"aria-prohibited-attr": "Empty value"}
 
 
+# What fades in has half its contrast until then.
+FADED_IN = """Promise.all(document.getAnimations()
+  .filter(one => one.effect.getComputedTiming().endTime < Infinity)
+  .map(one => one.finished.catch(() => null)))"""
+
+
 def violations(page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [
@@ -29,5 +35,6 @@ def test_no_tab_breaks_a_rule(browser, app, scheme):
     with opened(browser, f"{app.address}?__theme={scheme}", color_scheme=scheme) as page:
         for tab in TABS:
             page.get_by_role("tab", name=tab.title).click()
-            page.wait_for_timeout(800)  # what fades in has half its contrast until then
+            page.wait_for_timeout(100)
+            page.evaluate(FADED_IN)
             assert violations(page) == [], tab.title

@@ -11,7 +11,7 @@ import pytest
 from fastv.app.page import TITLE
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, example
 from fastv.worker import Stopped
-from tests.support.browser import choose_model, chosen_model, opened, unfold, upload
+from tests.support.browser import answer_briefly, choose_model, chosen_model, opened, run, unfold, upload
 
 QUESTION = "#question textarea, #question input"
 
@@ -37,26 +37,13 @@ def choose(page, name: str, value: int) -> None:
     page.locator(f"#{name} input[type=number]").fill(str(value))
 
 
-def quick(page) -> None:
-    page.get_by_text("Advanced").click()
-    for label, value in (("Longest answer", "4"), ("Timed runs", "1")):
-        field = page.get_by_label(f"number input for {label}")
-        field.fill(value)
-        field.press("Tab")
-
-
-def run(page) -> None:
-    page.click("#run")
-    page.wait_for_selector("#status:has-text('Done')")
-
-
 def test_a_question_gets_two_answers_and_a_filled_table(page, app):
     assert page.title() == TITLE
     unfold(page)
     page.wait_for_selector("#costs td")
     cells = page.locator("#costs td")
     assert set(cells.all_inner_texts()) == {"–"}
-    quick(page)
+    answer_briefly(page)
     page.fill(QUESTION, "how many red in the picture ?")
     run(page)
     assert (
@@ -72,7 +59,7 @@ def test_a_question_gets_two_answers_and_a_filled_table(page, app):
 def test_a_suggestion_is_asked_and_its_true_answer_shown(page):
     made = example(GALLERY_SEEDS[0])
     assert page.locator(".chip:visible").all_inner_texts() == list(made.suggestions)
-    quick(page)
+    answer_briefly(page)
     page.locator(".chip").nth(1).click()
     page.press(QUESTION, "Enter")
     page.wait_for_selector("#status:has-text('Done')")
@@ -108,20 +95,21 @@ def test_an_uploaded_picture_is_accepted_and_bad_files_are_refused(page, files):
         page.evaluate("document.querySelectorAll('[data-testid=toast-close]').forEach((button) => button.click())")
         page.wait_for_selector("[data-testid=toast-body]", state="detached")
     upload(page, "#picture input[type=file]", files["red"], "#picture img")
-    quick(page)
+    answer_briefly(page)
     run(page)
     assert page.inner_text("#answers .expected") == ""
 
 
-@pytest.mark.parametrize(
-    "question, piece",
-    [("", "question is empty"), ("w" * 20_000, "20,000 characters"), ("is <image> red ?", "special meaning")],
-)
-def test_a_bad_question_gets_a_sentence_and_another_try(page, question, piece):
-    page.fill(QUESTION, question)
-    page.click("#run")
-    page.wait_for_selector(f"#status .problem:has-text('{piece}')")
-    page.wait_for_selector("#run:not([disabled])")
+def test_a_bad_question_gets_a_sentence_and_another_try(page):
+    for question, piece in (
+        ("", "question is empty"),
+        ("w" * 20_000, "20,000 characters"),
+        ("is <image> red ?", "special meaning"),
+    ):
+        page.fill(QUESTION, question)
+        page.click("#run")
+        page.wait_for_selector(f"#status .problem:has-text('{piece}')")
+        page.wait_for_selector("#run:not([disabled])")
 
 
 def test_presets_and_sliders_move_each_other(page):
@@ -135,15 +123,15 @@ def test_presets_and_sliders_move_each_other(page):
     page.wait_for_function("document.querySelector('#preset input[value=\"K=3, R=50%\"]').checked")
 
 
-@pytest.mark.parametrize("name, value", [("k", "99"), ("k", "-3"), ("k", ""), ("r", "")])
-def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page, name, value):
+def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page):
     failed = []
     page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 500 else None)
-    page.locator(f"#{name} input[type=number]").fill(value)
-    page.wait_for_timeout(700)
-    choose(page, "k", 2)
-    choose(page, "r", 75)
-    page.wait_for_function("document.querySelector('#preset input[value=\"K=2, R=75%\"]').checked")
+    for r, (name, value) in zip((75, 50, 75, 50), (("k", "99"), ("k", "-3"), ("k", ""), ("r", "")), strict=True):
+        page.locator(f"#{name} input[type=number]").fill(value)
+        page.wait_for_timeout(700)
+        choose(page, "k", 2)
+        choose(page, "r", r)
+        page.wait_for_function(f"document.querySelector('#preset input[value=\"K=2, R={r}%\"]').checked")
     assert failed == []
 
 
@@ -173,7 +161,7 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
 
 
 def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(page):
-    quick(page)
+    answer_briefly(page)
     page.fill(QUESTION, "how many red ?")
     run(page)
     page.locator(".chip").nth(1).click()
@@ -192,7 +180,7 @@ def test_stop_keeps_what_was_there_and_frees_the_model(page, app):
         app.model.lock.release()
         time.sleep(0.5)
         assert "Stopped" in page.inner_text("#status") and len(page.inner_text("#answers .baseline .text")) > 10
-    quick(page)
+    answer_briefly(page)
     run(page)
 
 
@@ -225,12 +213,9 @@ def test_a_closed_tab_frees_the_model(browser, app):
         app.model.lock.release()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_phone_width_has_no_sideways_scroll(page, app, theme):
+def test_phone_width_has_no_sideways_scroll(page):
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{app.address}?__theme={theme}")
-    page.wait_for_selector("#picture img")
-    quick(page)
+    answer_briefly(page)
     unfold(page)
     run(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 
 from fastv.app.service.model_pool import ModelPool
 from fastv.loading.load import load
-from tests.support.browser import choose_model, chosen_model, opened, unfold, wait_for
+from tests.support.browser import answer_briefly, choose_model, chosen_model, opened, run, unfold, wait_for
 from tests.support.miniatures import catalogue_with, untrained_mini_13
 from tests.support.serving import serving
 
@@ -28,17 +28,6 @@ def miniatures(tmp_path_factory):
 def number(page, name: str, value: str) -> None:
     page.locator(f"#{name} input[type=number]").fill(value)
     page.locator(f"#{name} input[type=number]").press("Tab")
-
-
-def run(page) -> None:
-    """The quickest comparison there is."""
-    page.get_by_text("Advanced").click()
-    for label, value in (("Longest answer", "2"), ("Timed runs", "1")):
-        field = page.get_by_label(f"number input for {label}")
-        field.fill(value)
-        field.press("Tab")
-    page.click("#run")
-    page.wait_for_selector("#status:has-text('Done')")
 
 
 def headings(page) -> list[str]:
@@ -82,6 +71,7 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
             "Mini 13 with FastV",
         ]
         assert headings(page)[:-1] == expected and "Mini 7" in headings(page)[-1]  # the ratio's
+        answer_briefly(page, tokens=2)
         run(page)
         assert headings(page)[:-1] == expected
         assert "mini-7 in float32 and mini-13 in float32" in page.inner_text("#costs")
@@ -137,6 +127,7 @@ def test_the_other_side_is_any_model_with_any_pruning(browser, miniatures):
         page.wait_for_selector("#compare-with:has-text('Compare with: Mini 13 at K=2, R=75%')")
         number(page, "r", "0")
         page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        answer_briefly(page, tokens=2)
         run(page)
         assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without pruning"]
         assert "144 of 576" in page.inner_text("#kept") and not page.is_visible("#other-kept")

@@ -6,7 +6,7 @@ import csv
 from urllib.parse import parse_qs, urlsplit
 
 from fastv.app.shared.example_scenes import GALLERY_SEEDS
-from tests.support.browser import opened, unfold, wait_for
+from tests.support.browser import answer_briefly, opened, run, unfold, wait_for
 
 QUESTION = "#question textarea, #question input"
 
@@ -49,11 +49,8 @@ def test_a_report_opens_without_a_network_and_holds_the_numbers_on_the_screen(br
     with opened(browser, app.address) as page:
         assert page.is_disabled("#download-html")
         unfold(page)
-        page.get_by_text("Advanced").click()
-        page.get_by_label("number input for Longest answer").fill("4")
-        page.get_by_label("number input for Longest answer").press("Tab")
-        page.click("#run")
-        page.wait_for_selector("#status:has-text('Done')")
+        answer_briefly(page)
+        run(page)
         for kind in ("html", "csv", "json"):
             with page.expect_download() as download:
                 page.click(f"#download-{kind}")

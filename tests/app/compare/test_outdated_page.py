@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.browser import opened, wait_for
+from tests.support.browser import answer_briefly, opened, run, wait_for
 
 
 @pytest.fixture
 def page(browser, app):
     with opened(browser, app.address) as page:
         yield page
-
-
-def quick_run(page) -> None:
-    page.get_by_text("Advanced").click()
-    for label, value in (("Longest answer", "2"), ("Timed runs", "1")):
-        field = page.get_by_label(f"number input for {label}")
-        field.fill(value)
-        field.press("Tab")
-    page.click("#run")
-    page.wait_for_selector("#status:has-text('Done')")
 
 
 def opacity(page) -> float:
@@ -31,7 +21,8 @@ def test_answers_about_the_previous_picture_fade_until_the_next_run(page):
     page.click("#new-scene")
     page.wait_for_timeout(500)
     assert page.locator(".compare.outdated").count() == 0  # there are no answers yet
-    quick_run(page)
+    answer_briefly(page)
+    run(page)
     assert opacity(page) == 1
     page.click("#new-scene")
     page.wait_for_selector(".compare.outdated")

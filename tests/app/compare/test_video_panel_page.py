@@ -12,7 +12,7 @@ from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
 from fastv.families.catalogue import ModelEntry
 from fastv.loading.load import load
 from fastv.miniature.world.example_clip import CLIP
-from tests.support.browser import choose_model, opened, upload
+from tests.support.browser import answer_briefly, choose_model, opened, run, upload
 from tests.support.serving import serving
 from tests.support.standins import save_checkpoint
 from tests.support.video_files import video
@@ -41,16 +41,6 @@ def page(browser, app):
         yield page
 
 
-def run(page) -> None:
-    page.get_by_text("Advanced").click()
-    for label, value in (("Longest answer", "4"), ("Timed runs", "1")):
-        field = page.get_by_label(f"number input for {label}")
-        field.fill(value)
-        field.press("Tab")
-    page.click("#run")
-    page.wait_for_selector("#status:has-text('Done')")
-
-
 def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, app, tmp_path):
     page.click("#example-clip")
     page.wait_for_selector(FRAMES)
@@ -58,6 +48,7 @@ def test_the_example_clip_is_shown_asked_about_and_dimmed_frame_by_frame(page, a
     page.wait_for_selector(f".chip:has-text('{QUESTIONS[1]}')")
     assert page.input_value(QUESTION) == QUESTIONS[0]
     page.wait_for_url("**clip=example**")
+    answer_briefly(page)
     run(page)
     assert "68 of 136" in page.inner_text("#kept")
     alts = [image.get_attribute("alt") for image in page.locator("#kept .strip img").all()]
@@ -90,6 +81,7 @@ def test_a_video_is_accepted_and_another_file_refused(page, tmp_path):
     (tmp_path / "none.mp4").write_bytes(b"this is no video")
     upload(page, "#clips input[type=file]", tmp_path / "mine.mp4", FRAMES)
     assert page.locator(FRAMES).count() == 5
+    answer_briefly(page)
     run(page)
     assert "43 of 85" in page.inner_text("#kept") or "42 of 85" in page.inner_text("#kept")
     upload(page, "#clips input[type=file]", tmp_path / "none.mp4", "[data-testid=toast-body]:has-text('not a video')")

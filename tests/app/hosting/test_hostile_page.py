@@ -10,7 +10,7 @@ from PIL import Image
 from fastv.app.shared.example_scenes import GENERAL
 from fastv.errors import FastVError
 from fastv.measurement import compare as compare_room
-from tests.support.browser import choose, upload
+from tests.support.browser import answer_briefly, choose, run, upload
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
 ASK = "#question textarea, #question input"
@@ -42,9 +42,9 @@ def test_a_hostile_question_and_a_hostile_answer_are_text(page, monkeypatch):
     page.wait_for_function(
         "([field, value]) => document.querySelector(field).value === value", arg=[ASK, "<img src=x onerror=alert(1)>"]
     )  # from the link
+    answer_briefly(page)
     page.fill(ASK, HOSTILE)
-    page.click("#run")
-    page.wait_for_selector("#status:has-text('Done')")
+    run(page)
     assert page.locator("#answers .text").all_inner_texts() == [HOSTILE] * 2
     assert len(injected(page)) <= 1  # our own bold count of visual tokens
     assert "<img" in page.inner_text("#answers") and "49" not in page.inner_text("#answers")
