@@ -110,20 +110,6 @@ def prefill_flops(
     ).decoder_prefill_flops
 
 
-def per_layer_average(
-    config: Any,
-    text_tokens: int = 36,
-    visual_tokens: int = 576,
-    k: int | None = 2,
-    r: float = 0.5,
-    convention: str = "paper",
-) -> float:
-    """FLOPs of one decoder layer on average: the paper's Table 1, there in billions. Parameters as ``cost``."""
-    return cost(
-        config, text_tokens=text_tokens, visual_tokens=visual_tokens, answer_tokens=1, k=k, r=r, convention=convention
-    ).layer_average_flops
-
-
 def cost(
     config: Any,
     *,

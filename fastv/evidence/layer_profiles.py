@@ -91,12 +91,6 @@ def thirds(cells: Cells) -> tuple[float, float, float]:
     return upper, middle, lower
 
 
-def mean_height(cells: Cells) -> float:
-    """How far down the picture what is counted lies on average: 0 is its upper edge, 1 its lower one."""
-    rows = [sum(row) for row in cells]
-    return sum(share * (index + 0.5) for index, share in enumerate(rows)) / sum(rows) / len(rows)
-
-
 @lru_cache(maxsize=1)
 def layer_profiles() -> dict[str, LayerProfile]:
     """By model's name. Raises ValueError, naming the file, where one cannot be used."""

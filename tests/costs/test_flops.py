@@ -5,7 +5,7 @@ import torch
 from transformers import BitsAndBytesConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from fastv import FastV
-from fastv.costs.flops import cost, kept_tokens, per_layer_average, prefill_flops
+from fastv.costs.flops import cost, kept_tokens, prefill_flops
 from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.evidence.published import table1
@@ -25,8 +25,13 @@ def rows_of(model):
     return [pytest.param(row, id=f"k{row.k}-r{row.r}") for row in table1() if row.model == model]
 
 
+def layer_average(config, k=None, r=0.0, convention="paper"):
+    prompt = dict(text_tokens=36, visual_tokens=576, answer_tokens=1)
+    return cost(config, **prompt, k=k, r=r, convention=convention).layer_average_flops
+
+
 def printed_and_computed(row):
-    return row.flops_per_layer_b, round(per_layer_average(REFERENCE_CONFIGS[row.model], k=row.k, r=row.r) / 1e9, 1)
+    return row.flops_per_layer_b, round(layer_average(REFERENCE_CONFIGS[row.model], row.k, row.r) / 1e9, 1)
 
 
 # --- the paper's figures
@@ -51,13 +56,13 @@ def test_totals_tell_another_story_than_layer_averages():
     small, big, pruned = prefill_flops(SMALL, k=None), prefill_flops(BIG, k=None), prefill_flops(BIG, k=2, r=0.5)
     assert [f"{flops / 1e12:.2f}" for flops in (small, big, pruned)] == ["3.18", "6.19", "3.38"]
     assert f"{100 * pruned / small:.1f}" == "106.5"
-    assert per_layer_average(BIG, k=2, r=0.5) < per_layer_average(SMALL, k=None)
+    assert layer_average(BIG, 2, 0.5) < layer_average(SMALL)
 
 
 def test_exact_counts_two_per_multiply_add_and_three_ffn_matrices():
     assert f"{prefill_flops(SMALL, k=None, convention='exact') / 1e12:.1f}" == "8.1"
     n, d, m = 612, 4096, 11008
-    assert per_layer_average(SMALL, k=None, convention="exact") == 2 * (4 * n * d * d + 2 * n * n * d + 3 * n * d * m)
+    assert layer_average(SMALL, convention="exact") == 2 * (4 * n * d * d + 2 * n * n * d + 3 * n * d * m)
 
 
 # --- against what torch counts while the model runs
