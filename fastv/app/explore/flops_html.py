@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fastv.app.explore.state import ExploreSettings
-from fastv.app.shared.plots import stacked_bars
+from fastv.app.shared.stacked_bars import stacked_bars
 from fastv.costs.cost_map import breakdown
 from fastv.formatting import FLOPS, budget, change, number, unit_for
 from fastv.presentation.html import render

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fastv.app.explore.state import ExploreSettings, name_of
-from fastv.app.shared.plots import Curve, Dot, scatter
+from fastv.app.shared.scatter import Curve, Dot, scatter
 from fastv.evidence import pareto
 from fastv.evidence.findings import SCOPE, findings
 from fastv.formatting import FLOPS, budget, percent, sized, unit_for

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fastv.app.explore.state import ExploreSettings
-from fastv.app.shared.plots import heat_map
+from fastv.app.shared.heat_map import heat_map
 from fastv.costs.cost_map import Grid
 from fastv.costs.flops import kept_tokens
 from fastv.evidence import pareto

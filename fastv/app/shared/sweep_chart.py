@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.shared.plots import Curve, Dot, scatter
+from fastv.app.shared.scatter import Curve, Dot, scatter
 from fastv.formatting import percent
 from fastv.presentation.html import render
 from fastv.presentation.sweep.report import setting_name

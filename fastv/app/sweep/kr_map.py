@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.shared.plots import heat_map
+from fastv.app.shared.heat_map import heat_map
 from fastv.costs.cost_map import Grid
 from fastv.formatting import percent, points
 from fastv.pruning.methods.registry import METHODS

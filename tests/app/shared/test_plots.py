@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fastv.app.shared.plots import Curve, Dot, Line, Marker, heat_map, scatter, stacked_bars, ticks
+from fastv.app.shared.heat_map import Line, Marker, heat_map
+from fastv.app.shared.scatter import Curve, Dot, scatter, ticks
+from fastv.app.shared.stacked_bars import stacked_bars
 from fastv.costs.cost_map import Grid
 
 GRID = Grid((0, 1, 2, 3), (0.0, 0.25, 0.5, 0.9), tuple((0.0,) * 4 for _ in range(4)))
