@@ -10,9 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.attention.layout import AttentionControls, first_model, layout, models
+from fastv.app.attention.layout import AttentionControls, layout
 from fastv.app.attention.link import AttentionLink, attention_link, view_of
-from fastv.app.attention.recorded import QUESTION, SCENE, recorded
+from fastv.app.attention.recorded import FIRST, QUESTION, SCENE, recorded
 from fastv.app.attention.scene_things import things_of
 from fastv.app.attention.xray_html import recorded_xray, xray
 from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
@@ -24,6 +24,8 @@ from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes, status
 from fastv.app.shared.copy_link import connect_copy
 from fastv.app.shared.deep_link import OWN_PICTURE, link_of
+from fastv.app.shared.example_gallery import chosen_seed
+from fastv.app.shared.model_choices import first_readable, readable_models
 from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.errors import FastVError
 from fastv.validation import real, whole
@@ -50,8 +52,7 @@ def build(context: TabContext) -> BuiltTab:
 
 def _connect_picture(ui: AttentionControls, policy: RunPolicy) -> None:
     def pick(event: gr.SelectData) -> Updates:
-        index = event.index[0] if isinstance(event.index, (tuple, list)) else event.index
-        return _show_scene(ui, example_scenes.GALLERY_SEEDS[index])
+        return _show_scene(ui, chosen_seed(event))
 
     def own_picture(upload: Any) -> Updates:
         updates: Updates = {ui.scene: None}
@@ -161,9 +162,9 @@ def _connect_opening(ui: AttentionControls, context: TabContext, shared: SharedP
         updates: Updates = {}
         if not values[ui.filled]:
             updates |= {ui.filled: True, ui.xray: recorded_xray(values[ui.model], *view_of(values[ui.view]))}
-        offered = models(context.pool)
+        offered = readable_models(context.pool)
         if values[ui.model] in [key for _, key in offered]:
-            updates[ui.model] = gr.Radio(choices=offered)
+            updates[ui.model] = gr.Dropdown(choices=offered)
         if shared:
             updates[ui.cut] = _cut(values[shared.k], values[shared.r])
         return or_skip(updates)
@@ -194,7 +195,7 @@ def follow(ui: AttentionControls, pool: ModelPool, query: Mapping[str, str]) -> 
     """What a link sets; its recorded example is shown where there is one, and nothing is run."""
     link, cut = attention_link(query), link_of(query)
     updates: Updates = {}
-    model = link.model if link.model in [key for _, key in models(pool)] else None
+    model = link.model if link.model in [key for _, key in readable_models(pool)] else None
     if model is not None:
         updates[ui.model] = model
     if link.question is not None:
@@ -208,5 +209,8 @@ def follow(ui: AttentionControls, pool: ModelPool, query: Mapping[str, str]) -> 
     if link.word is not None and link.layer is not None:
         updates[ui.view] = f"{link.word},{link.layer}"
     if query.get("tab") == "attention":
-        updates |= {ui.filled: True, ui.xray: recorded_xray(model or first_model(pool), link.word, link.layer)}
+        updates |= {
+            ui.filled: True,
+            ui.xray: recorded_xray(model or first_readable(pool, FIRST), link.word, link.layer),
+        }
     return updates

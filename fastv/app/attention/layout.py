@@ -11,7 +11,9 @@ import gradio as gr
 from fastv.app.attention.averages_html import averages
 from fastv.app.attention.recorded import FIRST, QUESTION, SCENE
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared import example_scenes
+from fastv.app.shared.example_gallery import example_gallery
+from fastv.app.shared.example_scenes import example
+from fastv.app.shared.model_choices import first_readable, readable_models
 from fastv.app.shared.status import status
 
 STYLE = Path(__file__).with_name("attention.css")
@@ -46,7 +48,7 @@ class AttentionControls:
     gallery: gr.Gallery
     new_scene: gr.Button
     question: gr.Textbox
-    model: gr.Radio
+    model: gr.Dropdown
     run: gr.Button
     status: gr.HTML
     scene: gr.State
@@ -60,7 +62,7 @@ class AttentionControls:
 def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
     """Lays the tab out in the Blocks that are open, beginning at this K and R in percent."""
     made: dict[str, Any] = {}
-    first = example_scenes.example(SCENE)
+    first = example(SCENE)
     with gr.Row(elem_classes="attention"):
         with gr.Column(elem_classes="attention-result"):
             made["xray"] = gr.HTML("", elem_id="xray", apply_default_css=False, js_on_load=_SCRIPT)
@@ -76,22 +78,19 @@ def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
                 elem_id="attention-picture",
                 alt_text="The picture whose attention is read",
             )
-            scenes = [example_scenes.example(seed) for seed in example_scenes.GALLERY_SEEDS]
-            made["gallery"] = gr.Gallery(
-                [(scene.picture, scene.description) for scene in scenes],
-                label="Examples",
-                columns=6,
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-                object_fit="cover",
-                elem_id="attention-examples",
-            )
+            made["gallery"] = example_gallery("attention-examples")
             made["new_scene"] = gr.Button("New scene", size="sm")
             made["question"] = gr.Textbox(
                 QUESTION, label="Question", lines=1, max_lines=3, elem_id="attention-question"
             )
-            made["model"] = gr.Radio(models(pool), value=first_model(pool), label="Model", elem_id="attention-model")
+            made["model"] = gr.Dropdown(
+                readable_models(pool),
+                value=first_readable(pool, FIRST),
+                label="Model",
+                info="Type to search. Others appear here once Compare has loaded them.",
+                elem_id="attention-model",
+                filterable=True,
+            )
             made["run"] = gr.Button("Read attention", variant="primary", elem_id="attention-run")
             made["status"] = gr.HTML(
                 status("Answers once, unpruned, and reads every layer. Nothing is timed."),
@@ -105,18 +104,3 @@ def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
     for name, value in (("cut", f"{k},{r_percent:g}"), ("view", ""), ("query", "")):
         made[name] = gr.Textbox(value, visible="hidden", elem_id=f"attention-{name}")
     return AttentionControls(**made)
-
-
-def models(pool: ModelPool) -> list[tuple[str, str]]:
-    """(name, key) of the models that can be read at once: those that come with the project, and those in memory."""
-    return [
-        (entry.name, key)
-        for key, entry in pool.entries.items()
-        if key not in pool.unavailable and (entry.embedded or pool.is_loaded(key))
-    ]
-
-
-def first_model(pool: ModelPool) -> str:
-    """The model that is chosen to begin with."""
-    keys = [key for _, key in models(pool)]
-    return FIRST if FIRST in keys else keys[0] if keys else pool.default

@@ -24,6 +24,7 @@ from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared import example_scenes, preset_choices
+from fastv.app.shared.example_gallery import example_gallery
 from fastv.app.shared.model_choices import SEARCH, model_choices
 from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
 from fastv.app.shared.tab import BuiltTab, TabContext
@@ -124,17 +125,7 @@ def _question_controls(first: example_scenes.ExampleScene) -> dict[str, Any]:
 
 def _picture_controls(first: example_scenes.ExampleScene, model: ModelOutline) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    scenes = [example_scenes.example(seed) for seed in example_scenes.GALLERY_SEEDS]
-    made["gallery"] = gr.Gallery(
-        [(scene.picture, scene.description) for scene in scenes],
-        label="Examples",
-        columns=6,
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        object_fit="cover",
-        elem_id="examples",
-    )
+    made["gallery"] = example_gallery("examples")
     with gr.Row(elem_classes="pictures"):
         made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene", min_width=110)
         made["picture"] = gr.Image(

@@ -14,6 +14,7 @@ from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes, status
+from fastv.app.shared.example_gallery import chosen_seed
 from fastv.app.shared.tab import Updates, Values
 from fastv.errors import FastVError
 from fastv.presentation.seen_html import seen_picture, seen_placeholder
@@ -24,8 +25,7 @@ def connect_picture(ui: CompareControls, pool: ModelPool, policy: RunPolicy) -> 
     asked: set[Any] = {ui.question, ui.known}
 
     def pick(event: gr.SelectData, values: Values) -> Updates:
-        index = event.index[0] if isinstance(event.index, (tuple, list)) else event.index
-        return show_scene(ui, example_scenes.GALLERY_SEEDS[index], values[ui.question], values[ui.known])
+        return show_scene(ui, chosen_seed(event), values[ui.question], values[ui.known])
 
     def new_scene(values: Values) -> Updates:
         return show_scene(ui, SystemRandom().randrange(10**6), values[ui.question], values[ui.known])

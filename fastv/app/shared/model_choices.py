@@ -36,3 +36,18 @@ def mark(pool: ModelPool, entry: ModelEntry, memory: MachineMemory) -> str:
 def _text(entry: ModelEntry, said: str) -> str:
     size = [gb(entry.download_bytes)] if entry.download_bytes else []
     return " · ".join([entry.name, *size, said])
+
+
+def readable_models(pool: ModelPool) -> list[tuple[str, str]]:
+    """(name, key) of the models that can be asked at once: those that come with the project, and those in memory."""
+    return [
+        (entry.name, key)
+        for key, entry in pool.entries.items()
+        if key not in pool.unavailable and (entry.embedded or pool.is_loaded(key))
+    ]
+
+
+def first_readable(pool: ModelPool, wanted: str) -> str:
+    """The model that is chosen to begin with: ``wanted`` where it can be asked at once."""
+    keys = [key for _, key in readable_models(pool)]
+    return wanted if wanted in keys else keys[0] if keys else pool.default

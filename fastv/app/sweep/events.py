@@ -18,10 +18,11 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.service.sweep import SweepRequest, SweepState, estimate_sweep, run_sweep
 from fastv.app.shared import status
+from fastv.app.shared.model_choices import readable_models
 from fastv.app.shared.sweep_chart import sweep_pane
 from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.app.sweep.choice import DRAWN, EXAMPLE, OWN, SweepChoice, sent_fields
-from fastv.app.sweep.layout import SweepControls, layout, models
+from fastv.app.sweep.layout import SweepControls, layout
 from fastv.app.sweep.plan import estimate_words, plan_words
 from fastv.app.sweep.questions import drawn_scenes, example_questions, sent_questions
 from fastv.app.sweep.result_html import result
@@ -76,7 +77,7 @@ def _connect_choice(ui: SweepControls, context: TabContext) -> None:
 
     def opened(values: Values) -> Updates:
         """The models that are in memory now."""
-        offered = models(context.pool)
+        offered = readable_models(context.pool)
         known = values[ui.model] in [key for _, key in offered]
         return or_skip({ui.model: gr.Radio(choices=offered)} if known else {})
 
@@ -226,7 +227,7 @@ def _connect_chart(ui: SweepControls, shared: SharedPruning) -> None:
 def follow(ui: SweepControls, pool: ModelPool, policy: RunPolicy, query: Mapping[str, str]) -> Updates:
     """What a link sets; nothing is run."""
     sent = sent_fields(query)
-    if sent.get("model") not in [key for _, key in models(pool)]:
+    if sent.get("model") not in [key for _, key in readable_models(pool)]:
         sent.pop("model", None)
     updates: Updates = {ui.fields[name]: value for name, value in sent.items()}
     if "data" in sent:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.service.model_pool import ModelPool
+from fastv.app.shared.model_choices import first_readable, readable_models
 from fastv.app.shared.status import status
 from fastv.app.sweep.choice import MOST_QUESTIONS, OWN, SOURCES, SweepChoice
 from fastv.app.sweep.questions import TABLES
@@ -114,7 +115,9 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
                 label="Controls: the same budgets at random, and with smaller pictures",
                 elem_id="sweep-controls",
             )
-            made["model"] = gr.Radio(models(pool), value=first_model(pool), label="Model", elem_id="sweep-model")
+            made["model"] = gr.Radio(
+                readable_models(pool), value=first_readable(pool, _FIRST_MODEL), label="Model", elem_id="sweep-model"
+            )
             made["plan"] = gr.HTML(plan, elem_id="sweep-plan", apply_default_css=False)
             with gr.Row(elem_classes="sweep-actions"):
                 made["start"] = gr.Button("Start", variant="primary", elem_id="sweep-start", scale=3, min_width=100)
@@ -139,18 +142,3 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
     made |= {"folder": gr.State(None), "found": gr.State(None)}
     made["query"] = gr.Textbox(visible="hidden", elem_id="sweep-query")
     return SweepControls(**made)
-
-
-def models(pool: ModelPool) -> list[tuple[str, str]]:
-    """(name, key) of the models that can be asked at once: those that come with the project, and those in memory."""
-    return [
-        (entry.name, key)
-        for key, entry in pool.entries.items()
-        if key not in pool.unavailable and (entry.embedded or pool.is_loaded(key))
-    ]
-
-
-def first_model(pool: ModelPool) -> str:
-    """The model that is chosen to begin with."""
-    keys = [key for _, key in models(pool)]
-    return _FIRST_MODEL if _FIRST_MODEL in keys else keys[0] if keys else pool.default
