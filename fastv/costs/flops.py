@@ -148,8 +148,9 @@ def cost(
     frames
         Frames of all videos.
     encoded_tokens
-        Visual tokens that the vision tower makes, where it reads pictures and frames at a lower resolution; by default
-        all of them.
+        Tokens that the vision tower makes, where these are fewer because it reads pictures and frames at a lower
+        resolution, or more because some of its tiles' do not enter the prompt; by default what so many visual tokens
+        come from.
     stages
         For each cut of a method the decoder layer on entering which it is made, and the visual tokens left after it.
     method_flops
@@ -193,10 +194,9 @@ def cost(
     attention = [attention_flops(decoder, length, length, paper) for _, length in lengths]
     ffn = [ffn_flops(decoder, length, paper) for _, length in lengths]
     layers = tuple(a + f for (count, _), a, f in zip(lengths, attention, ffn) for _ in range(count))
-    before = shape, visual_tokens
-    if encoded_tokens is not None and encoded_tokens < visual_tokens:
-        before = shape.with_fewer_patches(encoded_tokens / visual_tokens), encoded_tokens
-    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(*before, pictures, frames)
+    encoded = shape.encoded_tokens(visual_tokens, pictures) if encoded_tokens is None else encoded_tokens
+    read = shape.with_fewer_patches(encoded / visual_tokens) if encoded < visual_tokens else shape
+    vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(read, encoded, pictures, frames)
     decoder_prefill = sum(count * (a + f) for (count, _), a, f in zip(lengths, attention, ffn))
     method_flops = 0.0 if paper else float(method_flops)
     prefill = vision + projector + decoder_prefill + lm_head + method_flops

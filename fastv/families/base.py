@@ -246,6 +246,12 @@ class Family(ABC):
         Pictures come first, whatever the order in the prompt.
         """
 
+    def encoded_tokens(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> int | None:
+        """How many tokens the vision tower makes of what the processor made; None where each becomes a visual token of
+        the prompt.
+        """
+        return None
+
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         """The processor of a checkpoint, a folder or a hub id, for a model of this config.
 

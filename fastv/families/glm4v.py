@@ -13,8 +13,9 @@ from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.qwen_vl import QwenVL
 from fastv.families.reduced_pictures import Sizes
-from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, ProjectorShape
+from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape
 from fastv.families.tower_layers import TowerLayer
+from fastv.families.vision_shapes import DynamicVisionShape
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,8 +12,9 @@ from fastv.families.config_fields import as_dict, reader_for
 from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
 from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
-from fastv.families.shapes import DecoderShape, FixedVisionShape, ModelShape, ProjectorShape
+from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape
 from fastv.families.tower_layers import TowerLayer, TowerSequences, encoder_layer, patches_after
+from fastv.families.vision_shapes import FixedVisionShape
 from fastv.families.vision_towers import CLIP_LARGE_336, VISION_TOWERS, class_tokens
 from fastv.families.visual_groups import VisualGroup
 

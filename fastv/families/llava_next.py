@@ -7,18 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from math import sqrt
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.errors import UnsupportedModelError
-from fastv.families.base import Family, Processor
+from fastv.families.anyres_shapes import (
+    AnyResVisionShape,
+    NewlineProjectorShape,
+    finer_grid,
+    listed_grids,
+    margins,
+    tile_grid,
+)
+from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.config_fields import as_dict, reader_for, size
+from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
-from fastv.families.llava import Llava, vicuna_prompt
+from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, Llava, vicuna_prompt
 from fastv.families.reduced_pictures import Sizes
 from fastv.families.shapes import ModelShape
 from fastv.families.tiles import patch_side, picture_side
 from fastv.families.tower_layers import TowerLayer
+from fastv.families.vision_towers import CLIP_LARGE_336, class_tokens
 from fastv.families.visual_groups import VisualGroup
 
 if TYPE_CHECKING:
@@ -26,13 +37,76 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 _NEWLINE = VisualGroup(1, 1, 0, row_end=1)
+_NEXT_GRIDS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
+_ONEVISION_GRIDS = tuple((384 * rows, 384 * columns) for rows in range(1, 7) for columns in range(1, 7))
+_SIGLIP = {
+    "model_type": "siglip_vision_model",
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 26,
+    "num_attention_heads": 16,
+    "image_size": 384,
+    "patch_size": 14,
+    "vision_use_head": False,
+}
+
+
+def _next_entry(key: str, name: str, source: str, description: str, prompt: str, text: Mapping[str, Any]) -> ModelEntry:
+    return ModelEntry(
+        key,
+        name,
+        source,
+        description,
+        prompt=prompt,
+        visual_span="2,928 tokens for a square picture: an overview of 576, then tiles, each row with a newline",
+        visual_tokens=2_928,
+        config={"model_type": "llava_next", "text_config": text, "vision_config": CLIP_LARGE_336},
+    )
+
+
+def _onevision_entry(scale: str, description: str, text: Mapping[str, Any]) -> ModelEntry:
+    return ModelEntry(
+        f"llava-onevision-{scale.lower()}",
+        f"LLaVA-OneVision {scale}",
+        f"llava-hf/llava-onevision-qwen2-{scale.lower()}-ov-hf",
+        description,
+        prompt="<|im_start|>user {picture}\n{question}<|im_end|><|im_start|>assistant\n",
+        visual_span="7,371 tokens for 1,024 x 1,024 pixels: an overview of 729, then tiles, each row with a newline",
+        visual_tokens=7_371,
+        config={
+            "model_type": "llava_onevision",
+            "text_config": {"model_type": "qwen2", "vocab_size": 152000, **text},
+            "vision_config": _SIGLIP,
+        },
+    )
 
 
 class LlavaNext(Llava):
     name = "LLaVA-NeXT"
     model_types = ("llava_next",)
     unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
-    entries = ()
+    # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
+    entries = (
+        _next_entry(
+            "llava-next-vicuna-7b",
+            "LLaVA-NeXT 7B (Vicuna)",
+            "llava-hf/llava-v1.6-vicuna-7b-hf",
+            "The second model of most papers on pruning.",
+            VICUNA_PROMPT,
+            VICUNA_7B,
+        ),
+        _next_entry(
+            "llava-next-mistral-7b",
+            "LLaVA-NeXT 7B (Mistral)",
+            "llava-hf/llava-v1.6-mistral-7b-hf",
+            "The same on Mistral, with keys and values shared among heads.",
+            "[INST] {picture}\n{question} [/INST]",
+            {"model_type": "mistral", "vocab_size": 32064},
+        ),
+    )
+    grids: ClassVar[tuple[tuple[int, int], ...]] = _NEXT_GRIDS
+    tower: ClassVar[Mapping[str, Any]] = CLIP_LARGE_336
+    text_type: ClassVar[str] = "llama"
 
     def visual_groups(
         self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
@@ -61,28 +135,73 @@ class LlavaNext(Llava):
             if finer is _NEWLINE:
                 frames.append(Frame(tiles[0], (1, 0), row_end=1))
                 continue
-            size = inputs["image_sizes"][number].tolist()
-            rows, columns = _tile_grid(config, size)
+            shown = inputs["image_sizes"][number].tolist()
+            rows, columns = tile_grid(shown, config.image_grid_pinpoints, picture_side(config.vision_config))
             joined = tiles[1 : 1 + rows * columns].unflatten(0, (rows, columns)).permute(2, 0, 3, 1, 4)
             joined = joined.flatten(3, 4).flatten(1, 2)
-            top, left = _margins(size, joined.shape[1:])
-            shown = joined[:, top : joined.shape[1] - top, left : joined.shape[2] - left]
-            frames.append(Frame(shown, (finer.rows, finer.columns), row_end=1))
+            top, left = margins(shown, joined.shape[1:])
+            joined = joined[:, top : joined.shape[1] - top, left : joined.shape[2] - left]
+            frames.append(Frame(joined, (finer.rows, finer.columns), row_end=1))
         return frames
 
     def _pictures(self, config: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[VisualGroup, VisualGroup]]:
         """Overview and finer grid of each picture."""
         side = picture_side(config.vision_config) // patch_side(config.vision_config)
-        for size in inputs["image_sizes"].tolist():
-            rows, columns = (side * tiles for tiles in _tile_grid(config, size))
-            top, left = _margins(size, (rows, columns))
-            yield VisualGroup(1, side, side), self._finer(config, side, rows - 2 * top, columns - 2 * left)
+        for shown in inputs["image_sizes"].tolist():
+            grid = tile_grid(shown, config.image_grid_pinpoints, picture_side(config.vision_config))
+            rows, columns = finer_grid(shown, grid, side, self._most_tiles(config))
+            yield VisualGroup(1, side, side), VisualGroup(1, rows, columns, row_end=1)
 
-    def _finer(self, config: Any, side: int, rows: int, columns: int) -> VisualGroup:
-        return VisualGroup(1, rows, columns, row_end=1)
+    def encoded_tokens(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> int | None:
+        if "image_sizes" not in inputs:
+            return None
+        settings: Any = config
+        vision = self.read_config(settings.to_dict()).vision
+        assert isinstance(vision, AnyResVisionShape)  # as read below
+        groups = zip(inputs["image_sizes"].tolist(), self._pictures(config, inputs))
+        return vision.tile_tokens * sum(1 if finer is _NEWLINE else vision.tiles(*size) for size, (_, finer) in groups)
+
+    def _most_tiles(self, config: Any) -> int:
+        """How many tiles' tokens a finer grid may have; 0 where it is never shrunk."""
+        return 0
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
-        raise UnsupportedModelError(f"The cost of {self.name} depends on each picture's tiles and is not known.")
+        text = as_dict(settings.get("text_config") or {"model_type": self.text_type}, "text_config")
+        if settings.get("tie_word_embeddings"):
+            text = {**text, "tie_word_embeddings": True}
+        decoder = reader_for(DECODERS, text.get("model_type", self.text_type), "text part")(text)
+        vision = self._vision(settings)
+        taken = settings.get("vision_feature_layer") or -1
+        depth = 1 if isinstance(taken, int) else len(taken)  # several layers' features are laid side by side
+        bias = settings.get("multimodal_projector_bias", True)
+        projector = NewlineProjectorShape(depth * vision.width, 0, bias=bool(bias))
+        shape = ModelShape(decoder, vision, projector)
+        return replace(shape, projector=replace(projector, tokens=shape.picture_tokens(672, 672)))
+
+    def _vision(self, settings: Mapping[str, Any]) -> AnyResVisionShape:
+        tower = as_dict(settings.get("vision_config") or self.tower, "vision_config")
+        kind = tower.get("model_type", self.tower["model_type"])
+        leading = class_tokens(kind)
+        if leading is None or kind == "siglip_vision_model" and tower.get("vision_use_head", True):
+            raise UnsupportedModelError(
+                f"The cost of a vision tower of model_type {kind!r} as it is here is not known."
+            )
+        patch, side = size(tower, "patch_size"), size(tower, "image_size")
+        kept = leading if settings.get("vision_feature_select_strategy") == "full" else 0
+        return AnyResVisionShape(
+            width=size(tower, "hidden_size"),
+            ffn_width=size(tower, "intermediate_size"),
+            layers=size(tower, "num_hidden_layers"),
+            patches=(side // patch) ** 2,
+            patch_size=patch,
+            channels=size(tower, "num_channels", 3),
+            tile_tokens=(side // patch) ** 2 + kept,
+            class_tokens=leading,
+            outer_norms=1 + leading,
+            patch_bias=not leading,
+            grids=listed_grids(settings, self.grids),
+            most_tiles=self._most_tiles(settings),
+        )
 
 
 class LlavaOnevision(LlavaNext):
@@ -90,6 +209,34 @@ class LlavaOnevision(LlavaNext):
 
     name = "LLaVA-OneVision"
     model_types = ("llava_onevision",)
+    entries = (
+        _onevision_entry(
+            "0.5B",
+            "The smallest: some papers' model for a laptop.",
+            {
+                "hidden_size": 896,
+                "intermediate_size": 4864,
+                "num_hidden_layers": 24,
+                "num_attention_heads": 14,
+                "num_key_value_heads": 2,
+                "tie_word_embeddings": True,
+            },
+        ),
+        _onevision_entry(
+            "7B",
+            "Of many tokens for each picture: what papers prune since 2024.",
+            {
+                "hidden_size": 3584,
+                "intermediate_size": 18944,
+                "num_hidden_layers": 28,
+                "num_attention_heads": 28,
+                "num_key_value_heads": 4,
+            },
+        ),
+    )
+    grids = _ONEVISION_GRIDS
+    tower = _SIGLIP
+    text_type = "qwen2"
 
     def visual_token_ids(self, config: Any) -> tuple[int, ...]:
         return (config.image_token_id, config.video_token_id)
@@ -113,26 +260,6 @@ class LlavaOnevision(LlavaNext):
         for single, (overview, finer) in zip(alone, super()._pictures(config, inputs), strict=True):
             yield overview, finer if single else _NEWLINE
 
-    def _finer(self, config: Any, side: int, rows: int, columns: int) -> VisualGroup:
-        ratio = sqrt(rows * columns / (int(config.vision_aspect_ratio.removeprefix("anyres_max_")) * side**2))
-        if ratio > 1.1:
-            rows, columns = int(rows // ratio), int(columns // ratio)
-        return VisualGroup(1, rows, columns, row_end=1)
-
-
-def _tile_grid(config: Any, size: Sequence[int]) -> tuple[int, int]:
-    """Rows and columns of tiles for a picture of (height, width)."""
-    from transformers.image_processing_utils import select_best_resolution
-
-    height, width = select_best_resolution(tuple(size), config.image_grid_pinpoints)
-    side = picture_side(config.vision_config)
-    return height // side, width // side
-
-
-def _margins(size: Sequence[int], filled: Sequence[int]) -> tuple[int, int]:
-    """Padding above (as below) and left (as right) of a picture of (height, width) in a grid of (rows, columns)."""
-    height, width = size
-    rows, columns = filled
-    if width / height > columns / rows:
-        return (rows - int(round(height * (columns / width), 7))) // 2, 0
-    return 0, (columns - int(round(width * (rows / height), 7))) // 2
+    def _most_tiles(self, config: Any) -> int:
+        asked = config.get("vision_aspect_ratio") if isinstance(config, Mapping) else config.vision_aspect_ratio
+        return int(str(asked or "anyres_max_9").removeprefix("anyres_max_"))

@@ -10,7 +10,8 @@ from fastv.families.base import Family, ModelEntry
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
-from fastv.families.shapes import DynamicVisionShape, ModelShape, ProjectorShape
+from fastv.families.shapes import ModelShape, ProjectorShape
+from fastv.families.vision_shapes import DynamicVisionShape
 from fastv.families.visual_groups import VisualGroup
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
 from fastv.families.multimodal_positions import sequence_length
 from fastv.families.reduced_pictures import Sizes, blocks_reduced
-from fastv.families.shapes import DecoderShape, DynamicVisionShape, ModelShape, ProjectorShape
+from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape
 from fastv.families.tower_layers import TowerLayer, TowerSequences
+from fastv.families.vision_shapes import DynamicVisionShape
 from fastv.families.visual_groups import VisualGroup, in_prompt_order
 
 if TYPE_CHECKING:

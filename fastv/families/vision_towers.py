@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastv.families.config_fields import size
-from fastv.families.shapes import FixedVisionShape
+from fastv.families.vision_shapes import FixedVisionShape
 
 CLIP_LARGE_336 = {
     "model_type": "clip_vision_model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastv.costs.flops import Cost, cost
 from fastv.loading.load import LoadedModel
 from fastv.measurement.prompt import Prompt
@@ -16,7 +18,11 @@ def answer_cost(loaded: LoadedModel, prompt: Prompt, answer_tokens: int, pruning
     if loaded.shape is None:
         return None
     text, visual = prompt.tokens - prompt.visual_tokens, prompt.visual_tokens
-    pruned = {"k": None, "r": 0.0} if pruning is None else pruning.cost_arguments(loaded.shape.decoder, text, visual)
+    pruned: dict[str, Any] = (
+        {"k": None, "r": 0.0} if pruning is None else pruning.cost_arguments(loaded.shape.decoder, text, visual)
+    )
+    if prompt.encoded_tokens is not None:
+        pruned["encoded_tokens"] = prompt.encoded_tokens
     return cost(
         loaded.shape,
         text_tokens=text,

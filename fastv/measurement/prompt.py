@@ -65,6 +65,8 @@ class Prompt:
         Of the clip; 0 for pictures.
     pictures : int
         0 for a clip.
+    encoded_tokens : int, optional
+        How many tokens the vision tower makes, where that is not as many as visual ones.
     """
 
     inputs: dict[str, Tensor]
@@ -72,6 +74,7 @@ class Prompt:
     places: tuple[FrameSpan, ...]
     frames: int = 0
     pictures: int = 1
+    encoded_tokens: int | None = None
 
     @property
     def tokens(self) -> int:
@@ -130,7 +133,8 @@ def prompt_of(loaded: LoadedModel, shown: Shown, question: str, *, answer_tokens
     else:  # where in the picture its tokens lie is not known
         first: Any = clip.frames[0] if clip else shown[0] if isinstance(shown, Sequence) else shown
         places = (FrameSpan(first, (1, int(visual.sum())), seconds=seconds),)
-    return Prompt(inputs, visual, places, len(clip.frames) if clip else 0, pictures)
+    encoded = loaded.family.encoded_tokens(loaded.model.config, inputs) if loaded.shape else None
+    return Prompt(inputs, visual, places, len(clip.frames) if clip else 0, pictures, encoded)
 
 
 def _places(

@@ -20,7 +20,8 @@ from transformers import (
 
 from fastv.families.catalogue import REFERENCE_CONFIGS
 from fastv.families.config_reader import read_shape
-from fastv.families.shapes import DynamicVisionShape, ModelShape
+from fastv.families.shapes import ModelShape
+from fastv.families.vision_shapes import DynamicVisionShape
 from tests.support.family_standins.qwen_vl import QWEN_GRIDS, QWEN_PATCH
 from tests.support.standins import STANDINS, VIDEO
 

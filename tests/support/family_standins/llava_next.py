@@ -39,7 +39,6 @@ class LlavaNextStandIn(StandIn):
     key = "llava_next"
     visual_tokens = {PICTURE: 4 + 4 * (2 + 1), WIDE: 4 + 2 * (4 + 1)}
     hub_names = ()
-    costs_known = False
     newlines = True
     text_type = "llama"
     tower: dict[str, Any] = {"model_type": "clip_vision_model", "projection_dim": 16}
@@ -99,7 +98,7 @@ class LlavaOnevisionStandIn(LlavaNextStandIn):
     key = "llava_onevision"
     alike_beside_others = False
     text_type = "qwen2"
-    tower = {"model_type": "siglip_vision_model"}
+    tower = {"model_type": "siglip_vision_model", "vision_use_head": False}
     config_class = LlavaOnevisionConfig
     model_class = LlavaOnevisionForConditionalGeneration
     processor_settings = {"num_image_tokens": SIDE**2, "vision_feature_select_strategy": "full"}
