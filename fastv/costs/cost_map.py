@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from fastv.costs.decoder_layers import layer_flops
 from fastv.costs.roofline import memory_bytes
 from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError
@@ -98,9 +99,11 @@ def breakdown(config: Any, workload: Workload, k: int, r: float) -> tuple[Part, 
     """Where the FLOPs of prompt and answer go. The parts add up to ``total_flops`` of either run."""
     before = workload.cost(config, None, 0.0, "exact")
     after = workload.cost(config, k, r, "exact")
-    layers = len(before.layer_flops)
     # The layers before K read the same prompt in both runs.
-    early_attention, early_ffn = before.attention_flops * k / layers, before.ffn_flops * k / layers
+    decoder, tokens = read_shape(config).decoder, workload.text_tokens + workload.visual_tokens
+    each = [layer_flops(kind, tokens, False)[0] for kind in decoder.kinds]
+    early_attention = workload.batch * sum(each[decoder.kind_of(layer)] for layer in range(k))
+    early_ffn = sum(before.layer_flops[:k]) - early_attention
     return (
         Part("Vision tower", before.vision_tower_flops, after.vision_tower_flops),
         Part("Projector", before.projector_flops, after.projector_flops),

@@ -10,7 +10,7 @@ def attention_flops(decoder: DecoderShape, queries: float, keys: float, paper: b
     if paper:
         return 4.0 * queries * decoder.width**2 + 2.0 * queries * keys * decoder.width
     heads, kv = decoder.heads * decoder.head_dim, decoder.kv_heads * decoder.head_dim
-    return 2.0 * queries * decoder.width * (2 * heads + 2 * kv) + 4.0 * queries * keys * heads
+    return 2.0 * queries * decoder.width * (2 * heads + decoder.kv_matrices * kv) + 4.0 * queries * keys * heads
 
 
 def mean_keys(length: float, steps: int, window: int) -> float:
@@ -28,4 +28,11 @@ def ffn_flops(decoder: DecoderShape, tokens: float, paper: bool) -> float:
     if paper:
         return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.working_ffns
     width = decoder.ffn_width * decoder.ffn_matrices * decoder.working_ffns + decoder.experts  # a row for each expert
+    width += decoder.dense_width * decoder.ffn_matrices + 2 * decoder.side_width
     return 2.0 * tokens * decoder.width * width
+
+
+def layer_flops(decoder: DecoderShape, length: float, paper: bool) -> tuple[float, float]:
+    """Of attention and FFN of a layer that reads a prompt of ``length`` tokens."""
+    queries = length if decoder.kv_matrices or paper else 1.0
+    return attention_flops(decoder, queries, length, paper), ffn_flops(decoder, queries, paper)

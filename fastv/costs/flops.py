@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from fastv.costs.decoder_layers import attention_flops, ffn_flops, mean_keys
+from fastv.costs.decoder_layers import attention_flops, ffn_flops, layer_flops, mean_keys
 from fastv.costs.memory import kv_cache_bytes, parameter_bytes
 from fastv.errors import InvalidBudgetError
 from fastv.families.config_reader import read_shape
@@ -189,27 +189,30 @@ def cost(
     _check_cuts(cuts, decoder.layers, visual_tokens)
     starts, left = [0, *(layer for layer, _ in cuts)], [visual_tokens, *(count for _, count in cuts)]
     counts_of_layers = [end - start for start, end in zip(starts, [*starts[1:], decoder.layers])]
-    lengths = [(count, text_tokens + tokens) for count, tokens in zip(counts_of_layers, left)]
+    of_layers = [text_tokens + tokens for count, tokens in zip(counts_of_layers, left) for _ in range(count)]
 
-    attention = [attention_flops(decoder, length, length, paper) for _, length in lengths]
-    ffn = [ffn_flops(decoder, length, paper) for _, length in lengths]
-    layers = tuple(a + f for (count, _), a, f in zip(lengths, attention, ffn) for _ in range(count))
+    kinds = Counter(zip(of_layers, map(decoder.kind_of, range(decoder.layers))))
+    parts = {kind: layer_flops(decoder.kinds[kind[1]], kind[0], paper) for kind in kinds}
+    entry = 0.0 if paper else decoder.entry_flops(text_tokens + visual_tokens)
+    layers = [sum(parts[kind]) for kind in zip(of_layers, map(decoder.kind_of, range(decoder.layers)))]
+    layers[0] += entry
     encoded = shape.encoded_tokens(visual_tokens, pictures) if encoded_tokens is None else encoded_tokens
     read = shape.with_fewer_patches(encoded / visual_tokens) if encoded < visual_tokens else shape
     vision, projector, lm_head = (0.0, 0.0, 0.0) if paper else _around(read, encoded, pictures, frames)
-    decoder_prefill = sum(count * (a + f) for (count, _), a, f in zip(lengths, attention, ffn))
+    attention = sum(count * parts[kind][0] for kind, count in kinds.items())
+    ffn = sum(count * parts[kind][1] for kind, count in kinds.items()) + entry
+    decoder_prefill = attention + ffn
     method_flops = 0.0 if paper else float(method_flops)
     prefill = vision + projector + decoder_prefill + lm_head + method_flops
 
     steps = max(answer_tokens - 1, 0)
     windows = [decoder.window_of(layer) for layer in range(decoder.layers)]
-    of_layers = [length for count, length in lengths for _ in range(count)]
-    kinds = Counter(zip(of_layers, windows))
     # Attention is linear in the positions it attends to: the mean step's are the mean ones.
-    per_token = lm_head + sum(
-        count * (attention_flops(decoder, 1, mean_keys(length, steps, window), paper) + ffn_flops(decoder, 1, paper))
-        for (length, window), count in kinds.items()
-    )
+    per_token = lm_head + (0.0 if paper else decoder.entry_flops(1))
+    steps_of = Counter(zip(of_layers, windows, map(decoder.kind_of, range(decoder.layers))))
+    for (length, window, kind), count in steps_of.items():
+        layer, keys = decoder.kinds[kind], mean_keys(length, steps, window)
+        per_token += count * (attention_flops(layer, 1, keys, paper) + ffn_flops(layer, 1, paper))
     if stages is None and k is not None:  # a cache holds whole tokens
         of_layers[k:] = [text_tokens + kept_tokens(visual_tokens, r)] * (decoder.layers - k)
     cached = tuple(
@@ -220,9 +223,9 @@ def cost(
         convention=convention,
         vision_tower_flops=vision,
         projector_flops=projector,
-        layer_flops=layers,
-        attention_flops=sum(count * a for (count, _), a in zip(lengths, attention)),
-        ffn_flops=sum(count * f for (count, _), f in zip(lengths, ffn)),
+        layer_flops=tuple(layers),
+        attention_flops=attention,
+        ffn_flops=ffn,
         decoder_prefill_flops=decoder_prefill,
         lm_head_flops=lm_head,
         prefill_flops=prefill,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -16,7 +17,9 @@ _NF4_BLOCK, _NF4_CODES = 64, 16
 
 def kv_cache_bytes(decoder: DecoderShape, lengths: tuple[int, ...], dtype: str) -> int:
     """Bytes of keys and values when layer i holds ``lengths[i]`` positions of one sequence."""
-    return 2 * sum(lengths) * decoder.kv_heads * decoder.head_dim * _element_bytes(dtype)
+    widths = [kind.kv_heads * kind.head_dim if kind.kv_matrices else 0 for kind in decoder.kinds]
+    numbers = sum(length * widths[decoder.kind_of(layer)] for layer, length in enumerate(lengths))
+    return 2 * numbers * _element_bytes(dtype)
 
 
 def parameter_bytes(shape: ModelShape, dtype: str) -> int:
@@ -26,18 +29,23 @@ def parameter_bytes(shape: ModelShape, dtype: str) -> int:
     quantized again) apply to the linear layers inside the decoder's layers; embeddings, norms, lm_head, projector and
     vision tower stay at 16 bits.
     """
-    matrices, layers = shape.decoder.layer_matrices, shape.decoder.layers
-    unquantized = shape.parameters - layers * sum(rows * columns for rows, columns in matrices)
+    decoder = shape.decoder
+    unquantized = shape.parameters - decoder.linear_parameters
+    of_kinds = [_linear_bytes(kind.layer_matrices, dtype) for kind in decoder.kinds]
+    linear = sum(of_kinds[decoder.kind_of(layer)] for layer in range(decoder.layers))
+    return linear + unquantized * _element_bytes(dtype)
+
+
+def _linear_bytes(matrices: Sequence[tuple[int, int]], dtype: str) -> int:
+    """Of the linear layers inside one layer."""
     if dtype == "8bit":
-        linear = sum(rows * columns + _SCALE_BYTES * rows for rows, columns in matrices)
-    elif dtype == "4bit":
-        linear = sum(
+        return sum(rows * columns + _SCALE_BYTES * rows for rows, columns in matrices)
+    if dtype == "4bit":
+        return sum(
             ceil(rows * columns / 2) + _SCALE_BYTES * (ceil(rows * columns / _NF4_BLOCK) + _NF4_CODES)
             for rows, columns in matrices
         )
-    else:
-        linear = sum(rows * columns for rows, columns in matrices) * _element_bytes(dtype)
-    return layers * linear + unquantized * _element_bytes(dtype)
+    return sum(rows * columns for rows, columns in matrices) * _element_bytes(dtype)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def memory_bytes(shape: ModelShape, workload: Workload, figures: Cost) -> int:
     """
     decoder, element = shape.decoder, 4 if workload.dtype == "float32" else 2
     tokens = workload.batch * (workload.text_tokens + workload.visual_tokens)
-    working = tokens * (2 * decoder.width + 3 * decoder.ffn_width) * element
+    working = tokens * (2 * decoder.width + 3 * max(kind.ffn_width for kind in decoder.kinds)) * element
     return figures.parameter_bytes + figures.kv_cache_bytes + working
 
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.errors import UnsupportedModelError
 from fastv.families.base import Family, Processor
 from fastv.families.frames import Frame
+from fastv.families.gemma4_entries import ENTRIES
+from fastv.families.gemma4_shapes import read_model, read_text
 from fastv.families.shapes import ModelShape
 from fastv.families.visual_groups import VisualGroup
 
@@ -35,6 +36,8 @@ class Gemma4(Family):
     )
     kernels = {"": "sdpa", "text_config": "sdpa", "vision_config": "sdpa", "audio_config": "eager"}
     positions_by_cache = True
+    decoder_types = {"gemma4_text": read_text}
+    entries = ENTRIES
 
     def last_cut(self, model: nn.Module) -> int | None:
         """The first of the layers whose keys later ones read."""
@@ -90,8 +93,17 @@ class Gemma4(Family):
         settings, _ = kind.get_processor_dict(source)
         return kind.from_args_and_dict([parts[name] for name in kind.get_attributes()], settings)
 
+    def encoded_tokens(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> int | None:
+        """Padding included, which the tower reads too."""
+        pixels, settings = inputs.get("pixel_values"), config.to_dict()
+        return None if pixels is None else pixels.shape[0] * pixels.shape[1] // _pooled(settings) ** 2
+
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
-        raise UnsupportedModelError("The cost of Gemma 4, whose layers differ in size, is not known.")
+        return read_model(settings)
+
+
+def _pooled(settings: Mapping[str, Any]) -> int:
+    return settings["vision_config"]["pooling_kernel_size"]
 
 
 def _grids(config: Any, places: Tensor) -> list[tuple[int, int]]:

@@ -22,6 +22,9 @@ class DecoderShape:
     keys, head by head. layer_norms: of the width, in each layer. experts: how many FFNs of ``ffn_width`` each layer
     has, of which ``experts_per_token`` run, and a router; 0 for one FFN without a router. window: tokens that
     sliding layers see, of which they cache one less; sliding: which layers these are, over and over again.
+    kv_matrices: that make keys and values: 1 where both are the same, 0 where the layer reads an earlier one's, and so
+    reads the prompt's last position alone. dense_width: of an FFN beside the experts. side_width: of an input that each
+    layer is given beside the hidden states.
     """
 
     width: int
@@ -42,6 +45,26 @@ class DecoderShape:
     experts_per_token: int = 0
     window: int = 0
     sliding: tuple[bool, ...] = ()
+    kv_matrices: int = 2
+    dense_width: int = 0
+    side_width: int = 0
+
+    @property
+    def kinds(self) -> tuple[DecoderShape, ...]:
+        """The sizes of each kind of layer that it has, by ``kind_of``."""
+        return (self,)
+
+    def kind_of(self, layer: int) -> int:
+        """Which of ``kinds`` a layer is."""
+        return 0
+
+    def layer(self, number: int) -> DecoderShape:
+        """The sizes of one layer."""
+        return self.kinds[self.kind_of(number)]
+
+    def entry_flops(self, tokens: float) -> float:
+        """FLOPs (``exact``) before the first layer: what makes the inputs of each layer's own."""
+        return 2.0 * tokens * self.width * self.layers * self.side_width
 
     def window_of(self, layer: int) -> int:
         """The window of a layer; 0 where it sees everything."""
@@ -51,10 +74,12 @@ class DecoderShape:
     def layer_matrices(self) -> list[tuple[int, int]]:
         """(output, input) sizes of the linear layers inside one decoder layer: the weights that may be quantized."""
         attention, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        projections = [(attention, self.width), (kv, self.width), (kv, self.width), (self.width, attention)]
-        if self.experts:  # which stand in one tensor for all of them, and are not quantized
-            return projections
-        return projections + [(self.ffn_width, self.width)] * (self.ffn_matrices - 1) + [(self.width, self.ffn_width)]
+        found = [(attention, self.width), *[(kv, self.width)] * self.kv_matrices, (self.width, attention)]
+        if self.side_width:
+            found += [(self.side_width, self.width), (self.width, self.side_width)]
+        # Experts stand in one tensor for all of them, and are not quantized.
+        ffn = self.dense_width if self.experts else self.ffn_width
+        return found + [(ffn, self.width)] * (self.ffn_matrices - 1) + [(self.width, ffn)] if ffn else found
 
     @property
     def working_ffns(self) -> int:
@@ -81,7 +106,13 @@ class DecoderShape:
     @property
     def parameters(self) -> int:
         """Number of weights."""
-        return self.layers * sum(rows * columns for rows, columns in self.layer_matrices) + self.other_parameters
+        return self.linear_parameters + self.other_parameters
+
+    @property
+    def linear_parameters(self) -> int:
+        """Number of weights of the linear layers inside all layers."""
+        each = [sum(rows * columns for rows, columns in kind.layer_matrices) for kind in self.kinds]
+        return sum(each[self.kind_of(layer)] for layer in range(self.layers))
 
 
 class VisionShape(ABC):
@@ -142,18 +173,22 @@ class ProjectorShape:
 
 @dataclass(frozen=True)
 class ModelShape:
-    """All sizes of a model; ``vision`` and ``projector`` are None when the config is of a decoder alone."""
+    """All sizes of a model; ``vision`` and ``projector`` are None when the config is of a decoder alone.
+
+    further_parameters: weights that a picture and its question do not meet, such as a tower's for sounds.
+    """
 
     decoder: DecoderShape
     vision: VisionShape | None = None
     projector: ProjectorShape | None = None
+    further_parameters: int = 0
 
     @property
     def parameters(self) -> int:
         """Number of weights of the whole model, tied ones once."""
         vision = self.vision.parameters if self.vision else 0
         projector = self.projector.parameters(self.decoder.width) if self.projector else 0
-        return self.decoder.parameters + vision + projector
+        return self.decoder.parameters + vision + projector + self.further_parameters
 
     @property
     def any_size(self) -> bool:

@@ -40,7 +40,13 @@ class AttentionMethod(Method):
         """Of the products of those tokens' queries with all keys."""
         if self.k == 0:
             return 0.0
-        return 2.0 * self.queries(text, visual) * (text + visual) * decoder.heads * decoder.head_dim
+        return (
+            2.0
+            * self.queries(text, visual)
+            * (text + visual)
+            * decoder.heads
+            * decoder.layer(max(self.k - 1, 0)).head_dim
+        )
 
     def attention(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         """How much each position of the prompt is attended to: float32 (batch, n)."""

@@ -36,7 +36,6 @@ class Gemma4StandIn(StandIn):
     visual_tokens = {part: rows * columns for part, (rows, columns) in GRIDS.items()}
     marked = True
     hub_names = ()
-    costs_known = False
 
     def config(self, **shape) -> Gemma4Config:
         tower = dict(
@@ -48,6 +47,7 @@ class Gemma4StandIn(StandIn):
             head_dim=8,
             patch_size=PATCH,
             position_embedding_size=64,
+            default_output_length=GRIDS[WIDE][0] * GRIDS[WIDE][1],
         )
         text = text_config(
             **{"layers": 8, **shape},
