@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.compare.baseline_panel import BaselinePanel
+from fastv.app.compare.chart_controls import ChartControls
 from fastv.app.compare.export import ExportControls
 from fastv.app.compare.video_panel import VideoPanel
 
@@ -75,6 +76,7 @@ class CompareControls:
     pending_link: gr.Textbox
     video: VideoPanel
     baseline: BaselinePanel
+    chart: ChartControls
     export: ExportControls
 
     @property

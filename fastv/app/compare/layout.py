@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare import baseline_panel, export, method_choice, video_panel
+from fastv.app.compare import baseline_panel, chart_controls, export, method_choice, video_panel
+from fastv.app.compare.chart_events import connect_chart
 from fastv.app.compare.chosen_sides import setups
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.link import connect_link
@@ -47,6 +48,7 @@ def build(context: TabContext) -> BuiltTab:
     connect_live(ui, pool, policy, moved)
     connect_run(ui, pool, policy, loads)
     connect_headings(ui, pool)
+    connect_chart(ui, pool)
     context.pruning = shared_pruning(ui, pool)
     return connect_link(ui, pool)
 
@@ -64,6 +66,7 @@ def lay_out(pool: ModelPool) -> CompareControls:
         "pending_link": gr.Textbox(visible="hidden", elem_id="link-later"),
     }
     recorded = recorded_of(pool, sides, seed, first.suggestions[0])
+    made["chart"] = chart_controls.layout(pool.default, offered[0].pruning)
     with gr.Row(elem_classes="compare"):
         with gr.Column(elem_classes="see"):
             shown, blank = recorded and recorded.shown(offered[0].pruning), no_comparison()

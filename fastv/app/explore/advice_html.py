@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from fastv.app.explore.device_html import device_of
-from fastv.app.explore.state import OWN, ExploreSettings
+from fastv.app.explore.state import ExploreSettings
+from fastv.app.shared.model_names import OWN
 from fastv.evidence.advice_text import effect_sentences, loss_sentence, sentences
 from fastv.evidence.adviser import Effect, advise
 from fastv.formatting import sized

@@ -5,8 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from fastv.app.explore.quality_map_html import STRONGEST, quality_map
-from fastv.app.explore.state import ExploreSettings, budgets_for, name_of
+from fastv.app.explore.state import ExploreSettings, budgets_for
 from fastv.app.shared.heat_map import Line, Marker, heat_map
+from fastv.app.shared.model_names import name_of
 from fastv.costs.cost_map import MEASURES, Grid, amount, contour, cost_grid
 from fastv.errors import InvalidInputError
 from fastv.formatting import sized

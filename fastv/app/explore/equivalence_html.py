@@ -8,7 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fastv.app.explore.state import ExploreSettings, name_of
+from fastv.app.explore.state import ExploreSettings
+from fastv.app.shared.model_names import name_of
 from fastv.costs.cost_map import rows_for
 from fastv.costs.solver import NotReachable, Solution, Target, Workload, solve
 from fastv.evidence.latency_solver import TimeSolution, solve_time

@@ -12,11 +12,12 @@ import gradio as gr
 from fastv.app.explore import cost_map_html, link
 from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
 from fastv.app.explore.panes import panes
-from fastv.app.explore.state import OWN, Choices, shape_of
+from fastv.app.explore.state import Choices, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.shared import status
 from fastv.app.shared.copy_link import connect_copy
+from fastv.app.shared.model_names import OWN
 from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.costs import configs
 from fastv.errors import FastVError, InvalidInputError

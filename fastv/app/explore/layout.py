@@ -10,13 +10,13 @@ import gradio as gr
 
 from fastv.app.explore import state
 from fastv.app.explore.cost_map_html import measures
+from fastv.app.shared.frontier_chart import SPOTS_SCRIPT
 from fastv.app.shared.preset_choices import slider_step
 from fastv.costs import configs, roofline
 from fastv.costs.memory import DTYPES
 from fastv.evidence import pareto as frontier
 
 STYLE = Path(__file__).with_name("explorer.css")
-_SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
 SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
 _INTRO = (
     '<p class="note">What would FastV save on a model that you have not downloaded? Costs are computed from its '
@@ -225,4 +225,4 @@ def _workload() -> dict[str, Any]:
 
 
 def _pane(elem_id: str, **changes: Any) -> gr.HTML:
-    return gr.HTML("", elem_id=elem_id, apply_default_css=False, **{"js_on_load": _SCRIPT, **changes})
+    return gr.HTML("", elem_id=elem_id, apply_default_css=False, **{"js_on_load": SPOTS_SCRIPT, **changes})

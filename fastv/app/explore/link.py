@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from fastv.app.explore.layout import Explorer, k_slider, r_slider
-from fastv.app.explore.state import OWN, Choices, shape_of
+from fastv.app.explore.state import Choices, shape_of
 from fastv.app.shared.deep_link import link_of
+from fastv.app.shared.model_names import OWN
 from fastv.app.shared.tab import Updates
 from fastv.evidence.pareto import axis_for, benchmark_for
 

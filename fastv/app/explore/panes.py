@@ -13,9 +13,10 @@ from fastv.app.explore.device_html import device_pane
 from fastv.app.explore.equivalence_html import equivalence_pane
 from fastv.app.explore.flops_html import flops_pane
 from fastv.app.explore.layout import PANES
-from fastv.app.explore.state import OWN, Choices
+from fastv.app.explore.state import Choices
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.shared import status
+from fastv.app.shared.model_names import OWN
 from fastv.costs import configs
 from fastv.errors import FastVError
 from fastv.presentation.html import render

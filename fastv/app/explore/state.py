@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fastv.app.shared.model_names import OWN, OWN_NAME, name_of
 from fastv.costs import configs
 from fastv.costs.presets import Preset, load_presets
 from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError, InvalidInputError
-from fastv.families.catalogue import CATALOGUE
 from fastv.families.shapes import ModelShape
 from fastv.validation import real, whole
 
-OWN = "own"
-OWN_NAME = "Your config"
 _MOST = 10**6  # tokens, images or prompts
-_NAMES = {entry.key: entry.name for entry in CATALOGUE} | {OWN: OWN_NAME, "qwen-vl-chat": "Qwen-VL-Chat"}
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,6 @@ class ExploreSettings:
     @property
     def small_workload(self) -> Workload:
         return workload_for(self.small_shape, self.workload, self.small, self.pictures)
-
-
-def name_of(model: str) -> str:
-    return _NAMES.get(model, model)
 
 
 def choices() -> list[tuple[str, str]]:

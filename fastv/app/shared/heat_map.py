@@ -1,7 +1,7 @@
 """A K x R map as HTML: a grid of real buttons, with lines and markers over it.
 
 It follows the theme, needs no library and no network, can be used by keyboard, and fits any width. A button that
-selects a setting carries ``data-k`` and ``data-r``; ``explorer.js`` does the rest.
+selects a setting carries ``data-k`` and ``data-r``; ``spots.js`` does the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A scatter plot as HTML: dots that are real buttons, and text over a few SVG lines.
 
 It follows the theme, needs no library and no network, can be used by keyboard, and fits any width. A dot that selects
-a setting carries ``data-k`` and ``data-r``; ``explorer.js`` does the rest.
+a setting carries ``data-k`` and ``data-r``; ``spots.js`` does the rest.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Dot:
     k: int | None
     r: float
     interval: tuple[float, float] | None = None
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def scatter(
             "model": dot.model,
             "k": "" if dot.k is None else dot.k,
             "r": dot.r,
+            "method": dot.method,
             "words": dot.words,
             "label": labels.get(dot, ""),
             "label_side": "above" if dot.k is not None else "left" if dot.x > 0.6 * right else "right",

@@ -14,7 +14,8 @@ import pytest
 from fastv.app.explore import events, panes
 from fastv.app.explore.cost_map_html import measures
 from fastv.app.explore.layout import PANES, layout
-from fastv.app.explore.state import OWN, Choices, choices
+from fastv.app.explore.state import Choices, choices
+from fastv.app.shared.model_names import OWN
 from fastv.costs import roofline
 from fastv.costs.memory import DTYPES
 from fastv.errors import FastVError

@@ -1,4 +1,4 @@
-/* Runs once in every pane of the explorer: spots with data-k can be chosen by a click, a key or a screen reader, and
+/* Runs once in every pane with a chart or a map: spots with data-k can be chosen by a click, a key or a screen reader, and
    arrow keys walk from one to the next. Gradio gives element, trigger and watch. */
 let chosen = null;
 const spots = () => [...element.querySelectorAll("[data-row]")];
@@ -9,7 +9,7 @@ element.addEventListener("click", event => {
   const spot = event.target.closest("[data-k]");
   if (!spot) return;
   chosen = name(spot);
-  trigger("click", {k: spot.dataset.k, r: spot.dataset.r, model: spot.dataset.model || ""});
+  trigger("click", {k: spot.dataset.k, r: spot.dataset.r, model: spot.dataset.model || "", method: spot.dataset.method || ""});
 });
 
 element.addEventListener("keydown", event => {
