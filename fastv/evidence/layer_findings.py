@@ -86,7 +86,8 @@ def _place(one: LayerProfile) -> Finding:
         f"Does {one.model}'s ranking by layer {RANKING_LAYER} favour a part of the picture?",
         f"Of the half it keeps, {_thirds(kept)} lie in the upper, middle and lower third; ranked by the same queries "
         f"and keys without their rotary embedding, {_thirds(plain)}. Patches that show a thing: "
-        f"{_thirds(one.thing_cells)}.",
+        f"{_thirds(one.thing_cells)}. So the {_short(kept, one.thing_cells)} falls furthest behind with the embedding, "
+        f"the {_short(plain, one.thing_cells)} without it.",
         f"Means over {one.scenes:,} scenes; a third of the patches lie in each third.",
     )
 
@@ -94,6 +95,13 @@ def _place(one: LayerProfile) -> Finding:
 def _thirds(cells: Cells) -> str:
     upper, middle, lower = (_share(share) for share in thirds(cells))
     return f"{upper}, {middle} and {lower}"
+
+
+def _short(kept: Cells, things: Cells) -> str:
+    """The third whose share of the kept tokens falls furthest behind its share of the things."""
+    behind = [there - left for left, there in zip(thirds(kept), thirds(things), strict=True)]
+    at = max(range(3), key=lambda third: behind[third])
+    return f"{('upper', 'middle', 'lower')[at]} third ({_share(thirds(kept)[at])} for {_share(thirds(things)[at])})"
 
 
 def _share(share: float) -> str:
