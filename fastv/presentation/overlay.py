@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image
+from collections.abc import Sequence
+from math import ceil, sqrt
 
-from fastv.inputs.frame_view import Grid
+import numpy as np
+from PIL import Image, ImageOps
+
+from fastv.inputs.frame_view import FrameView, Grid
 
 SHOWN_SIDE = 336  # pixels the shorter side is enlarged to at least, so that small pictures do not blur in the browser
+_GAP = 8  # pixels between pictures side by side
 _SHADE = (24, 26, 32)
 _STRENGTH = 0.78  # how much of a dropped patch is shade
 
@@ -55,6 +59,31 @@ def description(kept: Grid) -> str:
         for name, third in zip(("upper", "middle", "lower"), thirds)
     )
     return f"{words} and shown clear, the others darkened. Of those kept, {shares}."
+
+
+def description_of(views: Sequence[FrameView]) -> str:
+    """The same of a picture that the model saw as several, its tiles and overview."""
+    if len(views) == 1:
+        return description(views[0].kept)
+    some, all_ = (sum(getattr(view, name) for view in views) for name in ("kept_tokens", "tokens"))
+    return f"The {len(views)} parts that the model saw the image as: {some} of their {all_} tokens are kept."
+
+
+def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures in rows, about as many as in each row; one alone as it is."""
+    if len(pictures) == 1:
+        return pictures[0]
+    across = ceil(sqrt(len(pictures)))
+    wide, high = (max(picture.size[axis] for picture in pictures) + _GAP for axis in (0, 1))
+    rows = ceil(len(pictures) / across)
+    sheet = Image.new("RGB", (across * wide - _GAP, rows * high - _GAP), "white")
+    for number, picture in enumerate(pictures):
+        fitted = ImageOps.contain(picture.convert("RGB"), (wide - _GAP, high - _GAP))
+        row, column = divmod(number, across)
+        sheet.paste(
+            fitted, (column * wide + (wide - _GAP - fitted.width) // 2, row * high + (high - _GAP - fitted.height) // 2)
+        )
+    return sheet
 
 
 def _is_grid(kept: Grid) -> bool:

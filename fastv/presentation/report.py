@@ -24,7 +24,7 @@ from fastv.presentation.cost_table import rows_of, table
 from fastv.presentation.filmstrip import seen_strip
 from fastv.presentation.html import render
 from fastv.presentation.kept_html import kept
-from fastv.presentation.overlay import description, dimmed
+from fastv.presentation.overlay import description_of, dimmed, side_by_side
 from fastv.presentation.palette import variables
 from fastv.presentation.side_labels import SideLabel, config_of, side_labels
 from fastv.presentation.verdict import verdict
@@ -165,12 +165,11 @@ def _pictures(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> di
     if comparison.fastv.is_clip:
         texts = [kept(result, label) for label, result in pruned]
         return {"clip_frames": seen_strip(comparison.fastv.seen), "kept_texts": texts, "figures": []}
-    seen = comparison.fastv.seen[0].picture
+    seen = side_by_side([view.picture for view in comparison.fastv.seen])
     figures = [_figure("As the model saw it", "The image as the model saw it.", seen, Markup())]
     for label, result in pruned:
-        frame = result.seen[0]
-        picture = dimmed(frame.picture, frame.kept)
-        figures.append(_figure(f"Kept {label.inline}", description(frame.kept), picture, kept(result, label)))
+        picture = side_by_side([dimmed(view.picture, view.kept) for view in result.seen])
+        figures.append(_figure(f"Kept {label.inline}", description_of(result.seen), picture, kept(result, label)))
     return {"clip_frames": "", "kept_texts": [], "figures": figures}
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import groupby
+from math import ceil, sqrt
+from typing import Any
 
 from markupsafe import Markup
 from PIL import Image
 
-from fastv.inputs.frame_view import Grid
+from fastv.inputs.frame_view import FrameView, Grid
 from fastv.measurement.results import RunResult
 from fastv.presentation import overlay
 from fastv.presentation.html import render
@@ -18,6 +20,7 @@ from fastv.presentation.kept_html import kept, reason_of, who_sees
 from fastv.presentation.side_labels import SideLabel
 
 _MOST_PIXELS = 672  # of the longer side
+_MOST_TILE_PIXELS = 336  # of a tile, where there are several
 
 
 def seen(result: RunResult, label: SideLabel, stamp: str = "") -> Markup:
@@ -31,8 +34,37 @@ def seen(result: RunResult, label: SideLabel, stamp: str = "") -> Markup:
     stamp : str
         Tells this figure from an equal one of another run.
     """
-    view = result.seen[0]
-    return kept(result, label) if result.is_clip else seen_picture(view.picture, view.kept, label, stamp=stamp)
+    return kept(result, label) if result.is_clip else seen_views(result.seen, label, stamp=stamp)
+
+
+def seen_views(views: Sequence[FrameView], label: SideLabel | None = None, *, stamp: str = "") -> Markup:
+    """All that the vision tower got of a picture: it itself, or its tiles and overview, each below its mask.
+
+    Parameters
+    ----------
+    views : sequence of FrameView
+        In the order of the prompt.
+    label, stamp
+        As in ``seen_picture``.
+    """
+    if len(views) == 1:
+        return seen_picture(views[0].picture, views[0].kept, label, stamp=stamp)
+    count, total = (sum(getattr(view, name) for view in views) for name in ("kept_tokens", "tokens"))
+    config = label.config if label else None
+    reason = reason_of(config, count, total)
+    shown = [_shown(view.picture, view.kept, _MOST_TILE_PIXELS) for view in views]
+    return render(
+        "presentation/seen",
+        frames=shown,
+        across=min(len(shown), ceil(sqrt(len(shown)))),
+        alt=f"The {len(shown)} parts that the model sees the image as: {count} of {total} picture tokens are kept.",
+        color=label.color if label else "",
+        count=count,
+        total=total,
+        k=config.k if config else 0,
+        hint=_hint(reason, who_sees(config, count, total)),
+        stamp=stamp,
+    )
 
 
 def seen_picture(picture: Image.Image, grid: Grid = (), label: SideLabel | None = None, *, stamp: str = "") -> Markup:
@@ -49,27 +81,38 @@ def seen_picture(picture: Image.Image, grid: Grid = (), label: SideLabel | None 
     stamp : str
         As in ``seen``.
     """
-    shown = picture.convert("RGB")
-    shown.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
     count, total = overlay.count(grid)
     config = label.config if label else None
     reason = reason_of(config, count, total)
     return render(
         "presentation/seen",
-        source=webp_uri(shown),
-        width=shown.width,
-        height=shown.height,
+        frames=[_shown(picture, grid, _MOST_PIXELS)],
+        across=1,
         alt=overlay.description(grid) if total else "The picture that is asked about",
         color=label.color if label else "",
-        rows=len(grid),
-        columns=len(grid[0]) if grid else 0,
-        mask=mask_path(grid),
         count=count,
         total=total,
         k=config.k if config else 0,
-        hint=" ".join(filter(None, (f"{reason.capitalize()}." if reason else "", who_sees(config, count, total)))),
+        hint=_hint(reason, who_sees(config, count, total)),
         stamp=stamp,
     )
+
+
+def _shown(picture: Image.Image, grid: Grid, most_pixels: int) -> dict[str, Any]:
+    shown = picture.convert("RGB")
+    shown.thumbnail((most_pixels, most_pixels))
+    return {
+        "source": webp_uri(shown),
+        "width": shown.width,
+        "height": shown.height,
+        "rows": len(grid),
+        "columns": len(grid[0]) if grid else 0,
+        "mask": mask_path(grid),
+    }
+
+
+def _hint(reason: str, seen_by: str) -> str:
+    return " ".join(filter(None, (f"{reason.capitalize()}." if reason else "", seen_by)))
 
 
 def seen_placeholder() -> Markup:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastv.presentation.overlay import SHOWN_SIDE, count, description, dimmed
+from fastv.presentation.overlay import SHOWN_SIDE, count, description, dimmed, side_by_side
 
 KEPT = ((True, False), (False, False), (True, True))
 
@@ -42,3 +42,12 @@ def test_the_description_counts_and_says_where():
         and "33% in the upper third, 0% in the middle third, 67% in the lower third" in words
     )
     assert "0 of its 4" in description(((False, False), (False, False)))
+
+
+def test_pictures_side_by_side_keep_their_proportions_and_none_is_lost():
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    pictures = [Image.new("RGB", (40, 20), colours[0]), *(Image.new("RGB", (40, 40), each) for each in colours[1:])]
+    sheet = side_by_side(pictures)
+    counts = {colour: number for number, colour in sheet.getcolors(10**6)}
+    assert [counts[colour] for colour in colours] == [800, 1600, 1600]
+    assert side_by_side(pictures[:1]) is pictures[0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import re
 
+import pytest
 from PIL import Image
 
-from fastv.presentation.seen_html import mask_path, seen, seen_picture
+from fastv.inputs.frame_view import FrameView
+from fastv.presentation.seen_html import mask_path, seen, seen_picture, seen_views
 from fastv.presentation.side_labels import side_labels
 from tests.support.comparisons import HOSTILE, PLAIN, PRUNED, Tags, pruned, words
 
@@ -41,3 +43,21 @@ def test_a_picture_that_no_model_has_seen_has_no_mask_and_no_numbers():
 def test_foreign_text_is_never_markup():
     html = seen_picture(Image.new("RGB", (8, 8)), ((True,), (False,)), LABEL, stamp=HOSTILE)
     assert [tag for tag, _ in Tags(html).tags].count("img") == 1
+
+
+@pytest.mark.parametrize("parts, across", [(2, 2), (5, 3), (13, 4)])
+def test_all_tiles_are_shown_each_below_its_own_mask(parts, across):
+    rng = random.Random(0)
+    grids = [tuple(tuple(rng.random() < 0.5 for _ in range(4)) for _ in range(4)) for _ in range(parts)]
+    views = [FrameView(grid, Image.new("RGB", (56, 56), (10 * n, 0, 0))) for n, grid in enumerate(grids)]
+    html = seen_views(views, LABEL)
+    paths = re.findall(r'<path d="([^"]*)"', html)
+    assert [len(covered(path)) for path in paths] == [16 - sum(map(sum, grid)) for grid in grids]
+    assert f"--across:{across}" in html and len(set(re.findall(r'src="([^"]+)"', html))) == parts
+    kept = sum(sum(map(sum, grid)) for grid in grids)
+    assert f"{kept} of {16 * parts}" in words(html)
+
+
+def test_one_view_is_the_picture():
+    view = FrameView(((True, False), (False, True)), Image.new("RGB", (8, 8)))
+    assert seen_views((view,), LABEL) == seen_picture(view.picture, view.kept, LABEL)

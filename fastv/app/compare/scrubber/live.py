@@ -28,7 +28,7 @@ from fastv.evidence.pair_quality import quality_of_sides
 from fastv.miniature.world.captions import check_caption
 from fastv.presentation.answers_html import EMPTY_ANSWER, answers
 from fastv.presentation.html import render
-from fastv.presentation.seen_html import seen_picture
+from fastv.presentation.seen_html import seen_views
 from fastv.presentation.side_labels import side_labels
 from fastv.presentation.tiles_html import KINDS, NOTHING, Tile, tile, tiles
 
@@ -97,10 +97,9 @@ def _shown(
 ) -> Updates:
     labels, truth = side_labels(baseline.setup, candidate.setup), true_answer(known, request.question)
     is_foreign = not known and pool.entry(candidate.setup.model).embedded
-    view = candidate.seen[0]
     words = knows_scenes_only(candidate.setup.name) if is_foreign else quality_of_sides(candidate.setup, baseline.setup)
     return {
-        ui.kept: seen_picture(view.picture, view.kept, labels[1]),
+        ui.kept: seen_views(candidate.seen, labels[1]),
         ui.answers: answers(
             baseline.answer,
             candidate.answer,
