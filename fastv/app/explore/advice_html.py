@@ -29,7 +29,7 @@ def advice_pane(chosen: ExploreSettings, device: str, may_lose: float) -> Markup
             "quality": loss_sentence(advice.loss),
             "details": effect_sentences(advice.effect, place.name, chosen.workload.batch),
             "tiles": _tiles(advice.effect),
-            "line": f'with METHODS["{config.method}"](k={config.k}, r={config.r:g})(model):',
+            "line": f'with fastv.METHODS["{config.method}"](k={config.k}, r={config.r:g})(model):',
         }
     return render("app/explore/advice", **shown)
 

@@ -81,7 +81,7 @@ def frontier_chart(
         {"kind": f"key-shape shape-{index}", "text": f"{name_of(one.model)} ({one.source})"}
         for index, one in enumerate(found)
     ]
-    legend += [{"kind": "key-baseline", "text": "without FastV"}, {"kind": "key-fastv", "text": "with FastV"}]
+    legend += [{"kind": "key-baseline", "text": "without pruning"}, {"kind": "key-fastv", "text": "with pruning"}]
     if benchmark == pareto.SCENES:
         used = {point.method for point in dots}
         legend += [
@@ -93,7 +93,9 @@ def frontier_chart(
     legend.append({"kind": "key-efficient", "text": "best settings of one model and method"})
     if reference:
         legend.append({"kind": "key-total", "text": f"cost of {name_of(small)}"})
-    return FrontierChart(plot, legend, _verdict(reference, best, benchmark), dots[yours.point].words if yours else "")
+    return FrontierChart(
+        plot, legend, _verdict(reference, best, axis, benchmark), dots[yours.point].words if yours else ""
+    )
 
 
 def frontier_html(template: str, chart: FrontierChart | None, **more: Any) -> Markup:
@@ -122,11 +124,12 @@ def _labels(
     return named
 
 
-def _verdict(reference: pareto.Point | None, best: pareto.Point | None, benchmark: str) -> str:
+def _verdict(reference: pareto.Point | None, best: pareto.Point | None, axis: str, benchmark: str) -> str:
     """What the cost of the smaller model buys of the larger one; empty where both are not there."""
     if reference is None or best is None or best.k is None:
         return ""
     where = "measured here" if benchmark == pareto.SCENES else "published"
+    cost = "time to first token" if axis == "seconds" else "FLOPs"
     gap = round(best.quality - reference.quality, 1)
     told = f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'}" if gap else "as good as"
     certain = ""
@@ -134,7 +137,7 @@ def _verdict(reference: pareto.Point | None, best: pareto.Point | None, benchmar
         certain = " Their 95% intervals overlap."
     return (
         f"{name_of(best.model)} at {budget(best.k, best.r)}: {told} {name_of(reference.model)} for "
-        f"{percent(best.cost / reference.cost)} of its cost ({where}).{certain}"
+        f"{percent(best.cost / reference.cost)} of its {cost} ({where}).{certain}"
     )
 
 
