@@ -30,12 +30,12 @@ def folder(request):
 
 @pytest.fixture(scope="module")
 def items():
-    return benchmark(20)
+    return benchmark(12)
 
 
 @pytest.fixture(scope="module")
 def some(items):
-    return items[:24]
+    return items[:12]
 
 
 @pytest.fixture(scope="module")

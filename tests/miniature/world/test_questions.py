@@ -1,3 +1,4 @@
+import functools
 import random
 from collections import Counter
 
@@ -7,6 +8,8 @@ from fastv.miniature.world.question_templates import PHRASINGS, TASKS
 from fastv.miniature.world.questions import ask, questions
 from fastv.miniature.world.scenes import scene
 from fastv.miniature.world.vocabulary import CATEGORIES, CATEGORY_OF, CELLS, COLOURS, KINDS, NUMBERS, plural
+
+scene = functools.lru_cache(400)(scene)  # many tests ask about the same ones
 
 
 def asked(task, seeds=range(150), **options):
