@@ -44,9 +44,9 @@ def _run(arguments: Namespace) -> Output:
             _scaled(one["parameters"], "M", "B"),
             *(_scaled(one["weights_bytes"][dtype], "MB", "GB") for dtype in ("float16", "8bit", "4bit")),
             f"{one['visual_tokens']:,}",
-            "comes with the package" if one["embedded"] else one["source"],
+            "comes with the package" if one["embedded"] else f"{one['source']}, {entry.revision_words}",
         ]
-        for one in data
+        for one, entry in zip(data, CATALOGUE, strict=True)
     ]
     text = table(["model", "parameters", "16 bits", "8bit", "4bit", "visual tokens", "from"], rows)
     if arguments.fit:

@@ -75,6 +75,15 @@ class ModelEntry:
         return self.source.split("@")[0]
 
     @property
+    def revision_words(self) -> str:
+        """Which revision of the hub is fetched, for people: "revision b234b80" or "newest revision"; empty where none
+        is.
+        """
+        if self.embedded or "/" not in self.repository or Path(self.source).is_dir():
+            return ""
+        return "newest revision" if self.revision == "main" else f"revision {self.revision[:7]}"
+
+    @property
     def download_bytes(self) -> int | None:
         """Bytes of the weights on the hub, 16 bits each; None when not known beforehand, 0 when nothing is fetched."""
         return 0 if self.embedded else self.parameters and 2 * self.parameters

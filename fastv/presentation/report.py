@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 from PIL import Image
 
+from fastv.errors import ModelLoadError
 from fastv.evidence.pair_quality import quality_of_sides
+from fastv.families.catalogue import find
 from fastv.formatting import budget, percent
 from fastv.measurement.results import SIDES, Comparison, RunResult
 from fastv.presentation.answers_html import EMPTY_ANSWER, answers
@@ -213,6 +215,7 @@ def _settings(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> li
 
     lines = [
         ("Run on", date),
+        ("Model files", per_side(lambda _, result: _files(result))),
         ("Visual tokens chosen", per_side(lambda label, _: _choice(label))),
         ("Seed of random choices", per_side(lambda label, _: None if label.config is None else str(label.config.seed))),
         ("Prompt", per_side(lambda _, result: _prompt(result))),
@@ -221,6 +224,15 @@ def _settings(comparison: Comparison, labels: tuple[SideLabel, SideLabel]) -> li
         ("FLOPs", "exact convention: 2 per multiply-add, attention counted for every pair of tokens"),
     ]
     return [(term, words) for term, words in lines if words]
+
+
+def _files(result: RunResult) -> str | None:
+    """Where a model of the hub came from; None for others, and for those that are not known here any more."""
+    try:
+        entry = find(result.setup.model)
+    except ModelLoadError:
+        return None
+    return f"{entry.repository}, {entry.revision_words}" if entry.revision_words else None
 
 
 def _choice(label: SideLabel) -> str | None:

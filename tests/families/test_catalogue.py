@@ -98,6 +98,13 @@ def test_the_sizes_are_those_of_the_real_classes(entry):
     assert (shape.decoder.layers, shape.decoder.kv_heads) == (text.num_hidden_layers, first.num_key_value_heads)
 
 
+def test_the_revision_is_told_of_what_is_fetched_alone(tmp_path):
+    assert find("llava-1.5-7b").revision_words == "revision b234b80"
+    assert find("gemma-4-e2b").revision_words == find("owner/name").revision_words == "newest revision"
+    assert find("owner/name@0.1").revision_words == "revision 0.1"
+    assert find("mini-7").revision_words == find(str(tmp_path)).revision_words == ""
+
+
 @pytest.mark.parametrize("entry", REAL, ids=lambda entry: entry.key)
 def test_an_entry_says_all_there_is_to_say(entry):
     assert re.fullmatch(r"[0-9a-f]{40}|main", entry.revision) and entry.repository == entry.source

@@ -24,6 +24,8 @@ def _row(pool: ModelPool, entry: ModelEntry, memory: MachineMemory) -> dict[str,
     sizes = [_gb(required_bytes(entry, dtype)) for dtype in _PRECISIONS.values()]
     unavailable = pool.unavailable.get(entry.key)
     here = unavailable.sentence if unavailable else fit(entry, pool.dtype, memory).sentence
+    words = entry.revision_words
+    here = f"{here} {words.capitalize()}." if words else here
     return {"name": entry.name, "cells": [download, *sizes], "here": here}
 
 
