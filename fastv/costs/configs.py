@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,11 @@ def known() -> dict[str, ModelShape]:
 def shape_of(key: str) -> ModelShape:
     """The sizes of a model of ``known``. Raises InvalidInputError."""
     if not isinstance(key, str) or key not in known():
-        raise InvalidInputError(f"There is no config of a model “{key}” here: choose one of {', '.join(known())}.")
+        near = get_close_matches(str(key)[:100], known(), 4, 0.0)
+        raise InvalidInputError(
+            f"There is no config of a model “{str(key)[:100]}” here: choose one of the {len(known())} that “fastv models” "
+            f"lists, such as {', '.join(near)}."
+        )
     return known()[key]
 
 

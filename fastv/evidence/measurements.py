@@ -157,7 +157,7 @@ def _all_of(folder: Path) -> dict[str, Measured]:
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.jsonl")]):
         try:
             record = parsed(read_document(path))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"{path.name}: {error!r}") from error
         if any(point.k is None for point in record.points):  # else the sweep has hardly begun
             found[record.model] = record

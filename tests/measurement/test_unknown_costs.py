@@ -56,6 +56,9 @@ PARTS = {
 PICTURE = Image.effect_noise((80, 60), 90).convert("RGB")
 
 
+UNKNOWN_DECODER_AND_TOWER = pytest.mark.parametrize("loaded", ["gemma", "dinov2"], indirect=True)
+
+
 @pytest.fixture(scope="module", params=PARTS)
 def loaded(request, tmp_path_factory):
     folder, base = tmp_path_factory.mktemp(request.param), llava_config()
@@ -74,21 +77,18 @@ def loaded(request, tmp_path_factory):
 
 def test_it_is_compared_without_flops(loaded):
     assert loaded.shape is None
-    *_, found = compare(loaded, PICTURE, "what ?", k=2, r=0.5, max_new_tokens=2, repeats=2)
+    *_, found = compare(loaded, PICTURE, "what ?", k=2, r=0.5, max_new_tokens=2, repeats=1)
     assert (found.baseline.visual_tokens, found.fastv.visual_tokens) == (VISUAL_TOKENS, VISUAL_TOKENS // 2)
     assert found.fastv.prefill_flops is found.fastv.total_flops is None
     assert json.loads(report.as_json(found))["fastv"]["prefill_flops"] is None
     assert "FLOPs" not in verdict(found)
     assert "not known" in cost_table.table(found) and "not known" in _text(found)
     assert report.as_html(found) and report.as_csv(found)
-
-
-def test_the_grid_of_its_picture_is_known(loaded):
-    *_, found = compare(loaded, PICTURE, "what ?", k=2, r=0.5, max_new_tokens=1, repeats=1)
-    (seen,) = found.baseline.seen
+    (seen,) = found.baseline.seen  # the grid of its picture is known
     assert (len(seen.kept), len(seen.kept[0]), seen.lead) == (4, 4, ())
 
 
+@UNKNOWN_DECODER_AND_TOWER
 def test_it_is_swept_without_flops(loaded, tmp_path):
     PICTURE.save(tmp_path / "picture.png")
     samples, configs = [Sample(tmp_path / "picture.png", "what ?")], [PruningConfig(k=2, r=0.5)]
@@ -97,10 +97,12 @@ def test_it_is_swept_without_flops(loaded, tmp_path):
     assert "not known" in as_markdown(rows)
 
 
+@UNKNOWN_DECODER_AND_TOWER
 def test_presets_that_need_no_costs_are_offered(loaded):
     offered = choices(ModelOutline.of_loaded(loaded))
     assert PruningConfig(k=2, r=0.5) in [choice.pruning for choice in offered]
 
 
+@UNKNOWN_DECODER_AND_TOWER
 def test_the_page_is_laid_out(loaded):
     assert build(ModelPool(loaded))

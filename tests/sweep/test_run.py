@@ -27,7 +27,7 @@ def texts(results):
 
 @pytest.mark.slow
 def test_each_answer_is_that_of_a_single_run(mini, samples, configs, swept):
-    for sample, result in zip(samples, swept[1]):
+    for sample, result in zip(samples[:3], swept[1]):
         *_, single = compare(mini, sample.image, sample.question, k=2, r=0.75, repeats=1, max_new_tokens=32)
         assert isinstance(single, Comparison)
         for config, side in ((None, single.baseline), (configs[1], single.fastv)):

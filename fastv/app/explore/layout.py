@@ -10,11 +10,14 @@ import gradio as gr
 
 from fastv.app.explore import state
 from fastv.app.explore.cost_map_html import measures
+from fastv.app.explore.methods_html import ALL, question_choices
 from fastv.app.shared.frontier_chart import SPOTS_SCRIPT
 from fastv.app.shared.preset_choices import slider_step
 from fastv.costs import configs, roofline
 from fastv.costs.memory import DTYPES
 from fastv.evidence import pareto as frontier
+from fastv.evidence.method_records import RS, method_records
+from fastv.formatting import percent
 
 STYLE = Path(__file__).with_name("explorer.css")
 SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
@@ -47,9 +50,13 @@ CONTROLS = (
     "may_lose",
     "axis",
     "benchmark",
+    "methods_model",
+    "methods_r",
+    "methods_equal",
+    "methods_questions",
 )
 #: Names of the panes that the controls change.
-PANES = ("problem", "advice", "map", "equivalence", "flops", "estimate", "frontier", "findings")
+PANES = ("problem", "advice", "map", "equivalence", "flops", "estimate", "frontier", "methods", "findings")
 
 
 @dataclass
@@ -83,6 +90,10 @@ class Explorer:
     may_lose: gr.Slider
     axis: gr.Dropdown
     benchmark: gr.Dropdown
+    methods_model: gr.Radio
+    methods_r: gr.Radio
+    methods_equal: gr.Radio
+    methods_questions: gr.Dropdown
     problem: gr.HTML
     advice: gr.HTML
     map: gr.HTML
@@ -91,6 +102,7 @@ class Explorer:
     estimate: gr.HTML
     frontier: gr.HTML
     sweep: gr.HTML
+    methods: gr.HTML
     findings: gr.HTML
     met: gr.State
     copy: gr.Button
@@ -149,6 +161,7 @@ def layout(k: int, r_percent: float) -> Explorer:
             )
         with gr.Column():
             made["map"] = _pane("map")
+    made |= _methods(models)
     with gr.Row(elem_classes="explore even"):
         made["equivalence"] = _pane("equivalence")
         made["flops"] = _pane("flops")
@@ -156,6 +169,38 @@ def layout(k: int, r_percent: float) -> Explorer:
         made["estimate"] = _pane("estimate")
         made["findings"] = _pane("findings", js_on_load=None)
     return Explorer(**made)
+
+
+def _methods(models: list[tuple[str, str]]) -> dict[str, Any]:
+    """The table of methods and what it is of; hidden where nothing was measured."""
+    measured = [key for _, key in models if key in method_records()]
+    made: dict[str, Any] = {}
+    with gr.Row(elem_classes="explore", visible=bool(measured)):
+        with gr.Column(elem_classes="explore-controls"):
+            made["methods_model"] = gr.Radio(
+                [(name, key) for name, key in models if key in measured],
+                value=measured[0] if measured else None,
+                label="Measured model",
+                elem_id="methods-model",
+            )
+            made["methods_r"] = gr.Radio(
+                [(f"R={percent(r)}", percent(r)) for r in RS],
+                value=percent(RS[0]),
+                label="Budget of",
+                elem_id="methods-r",
+            )
+            made["methods_equal"] = gr.Radio(
+                [("Prefill FLOPs", "flops"), ("Visual tokens kept", "tokens")],
+                value="flops",
+                label="What is equal",
+                elem_id="methods-equal",
+            )
+            made["methods_questions"] = gr.Dropdown(
+                question_choices(), value=ALL, label="Questions", elem_id="methods-questions"
+            )
+        with gr.Column():
+            made["methods"] = _pane("methods", js_on_load=None)
+    return made
 
 
 def _axes() -> dict[str, Any]:

@@ -33,6 +33,10 @@ _CONTROLS = {
     "lose": "may_lose",
     "cost": "axis",
     "score": "benchmark",
+    "mini": "methods_model",
+    "at": "methods_r",
+    "equal": "methods_equal",
+    "questions": "methods_questions",
 }
 _TENTHS = ("r", "lose")  # values with one digit after the point
 LINK_FIELDS = tuple(_PREFIX + name for name in _CONTROLS)

@@ -13,6 +13,7 @@ from fastv.app.explore.device_html import device_pane
 from fastv.app.explore.equivalence_html import equivalence_pane
 from fastv.app.explore.flops_html import flops_pane
 from fastv.app.explore.layout import PANES
+from fastv.app.explore.methods_html import methods_pane
 from fastv.app.explore.state import Choices
 from fastv.app.hosting.internal_error import INTERNAL_ERROR
 from fastv.app.shared import status
@@ -42,6 +43,7 @@ def panes(choices: Choices) -> dict[str, Any]:
             "flops": flops_pane(chosen),
             "estimate": device_pane(chosen, choices.device),
             "frontier": pareto_html.frontier_pane(chosen, choices.axis, choices.benchmark),
+            "methods": _methods(choices),
             "findings": pareto_html.findings_pane(),
         }
     except FastVError as error:
@@ -73,5 +75,11 @@ def _without_numbers(choices: Choices, problem: str) -> dict[str, Any]:
         "flops": "",
         "estimate": "",
         "frontier": pareto_html.frontier_pane(None, choices.axis, choices.benchmark),
+        "methods": _methods(choices),
         "findings": pareto_html.findings_pane(),
     }
+
+
+def _methods(choices: Choices) -> Any:
+    r = float(choices.methods_r.removesuffix("%")) / 100
+    return methods_pane(choices.methods_model or "", choices.methods_equal, r, choices.methods_questions)

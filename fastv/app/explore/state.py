@@ -101,6 +101,10 @@ class Choices:
     may_lose: float
     axis: str
     benchmark: str
+    methods_model: str | None = None
+    methods_r: str = "50%"
+    methods_equal: str = "flops"
+    methods_questions: str = "all"
 
 
 def settings(choices: Choices) -> ExploreSettings:

@@ -24,7 +24,22 @@ from fastv.families.catalogue import REFERENCE_CONFIGS
 
 NUMBERS = [name for name in PANES if name != "problem"]
 START = Choices(
-    "llava-1.5-13b", "", 2, 50, "float16", 36, 64, 1, 1, "prefill-paper", "itself", "a100-80g", 1, "total", "average"
+    "llava-1.5-13b",
+    "",
+    2,
+    50,
+    "float16",
+    36,
+    64,
+    1,
+    1,
+    "prefill-paper",
+    "itself",
+    "a100-80g",
+    1,
+    "total",
+    "average",
+    "mini-7",
 )
 
 

@@ -26,6 +26,10 @@ CHANGED = {
     "lose": 2.5,
     "cost": "ratio",
     "score": "mmmu_acc",
+    "mini": "mini-13",
+    "at": "75%",
+    "equal": "tokens",
+    "questions": "OCR",
 }
 
 

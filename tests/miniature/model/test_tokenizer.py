@@ -10,9 +10,8 @@ def processor():
 
 
 def test_each_name_is_one_token(processor):
-    for name in NAMES:
-        for word in (name, plural(name)):
-            assert len(processor.tokenizer(f" {word}", add_special_tokens=False).input_ids) == 1
+    words = [f" {word}" for name in NAMES for word in (name, plural(name))]
+    assert all(len(ids) == 1 for ids in processor.tokenizer(words, add_special_tokens=False).input_ids)
 
 
 @pytest.mark.parametrize(

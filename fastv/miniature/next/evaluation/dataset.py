@@ -30,11 +30,18 @@ def benchmark(group: str, count: int, *, first: int = 0) -> list[Item]:
 
     Forms are drawn by lot, tasks alike often; half of the scenes are asked about in phrasings that training did not
     use, a quarter have layouts it did not use.
+
+    Raises
+    ------
+    ValueError
+        For an unknown group.
     """
     tasks: dict[str, list[str]] = {}
     for form in FORMS:
         if GROUP_OF[TASK_OF[form]] == group:
             tasks.setdefault(TASK_OF[form], []).append(form)
+    if not tasks:
+        raise ValueError(f"There is no group {group!r}: choose one of {', '.join(dict.fromkeys(GROUP_OF.values()))}.")
     items: list[Item] = []
     seed = first
     while len(items) < count:

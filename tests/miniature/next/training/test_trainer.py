@@ -101,8 +101,8 @@ def test_two_steps_of_everything_and_its_weights_taken_up_again(tmp_path, monkey
     monkeypatch.setattr(runs, "tower_config", lambda: tower_config(width=64, layers=3, heads=1))
     monkeypatch.setitem(DECODERS, "mini-7", replace(DECODERS["mini-7"], layers=4))
     tokenizer = build_tokenizer()
-    schedule = Schedule(steps=2, batch=2, warmup=1, log_every=1)
-    tower = train_tower(schedule, TrainingMachine(workers=0), tmp_path, probe_scenes=8)
+    schedule = Schedule(steps=2, batch=1, warmup=1, log_every=1)
+    tower = train_tower(schedule, TrainingMachine(workers=0), tmp_path, probe_scenes=2)
     variants = [Variant("mini-7", "mini-7", coarse=0.5)]
     model = train_decoders(variants, tower, tokenizer, schedule, TrainingMachine(workers=0), tmp_path)["mini-7"]
     again = kept_model("mini-7", tmp_path / "mini-7.pt", kept_tower(tmp_path / "tower.pt"), tokenizer)
