@@ -30,8 +30,8 @@ def shape_of(key: str) -> ModelShape:
     if not isinstance(key, str) or key not in known():
         near = get_close_matches(str(key)[:100], known(), 4, 0.0)
         raise InvalidInputError(
-            f"There is no config of a model “{str(key)[:100]}” here: choose one of the {len(known())} that “fastv models” "
-            f"lists, such as {', '.join(near)}."
+            f"There is no config of a model “{str(key)[:100]}” here: choose one of the {len(known())} that "
+            f"“fastv models” lists, such as {', '.join(near)}."
         )
     return known()[key]
 
