@@ -12,7 +12,8 @@ from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.frames import Frame
 from fastv.families.multimodal_positions import sequence_length
-from fastv.families.reduced_pictures import Sizes, blocks_reduced
+from fastv.families.reduced_blocks import blocks_reduced
+from fastv.families.reduced_pictures import Sizes
 from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape
 from fastv.families.tower_layers import TowerLayer, TowerSequences
 from fastv.families.vision_shapes import DynamicVisionShape

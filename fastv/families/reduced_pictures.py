@@ -24,7 +24,7 @@ Size = tuple[int, int]
 #: From the token that stands for them in input_ids, and the pictures or videos that a tower is about to read, in their
 #: order: the rows and columns of visual tokens that each is to be read at. None to read all of them as they are.
 Sizes = Callable[[int, Sequence[VisualGroup]], "Sequence[Size] | None"]
-_Read = Callable[..., Any]
+Read = Callable[..., Any]
 _WITHIN = local()  # whether this thread is in such a method already
 
 
@@ -72,7 +72,7 @@ def check_interpolates(tower: nn.Module) -> None:
 
 
 def read_square_pictures(
-    read: _Read, argument: str, pixels: Tensor, group: VisualGroup, sizes: Sequence[Size], rest: Mapping[str, Any]
+    read: Read, argument: str, pixels: Tensor, group: VisualGroup, sizes: Sequence[Size], rest: Mapping[str, Any]
 ) -> Any:
     """What a ``get_image_features`` makes of pictures that are read at other sizes, with features for all their places.
 
@@ -158,85 +158,6 @@ def resized(pixels: Tensor, size: Size) -> Tensor:
     return small.to(pixels.dtype).view(*pixels.shape[:-2], *size)
 
 
-def reduced_blocks(patches: Tensor, vision: Any, grid: Sequence[int], size: Size) -> Tensor:
-    """The patches of one picture or video of Qwen-VL's kind, put together, resized, and cut again.
-
-    Parameters
-    ----------
-    patches : Tensor
-        floating (moments * rows * columns, channels * frames * side * side), block by block.
-    vision : config
-        Of the tower: its patch sizes.
-    grid : sequence of int
-        Moments, rows and columns, in patches.
-    size : tuple of int
-        Rows and columns to read it at, in visual tokens.
-
-    Returns
-    -------
-    Tensor
-        Alike, with ``size`` times the block's side rows and columns.
-    """
-    side, block, together = vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size
-    moments, rows, columns = grid
-    cells = patches.view(moments, rows // block, columns // block, block, block, -1, together, side, side)
-    # moment, frame, channel, then row and column of a pixel, each: block, patch in it, pixel in that
-    pictures = cells.permute(0, 6, 5, 1, 3, 7, 2, 4, 8).reshape(moments, together, -1, rows * side, columns * side)
-    small = resized(pictures, (size[0] * block * side, size[1] * block * side))
-    cells = small.view(moments, together, -1, size[0], block, side, size[1], block, side)
-    return cells.permute(0, 3, 6, 4, 7, 2, 1, 5, 8).reshape(moments * size[0] * size[1] * block**2, -1)
-
-
-def read_blocks(
-    read: _Read, names: tuple[str, str], vision: Any, sizes: Sequence[Size], arguments: Mapping[str, Any]
-) -> Any:
-    """What a ``get_image_features`` of Qwen-VL's kind makes of pictures that are read at other sizes.
-
-    Parameters
-    ----------
-    read : callable
-        The method itself.
-    names : tuple of str
-        What it calls the patches and the grids.
-    vision : config
-        Of the tower.
-    sizes : sequence
-        Rows and columns of each picture or video, in visual tokens.
-    arguments : mapping
-        What it was given.
-
-    Returns
-    -------
-    ModelOutput
-        With features for all places.
-    """
-    import torch
-
-    patches, grids = (arguments[name] for name in names)
-    block = vision.spatial_merge_size
-    listed = [tuple(grid) for grid in grids.tolist()]
-    parts = patches.split([moments * rows * columns for moments, rows, columns in listed])
-    small = [
-        part if size == (grid[1] // block, grid[2] // block) else reduced_blocks(part, vision, grid, size)
-        for part, grid, size in zip(parts, listed, sizes)
-    ]
-    grids = grids.new_tensor(
-        [[moments, rows * block, columns * block] for (moments, *_), (rows, columns) in zip(listed, sizes)]
-    )
-    # Tensors that a processor computed for the sizes that it made do not fit these.
-    rest = {name: value for name, value in arguments.items() if not isinstance(value, torch.Tensor)}
-    output = read(**{**rest, names[0]: torch.cat(small), names[1]: grids})
-    groups = [VisualGroup(moments, rows // block, columns // block) for moments, rows, columns in listed]
-
-    def whole(features: Sequence[Tensor]) -> list[Tensor]:
-        return [expanded(each, group, size) for each, group, size in zip(features, groups, sizes)]
-
-    output.pooler_output = whole(output.pooler_output)
-    if getattr(output, "deepstack_features", None):
-        output.deepstack_features = [whole(level) for level in output.deepstack_features]
-    return output
-
-
 @contextmanager
 def square_pictures_reduced(
     base: nn.Module,
@@ -267,8 +188,8 @@ def square_pictures_reduced(
     """
     check_interpolates(tower)
 
-    def reduced(read: _Read, *args: Any, **kwargs: Any) -> Any:
-        given = _named(read, args, kwargs)
+    def reduced(read: Read, *args: Any, **kwargs: Any) -> Any:
+        given = named(read, args, kwargs)
         argument = next((each for each in arguments if given.get(each) is not None), None)
         group = None if argument is None else group_of(given[argument])
         wanted = None if group is None or argument is None else sizes(token, [group] * len(given[argument]))
@@ -280,30 +201,6 @@ def square_pictures_reduced(
         yield
 
 
-@contextmanager
-def blocks_reduced(
-    base: nn.Module, name: str, names: tuple[str, str], vision: Any, token: int, sizes: Sizes
-) -> Iterator[None]:
-    """The same for a tower that takes any size, and patches as the rows of one matrix; see ``read_blocks``."""
-    block = vision.spatial_merge_size
-
-    def reduced(read: _Read, *args: Any, **kwargs: Any) -> Any:
-        given = _named(read, args, kwargs)
-        grids = given.get(names[1])
-        if given.get(names[0]) is None or grids is None:
-            return read(*args, **kwargs)
-        listed = grids.tolist()
-        wanted = sizes(
-            token, [VisualGroup(frames, rows // block, columns // block) for frames, rows, columns in listed]
-        )
-        if wanted is None:
-            return read(*args, **kwargs)
-        return read_blocks(read, names, vision, wanted, given)
-
-    with wrapped(base, name, reduced):
-        yield
-
-
-def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments by their names."""
     return dict(zip(inspect.signature(function).parameters, args)) | kwargs
