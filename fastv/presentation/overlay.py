@@ -69,17 +69,22 @@ def description_of(views: Sequence[FrameView]) -> str:
     return f"The {len(views)} parts that the model saw the image as: {some} of their {all_} tokens are kept."
 
 
+def across(count: int) -> int:
+    """How many of so many pictures stand side by side, so that there are about as many rows."""
+    return ceil(sqrt(count))
+
+
 def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
     """Pictures in rows, about as many as in each row; one alone as it is."""
     if len(pictures) == 1:
         return pictures[0]
-    across = ceil(sqrt(len(pictures)))
+    columns = across(len(pictures))
     wide, high = (max(picture.size[axis] for picture in pictures) + _GAP for axis in (0, 1))
-    rows = ceil(len(pictures) / across)
-    sheet = Image.new("RGB", (across * wide - _GAP, rows * high - _GAP), "white")
+    rows = ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * wide - _GAP, rows * high - _GAP), "white")
     for number, picture in enumerate(pictures):
         fitted = ImageOps.contain(picture.convert("RGB"), (wide - _GAP, high - _GAP))
-        row, column = divmod(number, across)
+        row, column = divmod(number, columns)
         sheet.paste(
             fitted, (column * wide + (wide - _GAP - fitted.width) // 2, row * high + (high - _GAP - fitted.height) // 2)
         )

@@ -6,7 +6,6 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import groupby
-from math import ceil, sqrt
 from typing import Any
 
 from markupsafe import Markup
@@ -50,21 +49,8 @@ def seen_views(views: Sequence[FrameView], label: SideLabel | None = None, *, st
     if len(views) == 1:
         return seen_picture(views[0].picture, views[0].kept, label, stamp=stamp)
     count, total = (sum(getattr(view, name) for view in views) for name in ("kept_tokens", "tokens"))
-    config = label.config if label else None
-    reason = reason_of(config, count, total)
     shown = [_shown(view.picture, view.kept, _MOST_TILE_PIXELS) for view in views]
-    return render(
-        "presentation/seen",
-        frames=shown,
-        across=min(len(shown), ceil(sqrt(len(shown)))),
-        alt=f"The {len(shown)} parts that the model sees the image as: {count} of {total} picture tokens are kept.",
-        color=label.color if label else "",
-        count=count,
-        total=total,
-        k=config.k if config else 0,
-        hint=_hint(reason, who_sees(config, count, total)),
-        stamp=stamp,
-    )
+    return _figure(shown, overlay.description_of(views), count, total, label, stamp)
 
 
 def seen_picture(picture: Image.Image, grid: Grid = (), label: SideLabel | None = None, *, stamp: str = "") -> Markup:
@@ -82,18 +68,24 @@ def seen_picture(picture: Image.Image, grid: Grid = (), label: SideLabel | None 
         As in ``seen``.
     """
     count, total = overlay.count(grid)
+    alt = overlay.description(grid) if total else "The picture that is asked about"
+    return _figure([_shown(picture, grid, _MOST_PIXELS)], alt, count, total, label, stamp)
+
+
+def _figure(
+    shown: list[dict[str, Any]], alt: str, count: int, total: int, label: SideLabel | None, stamp: str
+) -> Markup:
     config = label.config if label else None
-    reason = reason_of(config, count, total)
     return render(
         "presentation/seen",
-        frames=[_shown(picture, grid, _MOST_PIXELS)],
-        across=1,
-        alt=overlay.description(grid) if total else "The picture that is asked about",
+        frames=shown,
+        across=overlay.across(len(shown)),
+        alt=alt,
         color=label.color if label else "",
         count=count,
         total=total,
         k=config.k if config else 0,
-        hint=_hint(reason, who_sees(config, count, total)),
+        hint=_hint(reason_of(config, count, total), who_sees(config, count, total)),
         stamp=stamp,
     )
 
