@@ -4,15 +4,11 @@
   const here = () => new URLSearchParams(location.search);
   let now = here(), followed = false;  // tabs and controls change while the page is being built too
   let returning = null;  // the tab of a step back or forward, until the page tells that it is selected
-  let clicked = null, early = null;  // the visitor's own tab before that
 
   const address = () => `?${now}${location.hash}`;
 
   window.fastvAddress = {
-    followed() {
-      followed = true;
-      if (early) window.fastvAddress.select(...early);
-    },
+    followed: () => { followed = true; },
     isFollowed: () => followed,
     remember(fields, query) {  // other parameters of the address, such as Gradio's own, stay
       if (!followed) return;
@@ -29,7 +25,6 @@
         if (tab === returning) returning = null;
         return;
       }
-      if (!followed) early = clicked === tab ? [field, tab, first] : null;
       if (!followed || (now.get(field) ?? first) === tab) return;
       now.set(field, tab);
       history.pushState({fastv: tab}, "", address());
@@ -44,11 +39,7 @@
         returning = tab;
         button.click();
       });
-      addEventListener("click", (event) => {
-        if (!event.isTrusted) return;
-        returning = null;
-        clicked = event.target.closest("button[role=tab]")?.dataset.tabId ?? clicked;
-      }, true);
+      addEventListener("click", (event) => { if (event.isTrusted) returning = null; }, true);
     },
   };
 })
