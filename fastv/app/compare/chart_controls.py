@@ -14,7 +14,6 @@ from fastv.pruning.config import PruningConfig
 
 _SCENES, _PUBLISHED = pareto.SCENES, "average"
 _SOURCES = {"Miniatures (measured)": _SCENES, "LLaVA-1.5 (published)": _PUBLISHED}
-_PUBLISHED_MODELS = ("llava-1.5-13b", "llava-1.5-7b")
 
 
 @dataclass
@@ -48,7 +47,7 @@ def layout(model: str, pruning: PruningConfig) -> ChartControls:
 def chart(model: str, pruning: PruningConfig, source: str) -> Markup:
     """The chart with a setting in it: of the model where it is among those shown, else of the larger one shown."""
     reason = pareto.available("total", source)
-    shown = tuple(all_measured()) if source == _SCENES else _PUBLISHED_MODELS
-    stand_in = model if model in shown else next(iter(shown), model)
+    shown = {one.model: max(point.cost for point in one.points) for one in pareto.series("total", source)}
+    stand_in = model if model in shown else max(shown, key=lambda key: shown[key], default=model)
     drawn = None if reason else frontier_chart(stand_in, pruning, "total", source, lines_only=True)
     return frontier_html("app/compare/chart", drawn, reason=reason, is_other=stand_in != model)

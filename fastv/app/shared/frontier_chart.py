@@ -58,7 +58,7 @@ def frontier_chart(
     if yours:
         index = next(index for index, one in enumerate(found) if one.model == yours.point.model)
         made = dots.get(yours.point) or _dot(yours.point, index, unit, title)
-        words = made.words if yours.is_known else f"{made.words} (between two known settings)"
+        words = made.words if yours.is_known else f"about {made.words} (between two known settings)"
         kind = f"{made.kind} chosen" if yours.is_known else f"{made.kind} chosen between"
         dots[yours.point] = replace(made, kind=kind, words=f"Your setting: {words}")
     size = unit_for([max(point.cost for point in dots)], FLOPS) if unit == "FLOPs" else None
@@ -151,7 +151,7 @@ def _dot(point: pareto.Point, index: int, unit: str | None, title: str) -> Dot:
     if point.method:
         setting += f", kept {phrase_of(point.method)}"
     cost = f"{percent(point.cost)} of its FLOPs without FastV" if unit is None else sized(point.cost, unit)
-    score = f"{point.quality:.4g}"
+    score = f"{point.quality:.1f}"
     if point.interval:
         score += f" (95% CI {point.interval[0]:.1f} to {point.interval[1]:.1f})"
     words = f"{name_of(point.model)}, {setting}: {cost}; {title}: {score}"
