@@ -135,7 +135,7 @@ def red() -> bytes:
 def test_a_running_app_forgets_what_was_sent_and_what_it_made(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
     monkeypatch.setattr(upload_cleanup, "_OFTEN_SECONDS", 0.5)
-    with served(tmp_path, RunPolicy(Settings(log="none", forget_seconds=6))) as app:
+    with served(tmp_path, RunPolicy(Settings(log="none", forget_seconds=10))) as app:
         visitor = Stranger(app.address)
         path = visitor.picture(red())["path"]
         number = visitor.run_number()
