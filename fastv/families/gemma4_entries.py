@@ -1,4 +1,4 @@
-"""Gemma 4 in the catalogue: sizes as in each checkpoint's config.json, or the config class's default."""
+"""Gemma 4 in the catalogue: sizes as in the checkpoints' published metadata, or the config class's default."""
 
 from __future__ import annotations
 
