@@ -23,7 +23,7 @@ def _of_model(record: MethodRecord) -> list[str]:
     groups = {
         name: {row.point.kind: row for row in record.table("flops", RS[0], tasks)} for name, tasks in GROUPS.items()
     }
-    unpruned = record.table_score()
+    unpruned = record.unpruned_score()
     name = find(record.model).name
     return [
         f"**{name}**, {unpruned.asked:,} questions, {percent(unpruned.share)} right without pruning. Change in points "

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from fastv.evidence.measurements import FOLDER, read_document, unpacked
@@ -72,6 +73,11 @@ class MethodPoint:
     captions: tuple[float, ...]
     seconds: float | None = None
     own_seconds: float | None = None
+
+    @property
+    def caption_f1(self) -> float:
+        """Mean over the descriptions."""
+        return fmean(self.captions)
 
     @property
     def label(self) -> str:
@@ -160,7 +166,7 @@ class MethodRecord:
         """Visual tokens that FastV keeps."""
         return METHODS["fastv"](k=REFERENCE_K, r=reference_r).kept_of(self.visual_tokens)
 
-    def table_score(self, tasks: Collection[str] | None = None) -> Score:
+    def unpruned_score(self, tasks: Collection[str] | None = None) -> Score:
         """Of the model without pruning."""
         return Score.of(self._of(tasks, self.unpruned.marks))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fastv.app.explore.methods_html import ALL, methods_pane, question_choices
+from fastv.app.explore.methods_html import ALL, _Scale, methods_pane, question_choices
 from fastv.evidence import method_records
 from fastv.evidence.measurements import fingerprint, packed
 from fastv.evidence.method_records import EQUAL, GROUPS, RS, parsed
@@ -129,8 +129,25 @@ def test_the_page_shows_every_row_as_computed(model):
         for row in RECORDS[model].table(equal, r, tasks):
             cells = html.split(f'<th scope="row">{row.point.label.replace(chr(39), "&#39;")}</th>')[1].split("</tr>")[0]
             assert points(row.change.share) in cells and f"{100 * row.score.share:.1f}" in cells
-            assert f"{row.point.kept:,}" in cells
+            assert f"{row.point.kept:,}" in cells and f"{round(row.point.average_tokens)} per layer" in cells
+            assert (f"F1 {100 * row.point.caption_f1:.1f}" in cells) == (questions == "captions")
     assert methods_pane("nobody", "flops", 0.5, ALL) == ""
+
+
+def test_a_row_far_from_the_others_stands_at_the_edge_of_the_chart():
+    far = {"method": "v2drop", "k": 0, "right": packed([False] * QUESTIONS)}
+    points = [
+        line("random", 2, 0.5, 46),
+        *(line(name, 2, 0.5, 45) for name in ("fastv", "dart", "fastv_max", "fastv_mean", "question_tokens", "grid")),
+        line("fastv_norope", 2, 0.5, 44),
+        line("v2drop", 0, 0.5, 0) | far,
+    ]
+    made = document() | {"points": [document()["points"][0], *points]}
+    rows = parsed(made, {}).table("flops", 0.5)
+    scale = _Scale(rows)
+    assert [row.point.method for row in rows if scale.is_beyond(row.change.share)] == ["v2drop"]
+    places = [scale.at(row.change.share) for row in rows]
+    assert places == sorted(places, reverse=True) and places[-1] == 0 and places[-2] > 20
 
 
 def test_the_documentation_shows_what_the_page_shows():

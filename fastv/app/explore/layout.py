@@ -16,7 +16,7 @@ from fastv.app.shared.preset_choices import slider_step
 from fastv.costs import configs, roofline
 from fastv.costs.memory import DTYPES
 from fastv.evidence import pareto as frontier
-from fastv.evidence.method_records import RS, method_records
+from fastv.evidence.method_records import EQUAL, RS, method_records
 from fastv.formatting import percent
 
 STYLE = Path(__file__).with_name("explorer.css")
@@ -190,8 +190,8 @@ def _methods(models: list[tuple[str, str]]) -> dict[str, Any]:
                 elem_id="methods-r",
             )
             made["methods_equal"] = gr.Radio(
-                [("Prefill FLOPs", "flops"), ("Visual tokens kept", "tokens")],
-                value="flops",
+                list(zip(("Prefill FLOPs", "Visual tokens kept"), EQUAL, strict=True)),
+                value=EQUAL[0],
                 label="What is equal",
                 elem_id="methods-equal",
             )

@@ -18,6 +18,7 @@ from fastv.evidence.method_records import (
 from fastv.presentation.html import render
 
 ALL = "all"
+_FEW, _FAR = 8, 2.0  # one row in so many may stand at the edge, where it loses so many times what the next one does
 _MARGIN = 0.06  # of the chart's width, left and right of the widest interval
 
 
@@ -51,6 +52,7 @@ def methods_pane(model: str, equal: str, r: float, questions: str) -> Markup:
     return render(
         "app/explore/methods",
         rows=[_row(record, row, scale) for row in rows],
+        of_captions=tasks == GROUPS["captions"],
         lines=_lines(rows, scale),
         zero=scale.at(0.0),
         r=r,
@@ -59,7 +61,8 @@ def methods_pane(model: str, equal: str, r: float, questions: str) -> Markup:
         tokens=record.tokens_of(r),
         visual_tokens=record.visual_tokens,
         asked=rows[0].score.asked,
-        unpruned=record.table_score(tasks),
+        unpruned=record.unpruned_score(tasks),
+        unpruned_f1=record.unpruned.caption_f1,
         timed=record.timed_on["device"] if record.timed_on else None,
         command=record.command,
         dtype=record.dtype,
@@ -67,14 +70,21 @@ def methods_pane(model: str, equal: str, r: float, questions: str) -> Markup:
 
 
 class _Scale:
-    """Places of changes on the chart, in percent of its width."""
+    """Places of changes on the chart, in percent of its width.
+
+    A few rows that lose far more than the others would leave these no room: they stand at the edge.
+    """
 
     def __init__(self, rows: list[MethodRow]) -> None:
-        self.low = min(0.0, *(row.change.low for row in rows))
+        lows = sorted(row.change.low for row in rows)
+        self.low = min(0.0, max(lows[0], _FAR * lows[len(lows) // _FEW]))
         self.span = max(0.0, *(row.change.high for row in rows)) - self.low or 1.0
 
     def at(self, share: float) -> float:
-        return 100 * (_MARGIN + (1 - 2 * _MARGIN) * (share - self.low) / self.span)
+        return max(0.0, 100 * (_MARGIN + (1 - 2 * _MARGIN) * (share - self.low) / self.span))
+
+    def is_beyond(self, share: float) -> bool:
+        return share < self.low
 
 
 def _row(record: MethodRecord, row: MethodRow, scale: _Scale) -> dict[str, Any]:
@@ -89,11 +99,12 @@ def _row(record: MethodRecord, row: MethodRow, scale: _Scale) -> dict[str, Any]:
         "own": point.own_seconds,
         "score": row.score,
         "change": row.change,
-        "verdict": row.verdict,
-        "p": row.p,
+        "f1": point.caption_f1,
+        "verdict": row.verdict if row.since_control else "reference",
         "low": scale.at(row.change.low),
         "high": scale.at(row.change.high),
         "middle": scale.at(row.change.share),
+        "is_beyond": scale.is_beyond(row.change.share),
     }
 
 
