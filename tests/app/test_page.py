@@ -150,6 +150,8 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
         ended.set()
         raise Stopped("Loading was stopped.")
 
+    joined = []
+    page.on("request", lambda sent: joined.append(sent) if "queue/join" in sent.url else None)
     monkeypatch.setattr("fastv.loading.load.load", endless)
     choose_model(page, "#model", "LLaVA-1.5 7B")
     page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: up to 14.1 GB to download')")
@@ -158,6 +160,11 @@ def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
     chosen_model(page, "#model", "standin")
     page.wait_for_selector("#stop[disabled]")
     assert ended.wait(10)
+    assert len(joined) == 1  # Gradio's dropdown tells of a choice twice
+    page.focus("#model input")
+    page.press("#model input", "Tab")
+    page.wait_for_timeout(600)
+    assert "Stopped" in page.inner_text("#status")  # leaving the field as it was loads nothing
 
 
 def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(page):

@@ -14,7 +14,7 @@ from fastv.app.compare import baseline_panel, method_choice
 from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.chosen_sides import chosen_sides, setups
 from fastv.app.compare.components import CompareControls
-from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
+from fastv.app.hosting.event_options import CHOICE, INSTANT, ONE_AT_A_TIME, QUIET, TYPED
 from fastv.app.service.load_progress import load_with_progress
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
@@ -38,6 +38,9 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
 
     def switch(values: Values) -> Iterator[Updates]:
         key, in_use, other = values[ui.model], values[ui.in_use], values[ui.baseline.in_use]
+        if key == in_use:
+            yield or_skip({})  # the field was left as it was
+            return
 
         def loaded(model: LoadedModel) -> Updates:
             panel = {}
@@ -60,6 +63,7 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
         [ui.status, *ui.side_outputs, ui.stop],
         **ONE_AT_A_TIME,
         **QUIET,
+        **CHOICE,
     )
     ui.preset.input(
         lambda values: _apply_preset(ui, pool, values),
@@ -84,6 +88,9 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
 
     def switch(values: Values) -> Iterator[Updates]:
         key, model = values[panel.model], values[ui.in_use]
+        if key == values[panel.in_use]:
+            yield or_skip({})  # the field was left as it was
+            return
 
         def loaded(other: LoadedModel) -> Updates:
             chosen = {**values, panel.in_use: key}
@@ -107,6 +114,7 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
         [ui.status, *panel.outputs, ui.preset, ui.sentence, ui.stop],
         **ONE_AT_A_TIME,
         **QUIET,
+        **CHOICE,
     )
     for name, button in ui.opponents.items():
         button.click(

@@ -11,3 +11,13 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 INSTANT: dict[str, Any] = QUIET | {"queue": False}
 # While a field is being edited: only the last change counts, and values that Gradio's own check would reject pass.
 TYPED: dict[str, Any] = INSTANT | {"trigger_mode": "always_last", "preprocess": False}
+# Gradio's dropdown tells of one choice twice, as an option is clicked and as the field loses the focus: the second time
+# the values are asked for, they never come, and nothing is sent.
+CHOICE: dict[str, Any] = {
+    "js": """(...values) => {
+        const told = JSON.stringify(values), {last, at} = window.fastvChoice ?? {};
+        const now = performance.now();
+        window.fastvChoice = {last: told, at: now};
+        return told === last && now - at < 500 ? new Promise(() => {}) : values;
+    }"""
+}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import gradio as gr
+from gradio import routes
 from gradio.blocks import BlocksConfig
 from gradio.context import LocalContext
 from gradio.processing_utils import save_bytes_to_cache
@@ -78,6 +80,36 @@ def check_joins(page: gr.Blocks, refusal: Callable[[str | None, str | None], Ref
         return refused if refused is not None else await push(body, request, username)
 
     queue.push = checked_push  # type: ignore[method-assign]  # Gradio has no hook for this
+
+
+_stoppable: WeakSet[Queue] = WeakSet()
+_cancel_tasks = routes.cancel_tasks
+
+
+def stop_in_order(page: gr.Blocks) -> None:
+    """Stop takes a session's waiting events of the same function out of the queue before it ends the running one.
+
+    Gradio ends the running one first, waits for it, and meanwhile starts the next.
+    """
+    queue = queue_of(page)
+    _stoppable.add(queue)
+    routes.cancel_tasks = _cancel_waiting_first
+    reset: Callable[[str], Awaitable[None]] = queue.reset_iterators
+
+    async def reset_once(event_id: str) -> None:
+        with suppress(KeyError):  # the route that cancels has done it meanwhile
+            await reset(event_id)
+
+    queue.reset_iterators = reset_once  # type: ignore[method-assign]
+
+
+async def _cancel_waiting_first(task_ids: set[str]) -> list[str]:
+    for queue in list(_stoppable):
+        waiting = [event for each in queue.event_queue_per_concurrency_id.values() for event in each.queue]
+        for event in waiting:
+            if f"{event.session_hash}_{event.fn._id}" in task_ids:
+                await queue.remove_from_queue(event._id)
+    return await _cancel_tasks(task_ids)
 
 
 _shared_configs: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()

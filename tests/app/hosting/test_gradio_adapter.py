@@ -46,6 +46,7 @@ def page(worker, tmp_path, monkeypatch):
         gr.api(worker.work, api_name="other", api_visibility="private")
     page.queue(max_size=9)
     gradio_queue.limit(page, most=2, most_per_visitor=1)
+    gradio_adapter.stop_in_order(page)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, server_name="127.0.0.1")
     page.address = address
     yield page
@@ -98,6 +99,18 @@ def test_an_asker_that_stays_is_not_taken_for_gone(page, worker):
     threading.Timer(0.5, worker.go_on.set).start()
     answer = stranger.http.get("/gradio_api/queue/data", params={"session_hash": "one"}).text
     assert "hello" in answer and not worker.left.is_set()
+
+
+def test_stop_starts_nothing_that_waits(page, worker):
+    stranger, _ = join(page, "one")
+    assert within(lambda: worker.sessions == ["one"])
+    waiting = join(page, "one")[1].json()["event_id"]
+    number = next(function._id for function in page.fns.values() if function.api_name == "work")
+    body = {"event_id": waiting, "session_hash": "one", "fn_index": number}
+    assert stranger.http.post("/gradio_api/cancel", json=body).status_code == 200
+    assert within(lambda: gradio_adapter.running_events(page, MODEL_QUEUE) == 0)
+    assert gradio_adapter.waiting_events(page, MODEL_QUEUE) == 0
+    assert worker.sessions == ["one"]
 
 
 def test_outside_of_an_event_there_is_no_request():
