@@ -61,6 +61,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
     },
     "hunyuan_vl": {"text_config.head_dim": 8, "text_config.rope_parameters": _ROTARY},
     "kimi_k25": _ONE_HEAD_EACH,
+    "lfm2_vl": {"text_config.layer_types": ["conv", "conv", "full_attention", "conv"]},  # as in its checkpoints
     "paddleocr_vl": {"text_config.head_dim": 128},
     "perception_lm": {"vision_config": _TOWER},
     "qwen2_5_omni_thinker": {"vision_start_token_id": 151652, "text_config.rope_parameters": _ROTARY},

@@ -6,11 +6,16 @@ from fastv.families.shapes import DecoderShape
 
 
 def attention_flops(decoder: DecoderShape, queries: float, keys: float, paper: bool) -> float:
-    """One layer's attention, projections included: ``queries`` new tokens, each attending to ``keys`` positions."""
+    """One layer's attention, projections included: ``queries`` new tokens, each attending to ``keys`` positions; of a
+    layer that keeps a state instead, what takes the place of attention.
+    """
+    if decoder.recurrent:
+        return decoder.recurrence_flops(queries, paper)
     if paper:
         return 4.0 * queries * decoder.width**2 + 2.0 * queries * keys * decoder.width
     heads, kv = decoder.heads * decoder.head_dim, decoder.kv_heads * decoder.head_dim
-    return 2.0 * queries * decoder.width * (2 * heads + decoder.kv_matrices * kv) + 4.0 * queries * keys * heads
+    rows = (2 + decoder.gated) * heads + decoder.kv_matrices * kv
+    return 2.0 * queries * decoder.width * rows + 4.0 * queries * keys * heads
 
 
 def mean_keys(length: float, steps: int, window: int) -> float:
@@ -28,7 +33,7 @@ def ffn_flops(decoder: DecoderShape, tokens: float, paper: bool) -> float:
     if paper:
         return 2.0 * tokens * decoder.width * decoder.ffn_width * decoder.working_ffns
     width = decoder.ffn_width * decoder.ffn_matrices * decoder.working_ffns + decoder.experts  # a row for each expert
-    width += decoder.dense_width * decoder.ffn_matrices + 2 * decoder.side_width
+    width += decoder.dense_width * decoder.ffn_matrices + decoder.gated_dense + 2 * decoder.side_width
     return 2.0 * tokens * decoder.width * width
 
 

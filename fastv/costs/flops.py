@@ -4,7 +4,8 @@ Two conventions, and every figure belongs to one of them:
 
 - ``paper``: the formula of the FastV paper (arXiv 2403.06764). Decoder layers only, ``4nd² + 2n²d + 2ndm`` each: one
   FLOP per multiply-add and two FFN matrices. After pruning it counts ``n_text + n_visual (1 - R)`` tokens,
-  not rounded. The paper has no formula for decoding; the same terms for one query over the cache are used.
+  not rounded. The paper has no formula for decoding; the same terms for one query over the cache are used. Nor has it
+  one for layers that keep a state: in place of ``2n²d`` these count three times their state's numbers for each token.
 - ``exact``: two FLOPs per multiply-add of every matrix product that runs: the gated FFN's three matrices, grouped keys
   and values, vision tower, projector, and lm_head for the last position alone, as ``generate`` computes it. Attention
   counts the whole n x n square, as torch's FlopCounterMode does; kernels that skip its masked half do less. Norms,

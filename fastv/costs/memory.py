@@ -16,10 +16,14 @@ _NF4_BLOCK, _NF4_CODES = 64, 16
 
 
 def kv_cache_bytes(decoder: DecoderShape, lengths: tuple[int, ...], dtype: str) -> int:
-    """Bytes of keys and values when layer i holds ``lengths[i]`` positions of one sequence."""
-    widths = [kind.kv_heads * kind.head_dim if kind.kv_matrices else 0 for kind in decoder.kinds]
-    numbers = sum(length * widths[decoder.kind_of(layer)] for layer, length in enumerate(lengths))
-    return 2 * numbers * _element_bytes(dtype)
+    """Bytes of keys and values when layer i holds ``lengths[i]`` positions of one sequence, and of the states of layers
+    that keep one instead.
+    """
+    element = _element_bytes(dtype)
+    keys = [0 if kind.recurrent or not kind.kv_matrices else kind.kv_heads * kind.head_dim for kind in decoder.kinds]
+    states = [kind.state_bytes(element) for kind in decoder.kinds]
+    kinds = [decoder.kind_of(layer) for layer in range(len(lengths))]
+    return sum(2 * length * keys[kind] * element + states[kind] for length, kind in zip(lengths, kinds))
 
 
 def parameter_bytes(shape: ModelShape, dtype: str) -> int:

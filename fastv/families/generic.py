@@ -18,6 +18,7 @@ from fastv.errors import UnsupportedModelError
 from fastv.families import deepstack
 from fastv.families.base import Family, KeptColumns, base_of
 from fastv.families.frames import Frame
+from fastv.families.layer_kinds import RECURRENT, kinds_of
 from fastv.families.multimodal_positions import sequence_length
 from fastv.families.shapes import ModelShape
 
@@ -91,10 +92,14 @@ class Generic(Family):
         for number, layer in enumerate(layers):
             if self._crosses(layer):
                 return f"its layer {number} looks at the picture by cross-attention, not in the prompt"
+        kinds = kinds_of(decoder)
         for number, layer in enumerate(layers):
-            if not hasattr(layer, "self_attn"):
+            if not hasattr(layer, "self_attn") and (not kinds or kinds[number] not in RECURRENT):
                 return f"its layer {number} ({type(layer).__name__}) does not attend, but mixes tokens in another way"
-        if not all(getattr(layer.self_attn, "is_causal", True) for layer in layers):
+        attentions = [layer.self_attn for layer in layers if hasattr(layer, "self_attn")]
+        if not attentions:
+            return "none of its layers attends"
+        if not all(getattr(attention, "is_causal", True) for attention in attentions):
             return "its layers let the text attend both ways, to what follows too"
         if not _tokens(config, _IMAGE_TOKENS):
             return "its config names no token that stands for a picture in input_ids"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.families.base import KeptColumns, ModelEntry, Processor
 from fastv.families.config_fields import as_dict, size
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 _NOMINAL_SIDE = 768  # pixels; a picture of 576 visual tokens
-_PROMPT = "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n"
-_VISUAL_SPAN = (
+PROMPT = "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n"
+VISUAL_SPAN = (
     "one token for every 32 x 32 pixels of the picture, between <|vision_start|> and <|vision_end|>: 1,024 "
     "for 1,024 x 1,024 pixels"
 )
@@ -47,8 +47,8 @@ def _entry(size: str, description: str, text: dict[str, Any], tower: dict[str, A
         f"Qwen3-VL {size}",
         f"Qwen/Qwen3-VL-{size}-Instruct",
         description,
-        prompt=_PROMPT,
-        visual_span=_VISUAL_SPAN,
+        prompt=PROMPT,
+        visual_span=VISUAL_SPAN,
         visual_tokens=1_024,
         config={
             "model_type": "qwen3_vl_moe" if moe else "qwen3_vl",
@@ -113,7 +113,7 @@ class Qwen3VL(QwenVL):
     model_types = ("qwen3_vl", "qwen3_vl_moe")
     decoder_types = {"qwen3_vl_text": qwen3_vl_text, "qwen3_vl_moe_text": qwen3_vl_moe_text}
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
-    entries = (
+    entries: ClassVar[tuple[ModelEntry, ...]] = (
         _entry("2B", "Small enough for a laptop.", _text(2048, 6144, 28, 16, 8), _SMALL_TOWER),
         _entry("4B", "The second smallest of the family.", _text(2560, 9728, 36, 32, 8), _SMALL_TOWER),
         _entry("8B", "The most used open vision-language model of its size.", _text(4096, 12288, 36, 32, 8), {}),
@@ -153,18 +153,23 @@ class Qwen3VL(QwenVL):
         text = {**text, "tie_word_embeddings": settings.get("tie_word_embeddings")}
         decoder = (qwen3_vl_moe_text if settings.get("model_type") == "qwen3_vl_moe" else qwen3_vl_text)(text)
         tower = as_dict(settings.get("vision_config") or {}, "vision_config")
-        patch, merge = size(tower, "patch_size", 16), size(tower, "spatial_merge_size", 2)
-        vision = DeepStackVisionShape(
-            width=size(tower, "hidden_size", 1152),
-            ffn_width=size(tower, "intermediate_size", 4304),
-            layers=size(tower, "depth", 27),
-            patch_size=patch,
-            channels=size(tower, "in_channels", 3),
-            merge=merge,
-            patch_frames=size(tower, "temporal_patch_size", 2),
-            positions=size(tower, "num_position_embeddings", 2304),
-            levels=len(tower.get("deepstack_visual_indexes") or (8, 16, 24)),
-            out_width=decoder.width,
-        )
-        tokens = (_NOMINAL_SIDE // (patch * merge)) ** 2
-        return ModelShape(decoder, vision, ProjectorShape(vision.block, tokens, inner_width=vision.block))
+        return with_tower(decoder, tower, levels=len(tower.get("deepstack_visual_indexes") or (8, 16, 24)))
+
+
+def with_tower(decoder: DecoderShape, tower: Mapping[str, Any], levels: int) -> ModelShape:
+    """A decoder behind the tower of a ``vision_config``; levels: see ``DeepStackVisionShape``."""
+    patch, merge = size(tower, "patch_size", 16), size(tower, "spatial_merge_size", 2)
+    vision = DeepStackVisionShape(
+        width=size(tower, "hidden_size", 1152),
+        ffn_width=size(tower, "intermediate_size", 4304),
+        layers=size(tower, "depth", 27),
+        patch_size=patch,
+        channels=size(tower, "in_channels", 3),
+        merge=merge,
+        patch_frames=size(tower, "temporal_patch_size", 2),
+        positions=size(tower, "num_position_embeddings", 2304),
+        levels=levels,
+        out_width=decoder.width,
+    )
+    tokens = (_NOMINAL_SIDE // (patch * merge)) ** 2
+    return ModelShape(decoder, vision, ProjectorShape(vision.block, tokens, inner_width=vision.block))

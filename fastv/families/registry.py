@@ -14,6 +14,7 @@ from fastv.families.internvl import InternVL
 from fastv.families.llava import Llava
 from fastv.families.llava_next import LlavaNext, LlavaOnevision
 from fastv.families.mistral3 import Mistral3
+from fastv.families.qwen3_5 import Qwen3_5
 from fastv.families.qwen3_vl import Qwen3VL
 from fastv.families.qwen_vl import QwenVL
 from fastv.families.video_llava import VideoLlava
@@ -44,6 +45,7 @@ FAMILIES = registered(
     VideoLlava(),
     QwenVL(),
     Qwen3VL(),
+    Qwen3_5(),
     InternVL(),
     Idefics3(),
     LlavaNext(),

@@ -23,8 +23,9 @@ class DecoderShape:
     has, of which ``experts_per_token`` run, and a router; 0 for one FFN without a router. window: tokens that
     sliding layers see, of which they cache one less; sliding: which layers these are, over and over again.
     kv_matrices: that make keys and values: 1 where both are the same, 0 where the layer reads an earlier one's, and so
-    reads the prompt's last position alone. dense_width: of an FFN beside the experts. side_width: of an input that each
-    layer is given beside the hidden states.
+    reads the prompt's last position alone. gated: each head's output is multiplied by a gate, which the matrix of the
+    queries makes too. dense_width: of an FFN beside the experts; gated_dense: its output is multiplied by a gate.
+    side_width: of an input that each layer is given beside the hidden states.
     """
 
     width: int
@@ -46,7 +47,9 @@ class DecoderShape:
     window: int = 0
     sliding: tuple[bool, ...] = ()
     kv_matrices: int = 2
+    gated: bool = False
     dense_width: int = 0
+    gated_dense: bool = False
     side_width: int = 0
 
     @property
@@ -73,13 +76,34 @@ class DecoderShape:
     @property
     def layer_matrices(self) -> list[tuple[int, int]]:
         """(output, input) sizes of the linear layers inside one decoder layer: the weights that may be quantized."""
-        attention, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        found = [(attention, self.width), *[(kv, self.width)] * self.kv_matrices, (self.width, attention)]
+        found = self.mixing_matrices
         if self.side_width:
             found += [(self.side_width, self.width), (self.width, self.side_width)]
+        if self.gated_dense:
+            found += [(1, self.width)]
         # Experts stand in one tensor for all of them, and are not quantized.
         ffn = self.dense_width if self.experts else self.ffn_width
         return found + [(ffn, self.width)] * (self.ffn_matrices - 1) + [(self.width, ffn)] if ffn else found
+
+    @property
+    def mixing_matrices(self) -> list[tuple[int, int]]:
+        """Those of them by which a layer's tokens see each other: queries, keys, values and output."""
+        attention, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        queries = 2 * attention if self.gated else attention
+        return [(queries, self.width), *[(kv, self.width)] * self.kv_matrices, (self.width, attention)]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a layer keeps a state of what it reads, always as large, in place of keys and values."""
+        return False
+
+    def recurrence_flops(self, tokens: float, paper: bool) -> float:
+        """FLOPs of a layer that keeps a state, for so many new tokens, without its FFN."""
+        return 0.0
+
+    def state_bytes(self, element_bytes: int) -> int:
+        """Bytes of the state that a layer keeps of one sequence, in a model of so many bytes a number."""
+        return 0
 
     @property
     def working_ffns(self) -> int:
@@ -93,15 +117,19 @@ class DecoderShape:
         norms = (self.layer_norms * self.layers + 1) * self.width
         biases = 0
         if self.attention_bias:
-            biases += (self.heads + 2 * self.kv_heads) * self.head_dim
+            biases += ((1 + self.gated) * self.heads + 2 * self.kv_heads) * self.head_dim
         if self.output_bias:
             biases += self.width
         if self.ffn_bias:
             biases += (self.ffn_matrices - 1) * self.ffn_width + self.width
-        experts = self.experts * self.width * (self.ffn_matrices * self.ffn_width + 1)  # and a row of the router each
         if self.head_norms:
             norms += 2 * self.layers * self.head_dim
-        return embeddings + norms + self.layers * (biases + experts)
+        return embeddings + norms + self.layers * (biases + self.expert_parameters)
+
+    @property
+    def expert_parameters(self) -> int:
+        """Weights of one layer's experts and their router."""
+        return self.experts * self.width * (self.ffn_matrices * self.ffn_width + 1)
 
     @property
     def parameters(self) -> int:

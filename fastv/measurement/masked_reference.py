@@ -1,13 +1,15 @@
 """Dropping visual tokens by masking: what pruning a model must be equal to, computed without the pruning hooks.
 
 From layer k on every token of the prompt is still there, at its own place, but no query may look at a dropped one.
-Slow, and simple: nothing is cut, no cache is shortened.
+Layers that keep a state of what they read, in place of keys, have no mask for that: their recurrence runs over the
+tokens that are left, and what it gives each goes back to its place.
+Slow, and simple: nothing is cut, no cache of keys is shortened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -44,11 +46,41 @@ def dropped_by_masking(decoder: Any, k: int, dropped: Tensor) -> Iterator[None]:
 
         return hook
 
-    handles = [
-        layer.register_forward_pre_hook(mask_layer(number), with_kwargs=True)
-        for number, layer in enumerate(decoder.layers)
-        if number >= k
-    ]
+    with ExitStack() as stack:
+        for number, layer in list(enumerate(decoder.layers))[k:]:
+            if hasattr(layer, "self_attn"):
+                stack.callback(layer.register_forward_pre_hook(mask_layer(number), with_kwargs=True).remove)
+            else:
+                stack.enter_context(_recurring_over_the_rest(layer, dropped))
+        yield
+
+
+@contextmanager
+def _recurring_over_the_rest(layer: nn.Module, dropped: Tensor) -> Iterator[None]:
+    """A layer without attention reads a prompt's remaining tokens alone, moved together to the end of each row."""
+    given: list[tuple[Tensor, Tensor]] = []
+
+    def before(_layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+        hidden, mask = args[0] if args else kwargs["hidden_states"], kwargs.get("attention_mask")
+        if hidden.shape[1] < dropped.shape[1]:  # what was generated since, token by token
+            return None
+        stays = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
+        stays[:, : dropped.shape[1]] &= ~dropped.to(hidden.device)
+        if mask is not None:
+            stays &= mask.bool()
+        columns = stays.int().argsort(dim=1, stable=True)[:, -int(stays.sum(dim=1).max()) :]
+        given.append((hidden, columns))
+        shorter = hidden.gather(1, columns[..., None].expand(-1, -1, hidden.shape[2]))
+        kwargs = kwargs | {"attention_mask": stays.gather(1, columns)}
+        return ((shorter, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": shorter})
+
+    def after(_layer: nn.Module, _args: tuple, output: Tensor) -> Tensor:
+        if not given:
+            return output
+        hidden, columns = given.pop()
+        return hidden.scatter(1, columns[..., None].expand_as(output), output)
+
+    handles = [layer.register_forward_pre_hook(before, with_kwargs=True), layer.register_forward_hook(after)]
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastv.errors import FastVError, UnsupportedModelError
+from fastv.errors import FastVError, InvalidBudgetError, UnsupportedModelError
 from fastv.families.registry import FAMILIES, family_of
 from fastv.loading.error_messages import first_line
 from fastv.loading.load import LoadedModel
@@ -181,6 +181,8 @@ def _method(model: Any, inputs: Mapping[str, Tensor], k: int, attends: bool) -> 
             with METHODS["fastv"](k=k, r=0.5)(model), torch.inference_mode():
                 model(**inputs)
             return METHODS["fastv"](k=k, r=0.5), True
+        except InvalidBudgetError:  # no layer before k attends
+            pass
         except UnsupportedModelError as error:
             if "AttentionInterface" not in str(error):
                 raise

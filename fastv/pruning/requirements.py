@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fastv.errors import InvalidBudgetError, InvalidInputError, UnsupportedModelError
+from fastv.families.layer_kinds import ATTENDING, RECURRENT, kinds_of
 
 _PACKING = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "seq_idx")  # arguments of rows that hold several samples
 
@@ -17,7 +18,10 @@ _PACKING = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "seq_idx")  # argume
 def check_model(model: nn.Module, base: nn.Module, decoder: Any) -> None:
     """Raise UnsupportedModelError for a model that cannot be pruned."""
     layers = getattr(decoder, "layers", ())
-    if not layers or not all(hasattr(layer, "self_attn") for layer in layers):
+    kinds = set(kinds_of(decoder)) if layers else set()
+    known = kinds <= ATTENDING | RECURRENT
+    attending = [hasattr(layer, "self_attn") for layer in layers]
+    if not any(attending) or not (all(attending) or (known and kinds & RECURRENT)):
         raise UnsupportedModelError(
             f"FastV needs a decoder made of attention layers, which {type(decoder).__name__} is not."
         )
@@ -25,8 +29,7 @@ def check_model(model: nn.Module, base: nn.Module, decoder: Any) -> None:
         raise UnsupportedModelError(
             "FastV cannot cut the masks of flex_attention. Load the model with attn_implementation='sdpa'."
         )
-    kinds = set(getattr(decoder.config, "layer_types", None) or ())
-    if len(kinds) > 1 and not kinds <= {"full_attention", "sliding_attention"}:
+    if len(kinds) > 1 and not known:
         kinds_named = ", ".join(sorted(kinds))
         raise UnsupportedModelError(f"FastV cannot prune a model that mixes layers of these kinds: {kinds_named}.")
     if any(_is_compiled(module) for module in _modules(model, base, decoder)):

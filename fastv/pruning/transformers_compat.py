@@ -29,9 +29,20 @@ def cache_in(named: Mapping[str, Any]) -> Any:
 
 
 def last_whole_layer(cache: Any) -> int:
-    """The last layer of a cache that lets no column go, as sliding ones do; 0 where none is known."""
+    """The last layer of a cache that keeps every column, unlike sliding and recurrent ones; 0 where none is known."""
     layers = getattr(cache, "layers", ())
-    return max((number for number, layer in enumerate(layers) if not getattr(layer, "is_sliding", False)), default=0)
+    whole = (hasattr(layer, "keys") and not getattr(layer, "is_sliding", False) for layer in layers)
+    return max((number for number, keeps in enumerate(whole) if keeps), default=0)
+
+
+def held_columns(cache: Any, layer: int) -> tuple[int, int] | None:
+    """A cache's first layer from this one on that keeps columns, and how many it holds; None where all of them keep a
+    state instead.
+    """
+    layers = getattr(cache, "layers", ())
+    counting = (number for number in range(layer, len(layers)) if hasattr(layers[number], "get_seq_length"))
+    found = next(counting, None) if layer < len(layers) else layer
+    return None if found is None else (found, cache.get_seq_length(found))
 
 
 def row_fingerprints(cache: Any, layer: int, column: int) -> Tensor | None:

@@ -6,11 +6,14 @@ import pytest
 import torch
 from transformers import LlamaModel
 
-from fastv import FastV
+from fastv import METHODS, FastV
 from fastv.errors import UnsupportedModelError
 from fastv.families.generic import Generic
 from fastv.families.registry import family_of
+from fastv.measurement.masked_reference import dropped_by_masking
+from fastv.pruning.index_selection import mark
 from tests.support.benchmark_scripts import script
+from tests.support.masked_reference import CLOSE, GREEDY, assert_same_answer
 from tests.support.standins import IMAGE_TOKEN, PICTURE, STANDINS, VIDEO_TOKEN, WIDE
 
 
@@ -46,7 +49,7 @@ def test_a_model_without_weights_tells_as_much():
 
 REFUSED = {
     "mllama": "cross-attention",
-    "qwen3_5": "does not attend",
+    "nemotron_h_omni": "does not attend",
     "t5gemma2": "encoder-decoder",
     "gemma4_unified": "shared_kv_states",
     "ernie4_5_vl_moe": "moe_mm_token_type_ids",
@@ -64,6 +67,24 @@ def test_what_cannot_be_pruned_is_refused_with_the_reason_on_entering(model_type
         pytest.skip(f"this transformers has no {model_type}")
     with pytest.raises(UnsupportedModelError, match=REFUSED[model_type]), FastV(k=2)(model):
         pass
+
+
+@pytest.mark.parametrize("k", [0, 2, 3])
+def test_layers_of_convolutions_read_what_is_left(k, tiny_model):
+    """Padded rows and beams, in a decoder whose last layer keeps no columns."""
+    model = tiny_model("lfm2_vl")
+    token, decoder = model.config.image_token_id, family_of(model).decoder(model)
+    ids = torch.randint(500, 600, (2, 30), generator=torch.Generator().manual_seed(0))
+    ids[0, 5:17] = ids[1, 9:21] = token
+    mask = torch.ones_like(ids)
+    mask[1, :4] = 0
+    options = GREEDY | dict(attention_mask=mask, max_new_tokens=3, suppress_tokens=[2, token], num_beams=2)
+    with (FastV if k == 3 else METHODS["random"])(k=k)(model) as trace:
+        output = model.generate(ids, **options)
+    dropped = (ids == token).repeat_interleave(2, 0)
+    dropped &= ~mark(trace.kept, 30)
+    with dropped_by_masking(decoder, k, dropped):
+        assert_same_answer(output, model.generate(ids, **options), **CLOSE)
 
 
 def test_other_modules_are_refused_by_name():

@@ -38,6 +38,7 @@ from tests.support.family_standins.llava import (
 )
 from tests.support.family_standins.llava_next import LlavaNextStandIn, LlavaOnevisionStandIn
 from tests.support.family_standins.mistral3 import Mistral3StandIn
+from tests.support.family_standins.qwen3_5 import Qwen3_5MoeStandIn, Qwen3_5StandIn
 from tests.support.family_standins.qwen3_vl import Qwen3VLMoeStandIn, Qwen3VLStandIn
 from tests.support.family_standins.qwen_vl import Qwen2_5VLStandIn, Qwen2VLStandIn
 from tests.support.family_standins.video_llava import VideoLlavaStandIn
@@ -77,6 +78,8 @@ FURTHER_STANDINS: dict[str, StandIn] = {
     for one in (
         Qwen3VLStandIn(),
         Qwen3VLMoeStandIn(),
+        Qwen3_5StandIn(),
+        Qwen3_5MoeStandIn(),
         InternVLStandIn(),
         Idefics3StandIn(),
         SmolVLMStandIn(),

@@ -35,7 +35,7 @@ class ForwardState:
     stages
         For each of them, what the layers from there on are given; None for the whole sequence.
     decoder_inputs
-        Where the cache's layer 0 is itself short, what the decoder is given.
+        Where the layer that the cache is counted by is itself short, what the decoder is given.
     uncached_call
         The ``generate`` that reads the prompt again for each token.
     counts_positions
@@ -79,9 +79,8 @@ class ForwardState:
         real: (batch, length), non-zero = no padding.
         """
         since = 0
-        if new < length and shortens_layer_0(cuts):
-            chosen = cuts[0].selection
-            assert chosen is not None
+        chosen = cuts.before(decoder.counted_layer)
+        if new < length and chosen is not None:
             self.decoder_inputs = PrunedForward(chosen, length, new, decoder)
             if not decoder.window_sizes:
                 since, length = 1, chosen.pruned_length + length - chosen.length
@@ -114,8 +113,3 @@ class ForwardState:
     def reads_prompt(self) -> bool:
         """Whether something was dropped, and the sequence is read from its start."""
         return any(stage is not None and stage.whole for stage in self.stages)
-
-
-def shortens_layer_0(cuts: PromptCuts) -> bool:
-    """Whether the cache's layer 0, by which a model knows how far it has come, is itself short."""
-    return bool(cuts) and cuts[0].layer == 0 and cuts[0].selection is not None

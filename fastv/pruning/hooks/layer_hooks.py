@@ -55,6 +55,7 @@ class LayerHooks:
         self._current, self._done = current, done
         wanted = [(layer, tuple(method.reads_at(cut, layer))) for cut, layer in enumerate(cut_layers)]
         attentions = [family.attention(layer) for layer in decoder.layers]
+        self.attends = [attention is not None for attention in attentions]
         self.window_sizes = window_sizes(decoder.config)
         self.signals = SignalCollector(wanted, list(decoder.layers), attentions, current, self._choose)
 
@@ -72,7 +73,8 @@ class LayerHooks:
     @property
     def traits(self) -> DecoderTraits:
         flat_mask = "flash" in self.decoder.config._attn_implementation
-        return DecoderTraits(flat_mask, getattr(self.decoder, "rotary_emb", None), self.window_sizes)
+        rotary = getattr(self.decoder, "rotary_emb", None)
+        return DecoderTraits(flat_mask, rotary, self.window_sizes, self.attends.index(True))
 
     def kept(self, layer: int) -> Selection | None:
         """What of its sequence a layer sees in the forward that this thread is in; None for all of it."""
@@ -94,8 +96,11 @@ class LayerHooks:
             if stage.whole and number in self.cut_layers:
                 hidden = stage.prune_hidden_states(hidden)
                 args, kwargs = ((hidden, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": hidden})
-            window = window_of(self.window_sizes, number, forward.cache)
-            kwargs = stage.prune_kwargs(kwargs, hidden.dtype, hidden.shape[1], window)
+            if self.attends[number]:
+                window = window_of(self.window_sizes, number, forward.cache)
+                kwargs = stage.prune_kwargs(kwargs, hidden.dtype, hidden.shape[1], window)
+            else:
+                kwargs = stage.prune_recurrent_kwargs(kwargs, hidden.shape[1])
             if stage.reads(hidden.shape[1]):
                 args, kwargs = self.family.prune_arguments(stage.selection, args, kwargs)
         if forward.prompt is not None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fastv.errors import InvalidInputError, NestingError, UnsupportedModelError
 from fastv.families.base import Family, base_of
 from fastv.pruning.hooks.ended_context import ENDED, refuse_later
-from fastv.pruning.hooks.forward_state import ForwardState, shortens_layer_0
+from fastv.pruning.hooks.forward_state import ForwardState
 from fastv.pruning.hooks.layer_hooks import LayerHooks
 from fastv.pruning.hooks.outer_arguments import OuterArguments
 from fastv.pruning.hooks.prompt_cuts import PromptCuts
@@ -32,6 +32,7 @@ from fastv.pruning.transformers_compat import (
     cache_in,
     generate_call,
     generate_keys,
+    held_columns,
     other_generates,
     runs_elsewhere,
 )
@@ -183,12 +184,12 @@ class PruningHooks:
         if note is None:
             return
         batch, new = (input_ids if input_ids is not None else kwargs["inputs_embeds"]).shape[:2]
-        cuts, short = note.cuts, shortens_layer_0(note.cuts)
-        seen = forward.cache.get_seq_length() + (cuts.lost(0) if short else 0)
+        traits, cuts = self.layers.traits, note.cuts
+        short = cuts.lost(traits.counted_layer)
+        seen = forward.cache.get_seq_length() + short
+        held = [held_columns(forward.cache, cut.layer) for cut in cuts]
         fits = cuts.layers == self.cut_layers and seen >= cuts.length
-        fits = fits and all(
-            forward.cache.get_seq_length(cut.layer) == seen - cuts.lost(number) for number, cut in enumerate(cuts)
-        )
+        fits = fits and all(columns == seen - cuts.lost(layer) for layer, columns in filter(None, held))
         if fits:
             cuts = note.follow(forward.cache)
         if not fits or cuts.row_count not in (1, batch):
@@ -201,14 +202,13 @@ class PruningHooks:
         length = self.family.sequence_length(self.model, mask, positions) if short and new > 1 else None
         if length not in (None, seen + new):
             raise InvalidInputError(
-                "With k=0 the cache does not show how many tokens were read. Pass the new tokens "
+                f"With k={cuts[0].layer} the cache does not show how many tokens were read. Pass the new tokens "
                 "alone, and the attention_mask of the whole sequence."
             )
         check_window(self.decoder, seen + new)
-        traits = self.layers.traits
         if traits.window_sizes and mask is not None and mask.dim() != 2:
             raise InvalidInputError(
-                "With layers that slide, a pruned cache goes on with an attention_mask (batch, tokens) alone."
+                "With layers of several kinds, a pruned cache goes on with an attention_mask (batch, tokens) alone."
             )
         forward.go_on(cuts, seen + new, new, traits, mask if traits.window_sizes else None)
 
@@ -220,7 +220,7 @@ class PruningHooks:
     def _before_decoder(
         self, _decoder: nn.Module, args: tuple, kwargs: dict[str, Any]
     ) -> tuple[tuple, dict[str, Any]] | None:
-        """After a cut before layer 0 the cache's layer 0, by which a decoder counts what was read, is itself short."""
+        """After an early cut the cache's layer by which a decoder counts what was read is itself short."""
         forward = self._current()
         pruned = forward.decoder_inputs if forward else None
         if forward is None or pruned is None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastv.errors import UnsupportedModelError
+from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.pruning.signals import Attention
 
 
@@ -38,6 +38,11 @@ def own_attention(
     UnsupportedModelError
         For layers that are not built of ``input_layernorm``, ``q_proj`` and ``k_proj``.
     """
+    if attention is None:
+        raise InvalidBudgetError(
+            "This method ranks tokens by the attention of the layer at which it cuts, and one of those layers does not "
+            "attend in this model. Choose another k, or a method that ranks by the layer before, such as fastv."
+        )
     parts = [getattr(layer, "input_layernorm", None), *(getattr(attention, n, None) for n in ("q_proj", "k_proj"))]
     rotate = getattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb", None)
     rotation, width = kwargs.get("position_embeddings"), getattr(attention, "head_dim", None)
@@ -50,7 +55,7 @@ def own_attention(
     length = hidden_states.shape[1]
     entering = norm(hidden_states)
     cos, sin = (part[..., :length, :] for part in rotation)
-    query = _heads(entering[:, -1:], parts[1], getattr(attention, "q_norm", None), width)
+    query = _heads(entering[:, -1:], parts[1], getattr(attention, "q_norm", None), width, _gated(attention))
     key = _heads(entering, parts[2], getattr(attention, "k_norm", None), width)
     # The function turns both, of which one is wanted at a time: the other has no heads.
     query = rotate(query, query[:, :0], cos[..., -1:, :], sin[..., -1:, :])[0]
@@ -61,9 +66,17 @@ def own_attention(
     return Attention(query, key, mask, getattr(attention, "scaling", width**-0.5))
 
 
-def _heads(states: Tensor, projection: Any, norm: Any, width: int) -> Tensor:
+def _gated(attention: Any) -> bool:
+    """Whether what makes queries also makes, behind each head's, a gate for what the head brings."""
+    out = getattr(attention, "o_proj", None)
+    return out is not None and attention.q_proj.out_features == 2 * out.in_features
+
+
+def _heads(states: Tensor, projection: Any, norm: Any, width: int, gated: bool = False) -> Tensor:
     """(batch, heads, n, width): projected, and normed where the module does, each head or all of them together."""
     projected = projection(states)
+    if gated:
+        projected = projected.unflatten(-1, (-1, 2 * width))[..., :width].flatten(-2)
     per_head = norm is not None and norm.weight.shape[-1] == width
     if norm is not None and not per_head:
         projected = norm(projected)

@@ -93,6 +93,11 @@ class PromptCuts(tuple[Cut, ...]):
         steps = [cut.selection for cut in self[since : end + 1] if cut.selection is not None]
         return reduce(Selection.then, steps) if steps else None
 
+    def before(self, layer: int) -> Selection | None:
+        """The columns that a layer is given; None for all of them."""
+        passed = sum(cut.layer <= layer for cut in self)
+        return self.selection(passed - 1) if passed else None
+
     @property
     def log_weights(self) -> Tensor | None:
         """Those of the columns left after all cuts, see ``Cut``."""
@@ -103,9 +108,9 @@ class PromptCuts(tuple[Cut, ...]):
         """Those of the columns left after all cuts, see ``Cut``."""
         return next((cut.shifts for cut in reversed(self) if cut.selection is not None), None)
 
-    def lost(self, last: int = -1) -> int:
-        """By how many columns the sequence is shorter after cut number ``last``."""
-        selection = self.selection(last)
+    def lost(self, layer: int) -> int:
+        """By how many columns what a layer is given is shorter than the sequence."""
+        selection = self.before(layer)
         return 0 if selection is None else selection.length - selection.pruned_length
 
     @property

@@ -70,5 +70,4 @@ def remove_note(cache: Any) -> None:
 
 def _last_column(cuts: PromptCuts, layer: int) -> int:
     """The last column of the prompt in a layer."""
-    passed = sum(cut.layer <= layer for cut in cuts)
-    return cuts.length - (cuts.lost(passed - 1) if passed else 0) - 1
+    return cuts.length - cuts.lost(layer) - 1

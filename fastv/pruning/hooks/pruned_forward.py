@@ -28,11 +28,14 @@ class DecoderTraits:
         Its rotary embedding, from states and position_ids to (cos, sin), where it has one of one dimension.
     window_sizes
         See ``sliding_windows.window_sizes``.
+    counted_layer
+        The first layer that attends: how many columns it holds is what a cache says of its length.
     """
 
     flat_mask: bool
     rotary: Callable[[Tensor, Tensor], Any] | None = None
     window_sizes: tuple[int | None, ...] = ()
+    counted_layer: int = 0
 
 
 class PrunedForward:
@@ -125,6 +128,13 @@ class PrunedForward:
             cut["position_ids"] = self._once(kwargs["position_ids"], self._position_ids)
         return kwargs | cut
 
+    def prune_recurrent_kwargs(self, kwargs: dict[str, Any], queries: int) -> dict[str, Any]:
+        """The same for a layer that keeps a state of what it reads: its mask, (batch, n) or None, is of that alone."""
+        if not self.reads(queries):
+            return kwargs
+        mask = self._once(kwargs.get("attention_mask"), self._padding_mask, "recurrent")
+        return kwargs | {"attention_mask": mask}
+
     def reads(self, queries: int | None) -> bool:
         """Whether a layer with so many hidden states reads the sequence from its start."""
         return self.whole and queries in (None, self.selection.pruned_length)
@@ -146,6 +156,9 @@ class PrunedForward:
         if self.decoder.flat_mask:
             return self.selection.valid
         return self.selection.new_mask(queries)
+
+    def _padding_mask(self, mask: Tensor | None) -> Tensor | None:
+        return self.selection.valid if mask is None else self.selection.take_mask(mask, rows=False)
 
     @property
     def _queries(self) -> int:

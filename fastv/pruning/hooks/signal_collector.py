@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastv.errors import UnsupportedModelError
+from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.pruning.attention_tap import observing
 from fastv.pruning.hooks.forward_state import ForwardState
 from fastv.pruning.hooks.own_attention import own_attention
@@ -59,36 +59,56 @@ class SignalCollector:
     ) -> None:
         self.wanted, self.attentions, self._current, self._complete = wanted, attentions, current, complete
         self._modules = layers
+        #: Of each cut, the layer whose attention ranks there; None where none is looked at.
+        self.ranking = [
+            self._attending(cut, layer) if {ATTENTION, UNROTATED}.intersection(names) else None
+            for cut, (layer, names) in enumerate(wanted)
+        ]
         self.layers = {layer for layer, _ in wanted}
-        self.layers |= {layer - 1 for layer, names in wanted if {UNROTATED, EARLIER_STATES}.intersection(names)}
+        self.layers |= {layer - 1 for layer, names in wanted if EARLIER_STATES in names}
+        self.layers |= {
+            layer for layer, (_, names) in zip(self.ranking, wanted) if layer is not None and UNROTATED in names
+        }
         if any(EMBEDDINGS in names for _, names in wanted):
             self.layers.add(0)
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for cut, (layer, names) in enumerate(self.wanted):
-                if {ATTENTION, UNROTATED}.intersection(names):
-                    attention = self.attentions[layer - 1]
-                    if attention is None:
-                        raise UnsupportedModelError(
-                            f"Tokens are ranked by the attention of decoder layer {layer - 1}, which in this model "
-                            "does not attend. Choose another k."
-                        )
+            for cut, layer in enumerate(self.ranking):
+                attention = None if layer is None else self.attentions[layer]
+                if attention is not None:
                     stack.enter_context(observing(attention, partial(self._observe, cut)))
             yield
+
+    def _attending(self, cut: int, layer: int) -> int:
+        """The layer whose attention ranks at a cut on entering ``layer``: the last before it that attends.
+
+        Raises InvalidBudgetError where that is none, or one that has read what an earlier cut dropped since.
+        """
+        start = self.wanted[cut - 1][0] if cut else 0
+        found = next((one for one in reversed(range(start, layer)) if self.attentions[one] is not None), None)
+        if found is None:
+            attending = [one for one, attention in enumerate(self.attentions) if attention is not None]
+            least = min((one + 1 for one in attending if one >= start), default=len(self.attentions))
+            advice = f"k={least} or more, or " if least < len(self.attentions) else ""
+            raise InvalidBudgetError(
+                f"k={layer}, but no decoder layer from {start} to {layer - 1} attends in this model, and tokens are "
+                f"ranked by the attention of the last one before k. Choose {advice}a method that looks at none."
+            )
+        return found
 
     def entered(self, number: int, forward: ForwardState, hidden_states: Tensor, kwargs: dict[str, Any]) -> None:
         """A layer begins, with these arguments, after whatever is dropped on entering it."""
         names = self._wanted_by(forward)
-        layer = self.wanted[forward.prompt.cut][0] if forward.prompt is not None else None
+        cut = forward.prompt.cut if forward.prompt is not None else None
         if number == 0 and EMBEDDINGS not in forward.collected and self._wants_embeddings:
             forward.collected[EMBEDDINGS] = hidden_states
-        if layer is None or number != layer - 1:
+        if cut is None:
             return
-        if EARLIER_STATES in names:
+        if EARLIER_STATES in names and number == self.wanted[cut][0] - 1:
             forward.collected[EARLIER_STATES] = hidden_states
-        if UNROTATED in names:
+        if UNROTATED in names and number == self.ranking[cut]:
             forward.collected[_ROTATION] = kwargs.get("position_embeddings")
 
     def signals(self, forward: ForwardState, hidden_states: Tensor | None, kwargs: Mapping[str, Any]) -> Signals:
@@ -107,8 +127,9 @@ class SignalCollector:
             collected[EMBEDDINGS] = hidden_states
         for name in (ATTENTION, UNROTATED):
             if name in names and name not in collected:
+                ranking = self.ranking[forward.prompt.cut]
                 raise UnsupportedModelError(
-                    f"Layer {layer - 1} does not attend through transformers' AttentionInterface."
+                    f"Layer {ranking} does not attend through transformers' AttentionInterface."
                 )
         states = {name: collected[name][:, :length] for name in (EARLIER_STATES, EMBEDDINGS) if name in names}
         if STATES in names and hidden_states is not None:
@@ -152,9 +173,11 @@ class SignalCollector:
         if ATTENTION in names:
             forward.collected[ATTENTION] = attention
         if UNROTATED in names:
-            rotation, module = forward.collected.pop(_ROTATION), self.attentions[self.wanted[cut][0] - 1]
+            rotation, ranking = forward.collected.pop(_ROTATION), self.ranking[cut]
+            module = None if ranking is None else self.attentions[ranking]
             forward.collected[UNROTATED] = _unrotated(module, attention, rotation)
-        if set(names) <= {*OF_THE_LAYER_BEFORE, EMBEDDINGS, TOWER}:
+        entered = EARLIER_STATES not in names or EARLIER_STATES in forward.collected
+        if entered and set(names) <= {*OF_THE_LAYER_BEFORE, EMBEDDINGS, TOWER}:
             self._complete(forward)
 
 
