@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastv.families.base import Family
 from fastv.measurement.batched_answers import Inputs, end_tokens, until_end
 from fastv.measurement.timing import greedy
 from fastv.pruning.transformers_compat import cache_in
@@ -43,6 +44,11 @@ def generate_drafted(model: Any, inputs: Inputs, draft: Tensor, *, max_new_token
         Each row's tokens, the end token included: those of ``batched_answers.generate_rows``.
     """
     return model.generate(**inputs, **greedy(model), max_new_tokens=max_new_tokens, custom_generate=_decoding(draft))
+
+
+def can_be_drafted(decoder: Any, family: Family) -> bool:
+    """Whether a model's cache can forget what was guessed wrong; a layer that keeps a state cannot."""
+    return all(family.attention(layer) is not None for layer in decoder.layers)
 
 
 def _decoding(draft: Tensor) -> Any:

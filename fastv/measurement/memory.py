@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -32,7 +33,13 @@ class Memory:
 
 def cache_bytes(cache: Any) -> int:
     """Bytes of the keys and values of a transformers cache, all layers together."""
-    return sum(tensor.nbytes for layer in cache.layers for tensor in (layer.keys, layer.values) if tensor is not None)
+    return sum(tensor.nbytes for layer in cache.layers for tensor in _tensors(layer) if tensor is not None)
+
+
+def _tensors(layer: Any) -> list[Tensor | None]:
+    """Keys and values of a cache's layer, and the states of one that keeps some."""
+    states = [getattr(layer, name, {}) for name in ("conv_states", "recurrent_states")]
+    return [getattr(layer, "keys", None), getattr(layer, "values", None), *states[0].values(), *states[1].values()]
 
 
 def weight_bytes(model: torch.nn.Module) -> int:

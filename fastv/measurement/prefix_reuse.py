@@ -101,7 +101,7 @@ def recording(model: nn.Module, family: Family, depth: int, observed: Collection
     depth
         The most layers that a branch takes over.
     observed
-        Layers whose attention kernel's inputs are kept too: those that methods rank by.
+        Layers whose attention kernel's inputs are kept too, where they attend: those that methods rank by.
 
     Yields
     ------
@@ -113,7 +113,9 @@ def recording(model: nn.Module, family: Family, depth: int, observed: Collection
     prefix = Prefix(towers=tuple(part for part in base.modules() if part is not base and part not in inside))
     with ExitStack() as stack:
         for number in observed:
-            stack.enter_context(observing(decoder.layers[number].self_attn, _keep_kernel(prefix, number)))
+            attention = family.attention(decoder.layers[number])
+            if attention is not None:
+                stack.enter_context(observing(attention, _keep_kernel(prefix, number)))
         for number, layer in enumerate(decoder.layers[:depth]):
             hook = layer.register_forward_hook(_keep_layer(prefix, number), with_kwargs=True)
             stack.callback(hook.remove)

@@ -18,7 +18,7 @@ from fastv.inputs.image import check_question
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.batched_answers import collate, generate_ids, generate_rows, rows_of
-from fastv.measurement.drafted_answers import generate_drafted
+from fastv.measurement.drafted_answers import can_be_drafted, generate_drafted
 from fastv.measurement.prefix_reuse import recording, replaying
 from fastv.measurement.prompt import Prompt, answer_text, prompt_of
 from fastv.measurement.results import layer_count
@@ -89,8 +89,8 @@ def answers_to(
         The most questions that are answered together; fewer where memory does not suffice, or where prompts do not go
         together.
     drafted
-        Whether answers are guessed by those without pruning; by default where ``batch`` is above 1. With a batch of 1
-        and without guesses every pass is bit for bit one of its own.
+        Whether answers are guessed by those without pruning, where the model can go back on a guess; by default where
+        ``batch`` is above 1. With a batch of 1 and without guesses every pass is bit for bit one of its own.
 
     Yields
     ------
@@ -176,7 +176,7 @@ def _columns(
     with loaded.lock, recording(model, family, max(cuts.values(), default=0), ranked) as prefix:
         unpruned = generate_ids(model, inputs, max_new_tokens=answer_tokens)
     found = [answers(None, rows_of(model, unpruned), 0)]
-    draft = unpruned[:, :-1] if drafted else None
+    draft = unpruned[:, :-1] if drafted and can_be_drafted(family.decoder(model), family) else None
     for config in configs:
         try:
             with loaded.lock, replaying(model, family, prefix, cuts[config]) as replay:

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, Qwen3_5Config
 from fastv import METHODS
 from fastv.costs.flops import cost
 from fastv.families.config_reader import read_shape
+from fastv.measurement.memory import cache_bytes
 from fastv.pruning.transformers_compat import cache_in
 from tests.families.test_qwen3_5 import KINDS, OPTIONS, VISUAL, model_of
 from tests.support.family_standins.qwen_vl import qwen_text
@@ -45,7 +46,7 @@ def test_prefill_decode_and_cache_are_what_torch_counts(key, k, r):
         for layer in cache.layers
         if not hasattr(layer, "keys")
     ]
-    assert sum(stored) == expected.kv_cache_bytes
+    assert sum(stored) == expected.kv_cache_bytes == cache_bytes(cache)
 
 
 def test_sizes_of_real_proportions_cost_what_torch_counts():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fastv.errors import InvalidInputError, UnsupportedModelError
+from fastv.loading.load import load
 from fastv.measurement.prompt import answer_text
 from fastv.measurement.timing import generate
 from fastv.pruning.config import PruningConfig
@@ -16,7 +17,7 @@ from fastv.sweep.cells import for_sample, sample_id
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.quality_pass import answers_to, batches, prompt_for
 from fastv.sweep.row_draws import for_rows
-from tests.support.standins import PICTURE, STANDINS
+from tests.support.standins import FURTHER_STANDINS, PICTURE, STANDINS
 
 CONFIGS = [PruningConfig(method, k, 0.75) for method, k in (("fastv", 0), ("fastv", 3), ("random", 1))]
 
@@ -52,6 +53,20 @@ def test_shared_and_batched_answers_are_those_of_passes_of_their_own(mini, sampl
                 assert (answer.config, answer.answer) == (config, answer_text(mini, alone))
                 assert answer.answer_tokens == len(alone)
                 assert answer.shared_layers == (config.k if config else 0)
+
+
+def test_layers_that_keep_a_state_are_asked_again_and_nothing_is_guessed(samples, tmp_path):
+    """What such a layer read it cannot forget; the rank of a cut behind it is that of the last layer that attends."""
+    kinds = ["full_attention", "linear_attention", "linear_attention", "full_attention"]
+    FURTHER_STANDINS["qwen3_5"].save(tmp_path, layer_types=kinds)
+    loaded = load(str(tmp_path), "float32", "cpu")
+    questions = [(one, sample_id(one)) for one in (replace(one, question="what is red ?") for one in samples[:2])]
+    configs = [PruningConfig("fastv", k, 0.75) for k in (1, 2, 3)]
+    together, alone = (found(loaded, questions, configs, batch, answer_tokens=4) for batch in (2, 1))
+    assert {one.batch for one in together.values()} == {2}
+    for identity, one in together.items():
+        assert [answer.answer for answer in one.answers] == [answer.answer for answer in alone[identity].answers]
+        assert [answer.shared_layers for answer in one.answers] == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("config", [PruningConfig("random", 2, 0.5), PruningConfig("fastv", 0, 0.5)], ids=str)

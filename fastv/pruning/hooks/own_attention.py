@@ -40,8 +40,8 @@ def own_attention(
     """
     if attention is None:
         raise InvalidBudgetError(
-            "This method ranks tokens by the attention of the layer at which it cuts, and one of those layers does not "
-            "attend in this model. Choose another k, or a method that ranks by the layer before, such as fastv."
+            "This method ranks tokens by the attention of the layers at which it cuts, and one of them does not attend "
+            "in this model. Choose a method that ranks by a layer before, such as fastv."
         )
     parts = [getattr(layer, "input_layernorm", None), *(getattr(attention, n, None) for n in ("q_proj", "k_proj"))]
     rotate = getattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb", None)
