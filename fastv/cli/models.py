@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastv.cli.command import Command, Output
 from fastv.cli.progress import ProgressLine
@@ -12,6 +13,9 @@ from fastv.costs import configs
 from fastv.costs.memory import DTYPES, parameter_bytes
 from fastv.errors import UnsupportedModelError
 from fastv.families.catalogue import CATALOGUE, ModelEntry
+
+if TYPE_CHECKING:
+    from fastv.measurement.model_check import LayerCheck
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -61,6 +65,12 @@ def _run(arguments: Namespace) -> Output:
     return Output(data, text)
 
 
+def _but(layers: Sequence[LayerCheck]) -> str:
+    """At which of the layers tried attention could not rank, as the end of a sentence."""
+    without = ", ".join(str(one.k) for one in layers if one.k and one.method == "random")
+    return f", but not at K = {without}: no earlier layer attends" if without else ""
+
+
 def _checked(model: str, dtype: str) -> Output:
     with ProgressLine() as progress:
         progress.show("Importing torch")
@@ -83,7 +93,7 @@ def _checked(model: str, dtype: str) -> Output:
         f"{found.visual_tokens} visual tokens in the prompt tried.",
         f"{verdict}: the largest difference from the masked run is {found.worst:.1e} of the largest logit, "
         f"where rounding explains {found.tolerance:.1e}.",
-        "Ranking by attention works."
+        f"Ranking by attention works{_but(found.layers)}."
         if found.ranks_by_attention
         else "Ranking by attention does not work; methods that do not look at attention do.",
         "It is known which part of the picture a visual token shows."

@@ -75,7 +75,7 @@ class ModelCheck:
     failure
         What ended the check, pruned or not, without a word of why; empty where nothing did.
     ranks_by_attention
-        Whether methods that look at attention work; the others always do.
+        Whether methods that look at attention work, behind a layer that attends; the others always do.
     geometry
         Whether it is known which visual token shows which part of the picture.
     tolerance

@@ -13,7 +13,7 @@ from fastv.app.compare.method_choice import SAME_METHOD
 from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.model_choices import SEARCH
-from fastv.app.shared.preset_choices import layers_of, slider_step
+from fastv.app.shared.preset_choices import slider_step
 from fastv.app.shared.tab import Updates
 from fastv.formatting import budget
 from fastv.pruning.methods.registry import METHODS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastv.loading.load import LoadedModel
 
 SAME = ""  # stands for the candidate's model in the choice
-DEFAULT_K = 2  # to begin with, where the baseline is pruned too
+_DEFAULT_K = 2
 
 
 @dataclass
@@ -64,22 +64,27 @@ class BaselinePanel:
         method: str = SAME_METHOD,
     ) -> Updates:
         """The components for another choice; ``loaded`` is the model it amounts to."""
-        layers, r_percent = layers_of(loaded), r_percent or 0.0
-        k = min(DEFAULT_K if k is None else k, layers - 1)
+        outline, r_percent = ModelOutline.of_loaded(loaded), r_percent or 0.0
+        k = default_k(outline) if k is None else min(k, outline.layers - 1)
         return {
             self.box: gr.Accordion(label=label(pool, key, k, r_percent, method)),
             self.model: key,
             self.in_use: key,
             self.method: method,
-            self.k: gr.Slider(value=k, maximum=layers - 1),
+            self.k: gr.Slider(value=k, maximum=outline.layers - 1),
             self.r: gr.Slider(value=r_percent, step=slider_step(r_percent)),
         }
+
+
+def default_k(outline: ModelOutline) -> int:
+    """K to begin with, where the baseline is pruned too."""
+    return min(max(_DEFAULT_K, outline.ranked_from), outline.layers - 1)
 
 
 def layout(pool: ModelPool, outline: ModelOutline, models: Sequence[tuple[str, str]]) -> BaselinePanel:
     """Lays it out, closed, in the Blocks that are open; ``models`` as ``model_choices`` lists them."""
     in_use = gr.State(SAME)
-    with gr.Accordion(label(pool, SAME, DEFAULT_K, 0), open=False, elem_id="compare-with") as box:
+    with gr.Accordion(label(pool, SAME, default_k(outline), 0), open=False, elem_id="compare-with") as box:
         model = gr.Dropdown(
             [("The same model", SAME), *models],
             value=SAME,
@@ -93,7 +98,7 @@ def layout(pool: ModelPool, outline: ModelOutline, models: Sequence[tuple[str, s
             k = gr.Slider(
                 0,
                 outline.layers - 1,
-                value=min(DEFAULT_K, outline.layers - 1),
+                value=default_k(outline),
                 step=1,
                 label="K: drop at layer",
                 info="used only if R is above 0",

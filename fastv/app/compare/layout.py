@@ -167,6 +167,7 @@ def _pruning_controls(
                 value=start.pruning.k,
                 step=1,
                 label="K: drop at layer",
+                info=method_choice.k_info(method_choice.DEFAULT, model.ranked_from),
                 elem_id="k",
                 min_width=200,
                 buttons=[],

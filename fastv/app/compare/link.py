@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from fastv.app.compare import method_choice
 from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.chosen_sides import chosen_sides
 from fastv.app.compare.components import CompareControls
@@ -21,7 +22,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared import deep_link, example_scenes, preset_choices, status
 from fastv.app.shared.copy_link import connect_copy
 from fastv.app.shared.deep_link import Link, link_of
-from fastv.app.shared.preset_choices import layers_of, slider_percent
+from fastv.app.shared.preset_choices import slider_percent
 from fastv.app.shared.tab import BuiltTab, Updates, Values, or_skip
 from fastv.errors import FastVError, ModelLoadError
 from fastv.families.catalogue import ModelEntry
@@ -193,13 +194,14 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
     """
     loaded, other = pool.load_pair(link.model, link.baseline or link.model)
     key, beside = loaded.entry.key, link.baseline or SAME
-    offered = preset_choices.choices(pool.outline(key), pool)
+    outline = pool.outline(key)
+    offered = preset_choices.choices(outline, pool)
     pair = (key, beside) if beside not in (SAME, key) and not link.baseline_r else None
     named = next(
         (choice for choice in offered if choice.name == link.preset and choice.pair in (None, pair)), offered[0]
     )
     named_r = slider_percent(named.pruning.r)
-    k = link.k if link.k is not None and link.k < layers_of(loaded) else named.pruning.k
+    k = link.k if link.k is not None and link.k < outline.layers else named.pruning.k
     r_percent = named_r if link.r is None else link.r
     values: dict[Any, Any] = {
         ui.in_use: key,
@@ -223,7 +225,7 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.note: model_note(loaded.entry),
         ui.offered: offered,
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, named.name)),
-        ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),
+        ui.k: method_choice.k_slider(values[ui.method], outline.ranked_from, value=k, maximum=outline.layers - 1),
         ui.r: r_slider(r_percent),
         **ui.baseline.updates(
             pool, other, beside, link.baseline_k, link.baseline_r, link.baseline_method or SAME_METHOD

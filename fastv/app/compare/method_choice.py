@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.pruning.methods.registry import METHODS
+from fastv.pruning.signals import ATTENTION, UNROTATED
 
 DEFAULT = "fastv"
 SAME_METHOD = ""  # the other side's: the same method as this side's
@@ -30,10 +31,22 @@ def dropdown(value: str, elem_id: str, label: str, same: bool = False) -> gr.Dro
     return gr.Dropdown([*first, *options()], value=value, label=label, elem_id=elem_id, filterable=True)
 
 
-def k_slider(method: str) -> Any:
-    """The slider of K, off where a method does not take one."""
-    takes = METHODS[method].takes_k
-    return gr.Slider(interactive=takes, info=None if takes else f"{METHODS[method].label} cuts {METHODS[method].cuts}.")
+def k_slider(method: str, ranked_from: int, **more: Any) -> Any:
+    """The slider of K, off where a method does not take one; more: what else of it changes.
+
+    ranked_from: see ``ModelOutline``.
+    """
+    return gr.Slider(interactive=METHODS[method].takes_k, info=k_info(method, ranked_from), **more)
+
+
+def k_info(method: str, ranked_from: int) -> str | None:
+    """What is said under the slider of K: where the method cuts, or from which K on it can rank."""
+    chosen = METHODS[method]
+    if not chosen.takes_k:
+        return f"{chosen.label} cuts {chosen.cuts}."
+    if ranked_from > 1 and {ATTENTION, UNROTATED}.intersection(chosen.signals):
+        return f"0, or {ranked_from} and more, where attention ranks."
+    return None
 
 
 def opponents() -> dict[str, gr.Button]:

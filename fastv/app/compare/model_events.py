@@ -20,7 +20,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared import preset_choices, status
 from fastv.app.shared.deep_link import Link
-from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
+from fastv.app.shared.preset_choices import PresetChoice, slider_percent, slider_step
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError, ModelLoadError
 from fastv.evidence.pair_quality import quality_of_sides
@@ -78,7 +78,12 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
         [ui.preset, ui.sentence],
         **TYPED,
     )
-    ui.method.change(lambda method: method_choice.k_slider(method), ui.method, ui.k, **QUIET)
+    ui.method.change(
+        lambda method, key: method_choice.k_slider(method, pool.outline(key).ranked_from),
+        [ui.method, ui.in_use],
+        ui.k,
+        **QUIET,
+    )
     return switching
 
 
@@ -190,7 +195,8 @@ def model_note(entry: ModelEntry) -> str:
 
 def _first_preset(ui: CompareControls, pool: ModelPool, loaded: LoadedModel, values: Values) -> Updates:
     """The presets for a model, with the first of them chosen."""
-    offered = preset_choices.choices(pool.outline(loaded.entry.key), pool)
+    outline = pool.outline(loaded.entry.key)
+    offered = preset_choices.choices(outline, pool)
     first = offered[0]
     k, r_percent = first.pruning.k, slider_percent(first.pruning.r)
     chosen = {**values, ui.in_use: loaded.entry.key, ui.offered: offered, ui.k: k, ui.r: r_percent}
@@ -200,7 +206,7 @@ def _first_preset(ui: CompareControls, pool: ModelPool, loaded: LoadedModel, val
         ui.note: model_note(loaded.entry),
         ui.offered: offered,
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, first.name)),
-        ui.k: gr.Slider(value=k, maximum=layers_of(loaded) - 1),
+        ui.k: method_choice.k_slider(values[ui.method], outline.ranked_from, value=k, maximum=outline.layers - 1),
         ui.r: r_slider(r_percent),
     }
 

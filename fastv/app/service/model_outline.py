@@ -30,17 +30,21 @@ class ModelOutline:
         A config, or the sizes read from it, that costs can be computed of.
     layers
         Decoder layers.
+    ranked_from
+        The least K above 0 at which attention can rank: that after the first layer that attends.
     """
 
     entry: ModelEntry
     family: Family
     config: Any
     layers: int
+    ranked_from: int = 1
 
     @classmethod
     def of_loaded(cls, loaded: LoadedModel) -> ModelOutline:
         layers: Any = loaded.family.decoder(loaded.model).layers
-        return cls(loaded.entry, loaded.family, loaded.model.config, len(layers))
+        attends = [loaded.family.attention(layer) is not None for layer in layers]
+        return cls(loaded.entry, loaded.family, loaded.model.config, len(layers), attends.index(True) + 1)
 
     @classmethod
     def of_folder(cls, entry: ModelEntry) -> ModelOutline:
@@ -50,4 +54,6 @@ class ModelOutline:
         family = family_for(kind)
         if shape is None or family is None:
             raise ModelLoadError(f"The config of {entry.name} does not state a supported model type.")
-        return cls(entry, family, shape, shape.decoder.layers)
+        decoder = shape.decoder
+        attending = (layer for layer in range(decoder.layers) if not decoder.layer(layer).recurrent)
+        return cls(entry, family, shape, decoder.layers, next(attending, 0) + 1)

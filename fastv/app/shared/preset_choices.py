@@ -55,10 +55,15 @@ def _point(pruning: PruningConfig) -> tuple[int, float]:
 
 
 FALLBACK = PresetChoice(OWN, OWN_SENTENCE, PruningConfig(k=0, r=0.5))
+_LATER_SENTENCE = (
+    "The least K at which attention ranks in this model: the layers before layer {last} keep a state of what they "
+    "read, and do not attend."
+)
 
 
 def choices(model: ModelOutline, pool: ModelPool | None = None) -> list[PresetChoice]:
-    """The presets that suit a model and that it can follow, its default first; at least ``FALLBACK``.
+    """The presets that suit a model and that it can follow, its default first; at least ``FALLBACK``, or the least K at
+    which attention ranks, where that is later than presets go.
 
     Files that cannot be read are logged.
 
@@ -76,14 +81,23 @@ def choices(model: ModelOutline, pool: ModelPool | None = None) -> list[PresetCh
     for preset in sorted(presets, key=lambda preset: key not in preset.default_for):
         if (not preset.models or key in preset.models) and (pruning := _followed(preset, model)):
             found.append(PresetChoice(preset.name, preset.sentence, pruning))
-    found = found or [FALLBACK]
+    found = found or [_later(model)]
     if pool is not None:
         found += [choice for preset in pair_presets if (choice := _pair_choice(preset, pool)) is not None]
     return found
 
 
+def _later(model: ModelOutline) -> PresetChoice:
+    k = model.ranked_from
+    if not 1 < k < model.layers:
+        return FALLBACK
+    return PresetChoice(budget(k, 0.5), _LATER_SENTENCE.format(last=k - 1), PruningConfig(k=k, r=0.5))
+
+
 def _followed(preset: Preset, model: ModelOutline) -> PruningConfig | None:
     """K and R for a model; None where it cannot follow."""
+    if 0 < preset.k < model.ranked_from:
+        return None
     try:
         return _resolved(preset, model.config)
     except UnsupportedModelError:  # its costs are not known: what needs none of them is left

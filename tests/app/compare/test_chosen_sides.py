@@ -90,7 +90,7 @@ def test_there_is_no_opponent_where_nothing_is_dropped(ui, pool):
 @pytest.mark.parametrize("name", METHODS)
 def test_k_can_be_moved_where_a_method_takes_it(name):
     with gr.Blocks():
-        assert method_choice.k_slider(name).interactive == METHODS[name].takes_k
+        assert method_choice.k_slider(name, 1).interactive == METHODS[name].takes_k
 
 
 def test_percent_becomes_a_fraction_and_the_method_holds_for_both_sides(ui):

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from fastv.app.compare.method_choice import k_info
 from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.errors import ModelLoadError
 from fastv.families.catalogue import ModelEntry, find
 from fastv.worker import Stopped
+from tests.support.standins import FURTHER_STANDINS
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,7 +47,19 @@ def test_an_outline_from_the_folder_is_that_of_the_loaded_model():
 
     before, after = ModelOutline.of_folder(find("mini-7")), ModelOutline.of_loaded(load("mini-7"))
     assert (before.entry, before.family, before.layers) == (after.entry, after.family, after.layers)
-    assert before.config.decoder.layers == before.layers
+    assert before.config.decoder.layers == before.layers and before.ranked_from == after.ranked_from == 1
+
+
+def test_attention_ranks_after_the_first_layer_that_attends(tmp_path):
+    from fastv.loading.load import load
+
+    kinds = ["linear_attention", "linear_attention", "full_attention", "linear_attention"]
+    FURTHER_STANDINS["qwen3_5"].save(tmp_path, layer_types=kinds)
+    outlines = ModelOutline.of_folder(find(str(tmp_path))), ModelOutline.of_loaded(load(str(tmp_path)))
+    assert [one.ranked_from for one in outlines] == [3, 3]
+    for method, says in (("fastv", "3 and more"), ("pyramiddrop", "cuts"), ("random", None)):
+        said = k_info(method, 3)
+        assert says in said if says else said is None
 
 
 def test_a_folder_without_a_known_config_is_refused(tmp_path):

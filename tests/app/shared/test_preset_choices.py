@@ -18,8 +18,8 @@ from tests.support.miniatures import mini_13
 from tests.support.standins import llava_config
 
 
-def loaded(key: str, config) -> SimpleNamespace:
-    return SimpleNamespace(entry=SimpleNamespace(key=key), config=config)
+def loaded(key: str, config, **more) -> SimpleNamespace:
+    return SimpleNamespace(entry=SimpleNamespace(key=key), config=config, **{"ranked_from": 1, **more})
 
 
 def test_the_papers_points_are_offered_for_every_model():
@@ -45,6 +45,12 @@ def test_points_beyond_the_model_are_left_out():
     assert {choice.pruning.k for choice in preset_choices.choices(loaded("any", llava_config(layers=3)))} == {2}
     assert preset_choices.choices(loaded("any", llava_config(layers=2))) == [preset_choices.FALLBACK]
     assert preset_choices.names([preset_choices.FALLBACK]) == [preset_choices.OWN]
+
+
+@pytest.mark.parametrize("ranked_from, points", [(3, {3}), (4, {4}), (8, {0})])
+def test_points_before_attention_can_rank_are_left_out_and_the_least_is_offered(ranked_from, points):
+    offered = preset_choices.choices(loaded("any", llava_config(layers=8), layers=8, ranked_from=ranked_from))
+    assert {choice.pruning.k for choice in offered} == points
 
 
 def test_a_broken_file_is_named_in_the_log_and_the_rest_stays(monkeypatch, caplog):
