@@ -111,6 +111,8 @@ class Family(ABC):
         What computes attention: a name for all parts, or the names of parts of the config ("" for the whole) -> theirs.
     positions_by_cache
         Whether its models, given no positions, count them by the cache before the decoder begins, even with a mask.
+    template_settings
+        What its chat templates are told beside the question.
     """
 
     name: ClassVar[str]
@@ -121,6 +123,7 @@ class Family(ABC):
     decoder_types: ClassVar[Mapping[str, DecoderReader]] = {}
     kernels: ClassVar[str | dict[str, str]] = "sdpa"
     positions_by_cache: ClassVar[bool] = False
+    template_settings: ClassVar[Mapping[str, Any]] = {}
 
     # The loaded model
 
@@ -245,7 +248,7 @@ class Family(ABC):
     def prompt(self, processor: Processor, question: str, kind: str = "image", count: int = 1) -> str:
         """The text of some pictures, or with kind "video" videos, and one question, in the model's own chat format."""
         turn = {"role": "user", "content": [{"type": kind}] * count + [{"type": "text", "text": question}]}
-        return processor.apply_chat_template([turn], add_generation_prompt=True)
+        return processor.apply_chat_template([turn], add_generation_prompt=True, **self.template_settings)
 
     @abstractmethod
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame] | None:

@@ -31,7 +31,7 @@ def _entry(
         name,
         f"Qwen/{source}",
         description,
-        prompt=PROMPT,
+        prompt=PROMPT + "<think>\n\n</think>\n\n",
         visual_span=VISUAL_SPAN,
         visual_tokens=1_024,
         config={
@@ -79,6 +79,7 @@ class Qwen3_5(Qwen3VL):  # noqa: N801  # as transformers spells it
     name = "Qwen3.5, 3.6 and 3.8"
     model_types = ("qwen3_5", "qwen3_5_moe")
     decoder_types = {"qwen3_5_text": qwen3_5_text, "qwen3_5_moe_text": qwen3_5_moe_text}
+    template_settings = {"enable_thinking": False}  # an answer of some words would end amid what is thought
     # Sizes as in the checkpoints' model cards; what is left out is the default of the config class.
     entries = (
         _entry(

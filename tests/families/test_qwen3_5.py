@@ -4,11 +4,14 @@ dropping means where nothing can be masked.
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError
+from fastv.families.registry import family_for
 from fastv.measurement.masked_reference import dropped_by_masking
 from fastv.pruning.attention_tap import observing
 from fastv.pruning.hooks.own_attention import own_attention
@@ -36,10 +39,10 @@ def assert_close(found, expected):
     torch.testing.assert_close(found, expected, atol=5e-4 * float(expected.abs().max()), rtol=0)
 
 
-def assert_is_reference(key, model, inputs, output, trace, prompts=PROMPTS):
-    """Every row's logits; returns for each row what the ranking attention was and what was kept."""
+def assert_is_reference(key, model, inputs, output, trace, proportional=False):
+    """Every row's logits; where there is one cut, yields what ranked, the visual tokens and the dropped of each row."""
     length, logits = inputs["input_ids"].shape[1], torch.stack(output.logits, 1)
-    for row, prompt in enumerate(prompts):
+    for row, prompt in enumerate(PROMPTS):
         alone = FURTHER_STANDINS[key].inputs([prompt], seed=row)
         own = alone["input_ids"].shape[1]
         before = torch.isin(alone["input_ids"][0], VISUAL).nonzero()[:, 0]
@@ -47,7 +50,8 @@ def assert_is_reference(key, model, inputs, output, trace, prompts=PROMPTS):
         for (layer, _), kept in zip(trace.kept_after_each_cut, trace.kept_by_cut, strict=True):
             cuts[layer] = before[~torch.isin(before, kept[row] - (length - own))]
         answer = output.sequences[row, length:]
-        expected, looked = reference(model, alone, answer, cuts, own)
+        log = math.log(len(before) / (trace.kept[row] >= 0).sum()) if proportional else 0.0
+        expected, looked = reference(model, alone, answer, cuts, own, (before, log))
         assert_close(logits[row], expected)
         if len(cuts) == 1:
             yield looked[layer], before, cuts[layer]
@@ -152,3 +156,27 @@ def test_methods_that_rank_by_a_layer_that_does_not_attend_say_so():
     model, inputs = model_of(), FURTHER_STANDINS["qwen3_5"].inputs(PROMPTS[:1])
     with pytest.raises(InvalidBudgetError, match="does not attend"), METHODS["pyramiddrop"]()(model):
         model(**inputs)
+
+
+def test_the_prompt_asks_for_the_answer_at_once():
+    family, processor = family_for("qwen3_5"), FURTHER_STANDINS["qwen3_5"].processor()
+    processor.chat_template += "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
+    assert family.prompt(processor, "what ?").endswith("ASSISTANT:<think></think>")
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_kernels_with_flat_masks(k, monkeypatch):
+    model, inputs = model_of(), FURTHER_STANDINS["qwen3_5"].inputs(PROMPTS)
+    monkeypatch.setattr(model.config.text_config, "_attn_implementation", "flash_stand_in")
+    with METHODS["random"](k=k, r=0.6)(model) as trace:
+        output = model.generate(**inputs, **OPTIONS)
+    monkeypatch.undo()
+    list(assert_is_reference("qwen3_5", model, inputs, output, trace))
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_kept_tokens_that_stand_for_dropped_ones_do_so_where_layers_attend(k):
+    model, inputs = model_of(), FURTHER_STANDINS["qwen3_5"].inputs(PROMPTS)
+    with METHODS["random"](k=k, r=0.6, proportional=True)(model) as trace:
+        output = model.generate(**inputs, **OPTIONS)
+    list(assert_is_reference("qwen3_5", model, inputs, output, trace, proportional=True))

@@ -53,8 +53,8 @@ def rotated(heads, positions, config):
     return result
 
 
-def attention(layer, states, positions):
-    """What it adds, and the weights (heads, tokens, tokens)."""
+def attention(layer, states, positions, logs):
+    """What it adds, and the weights (heads, tokens, tokens); logs (tokens,) are added to their logits."""
     width, count = layer.head_dim, len(states)
     query, gate = layer.q_proj(states).view(count, -1, 2, width).unbind(2)
     query = rotated(norm(query, layer.q_norm), positions, layer.config)
@@ -64,7 +64,7 @@ def attention(layer, states, positions):
     later = torch.ones(count, count, dtype=torch.bool).triu(1)
     weights, out = [], []
     for head in range(query.shape[1]):
-        logits = query[:, head] @ key[:, head // share].T / math.sqrt(width)
+        logits = query[:, head] @ key[:, head // share].T / math.sqrt(width) + logs
         weights.append(logits.masked_fill(later, -torch.inf).softmax(-1))
         out.append(weights[-1] @ value[:, head // share])
     return layer.o_proj((torch.stack(out, 1) * gate.sigmoid()).flatten(1)), torch.stack(weights)
@@ -86,11 +86,12 @@ def experts(block, states):
 
 
 @torch.no_grad()
-def reference(model, inputs, answer, cuts, prompt_length):
+def reference(model, inputs, answer, cuts, prompt_length, weighed=((), 0.0)):
     """Logits after the prompt and each of the answer's tokens but the last; and the last attention weights that the
     prompt's last token gave before each cut.
 
-    inputs: of one prompt, without padding; cuts: layer -> prompt positions that are dropped on entering it.
+    inputs: of one prompt, without padding; cuts: layer -> prompt positions that are dropped on entering it; weighed:
+    prompt positions, and what is added to their logits from the first cut on.
     """
     states, positions = entering(model, inputs, answer)
     decoder, left, seen, looked = model.model.language_model, torch.arange(len(states)), None, {}
@@ -103,7 +104,8 @@ def reference(model, inputs, answer, cuts, prompt_length):
         if decoder.config.layer_types[number] == "linear_attention":
             states = states + linear_attention(layer.linear_attn, given)
         else:
-            added, weights = attention(layer.self_attn, given, positions)
+            logs = weighed[1] * torch.isin(left, torch.as_tensor(weighed[0])) if looked else 0.0
+            added, weights = attention(layer.self_attn, given, positions, logs)
             states, seen = states + added, weights[:, left == prompt_length - 1].mean(dim=(0, 1))
         given = norm(states, layer.post_attention_layernorm)
         states = states + (experts if hasattr(layer.mlp, "experts") else ffn)(layer.mlp, given)
