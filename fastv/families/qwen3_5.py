@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 
 def _entry(
-    name: str, source: str, description: str, text: Mapping[str, Any], width: int, moe: bool = False
+    name: str, description: str, text: Mapping[str, Any], tower: Mapping[str, Any], moe: bool = False
 ) -> ModelEntry:
+    source = name.replace(" ", "-")
     return ModelEntry(
         source.lower(),
         name,
@@ -37,7 +38,8 @@ def _entry(
         config={
             "model_type": "qwen3_5_moe" if moe else "qwen3_5",
             "text_config": text,
-            "vision_config": {"out_hidden_size": width},
+            "vision_config": tower,
+            "tie_word_embeddings": "4B" in name,
         },
     )
 
@@ -80,14 +82,17 @@ class Qwen3_5(Qwen3VL):  # noqa: N801  # as transformers spells it
     model_types = ("qwen3_5", "qwen3_5_moe")
     decoder_types = {"qwen3_5_text": qwen3_5_text, "qwen3_5_moe_text": qwen3_5_moe_text}
     template_settings = {"enable_thinking": False}  # an answer of some words would end amid what is thought
-    # Sizes as in the checkpoints' model cards; what is left out is the default of the config class.
+    # Sizes as in the checkpoints' model cards and configs; what is left out is the default of the config class.
     entries = (
         _entry(
-            "Qwen3.5 9B", "Qwen3.5-9B", "Three of four layers keep a state in place of keys and values.", {}, width=4096
+            "Qwen3.5 4B",
+            "Three of four layers keep a state in place of keys and values.",
+            {"hidden_size": 2560, "intermediate_size": 9216},
+            {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "out_hidden_size": 2560},
         ),
+        _entry("Qwen3.5 9B", "The most used of the family.", {}, {"out_hidden_size": 4096}),
         _entry(
             "Qwen3.8 27B",
-            "Qwen3.8-27B",
             "The largest dense one; Qwen3.5 and 3.6 have it in the same sizes.",
             {
                 "hidden_size": 5120,
@@ -96,14 +101,13 @@ class Qwen3_5(Qwen3VL):  # noqa: N801  # as transformers spells it
                 "num_attention_heads": 24,
                 "linear_num_value_heads": 48,
             },
-            width=5120,
+            {"out_hidden_size": 5120},
         ),
         _entry(
             "Qwen3.6 35B-A3B",
-            "Qwen3.6-35B-A3B",
             "With experts: of 35 billion weights, 3 billion work on each token.",
             {},
-            width=2048,
+            {"out_hidden_size": 2048},
             moe=True,
         ),
     )

@@ -10,6 +10,7 @@ from fastv.errors import InvalidBudgetError
 from fastv.families.shapes import DecoderShape
 from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS, method_name
+from fastv.pruning.signals import ATTENTION, UNROTATED
 from fastv.validation import one_of
 
 
@@ -50,9 +51,18 @@ class PruningConfig:
         return METHODS[self.method](k=self.k, r=self.r, seed=self.seed)
 
     def cost_arguments(self, decoder: DecoderShape, text: int, visual: int) -> dict[str, Any]:
-        """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens."""
+        """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens.
+
+        Raises InvalidBudgetError where it ranks by attention, and no layer before k attends.
+        """
         method, depth = self.build(), decoder.layers
         layers = method.schedule(depth)
+        first = next((layer for layer in range(depth) if not decoder.layer(layer).recurrent), depth)
+        if {ATTENTION, UNROTATED}.intersection(method.reads_at(0, layers[0])) and layers[0] <= first:
+            raise InvalidBudgetError(
+                f"k={layers[0]}, but {method.label} ranks by the attention of an earlier layer, and none before layer "
+                f"{first} attends: choose k={first + 1} or more."
+            )
         stages = None
         if layers != (self.k,):
             stages = [(layer, method.kept_at(cut, visual, len(layers))) for cut, layer in enumerate(layers)]

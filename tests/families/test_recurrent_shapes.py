@@ -8,8 +8,11 @@ from transformers import AutoModelForCausalLM, Qwen3_5Config
 
 from fastv import METHODS
 from fastv.costs.flops import cost
+from fastv.errors import InvalidBudgetError
+from fastv.families.catalogue import REFERENCE_CONFIGS
 from fastv.families.config_reader import read_shape
 from fastv.measurement.memory import cache_bytes
+from fastv.pruning.config import PruningConfig
 from fastv.pruning.transformers_compat import cache_in
 from tests.families.test_qwen3_5 import KINDS, OPTIONS, VISUAL, model_of
 from tests.support.family_standins.qwen_vl import qwen_text
@@ -47,6 +50,15 @@ def test_prefill_decode_and_cache_are_what_torch_counts(key, k, r):
         if not hasattr(layer, "keys")
     ]
     assert sum(stored) == expected.kv_cache_bytes == cache_bytes(cache)
+
+
+def test_what_cannot_rank_has_no_cost():
+    decoder = read_shape(REFERENCE_CONFIGS["qwen3.5-9b"]).decoder
+    for method, k in (("fastv", 2), ("fastv_norope", 3)):
+        with pytest.raises(InvalidBudgetError, match="k=4 or more"):
+            PruningConfig(method, k).cost_arguments(decoder, 36, 576)
+    for method, k in (("fastv", 0), ("fastv", 4), ("random", 2)):
+        assert PruningConfig(method, k).cost_arguments(decoder, 36, 576)["k"] == k
 
 
 def test_sizes_of_real_proportions_cost_what_torch_counts():
