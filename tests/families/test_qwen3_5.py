@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fastv import METHODS, FastV
-from fastv.errors import InvalidBudgetError
+from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.families.registry import family_for
 from fastv.measurement.masked_reference import dropped_by_masking
 from fastv.pruning.attention_tap import observing
@@ -122,6 +122,30 @@ def test_rows_of_a_cache_in_another_order(k):
             turn = {"input_ids": tokens[rows], "attention_mask": mask[rows], "position_ids": places[:, rows]}
             found.append(model(**turn, **{CACHE: cache}).logits[rows])
     assert_close(*found)
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_a_question_that_follows_up(k):
+    """Behind the answer, in padded rows; where the cache is counted by what was kept, its new tokens alone."""
+    model, inputs = model_of(), FURTHER_STANDINS["qwen3_5"].inputs([(5, PICTURE, 7), (3, WIDE, 19)])
+
+    def converse(alone):
+        first = model.generate(**inputs, **OPTIONS)
+        whole = torch.cat([first.sequences, torch.tensor([[1, 7, 9], [1, 8, 6]])], 1)
+        more = torch.ones(2, whole.shape[1] - inputs["input_ids"].shape[1]).long()
+        mask = torch.cat([inputs["attention_mask"], more], 1)
+        ids = whole[:, -4:] if alone else whole
+        return model.generate(input_ids=ids, attention_mask=mask, **{CACHE: cache_in(first)}, **OPTIONS)
+
+    with METHODS["random"](k=k, r=0.6)(model) as trace:
+        output = converse(alone=k < 4)
+        if k < 4:
+            with pytest.raises(InvalidInputError, match="new tokens alone"):
+                converse(alone=False)
+    dropped = torch.isin(inputs["input_ids"], VISUAL) & ~mark(trace.kept, inputs["input_ids"].shape[1])
+    with dropped_by_masking(model.model.language_model, k, dropped):
+        expected = converse(alone=k < 4)
+    assert_close(torch.stack(output.logits), torch.stack(expected.logits))
 
 
 @pytest.mark.parametrize("k", [2, 5])

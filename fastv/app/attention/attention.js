@@ -26,7 +26,7 @@ async function open() {
   reading.ranks = new Float32Array(bytes(made.ranking).buffer);
   const [k, r] = window.fastvCut ?? [chosen.k, chosen.r];
   chosen = {k: within(k, 0, last_layer()), r, word: number(root.dataset.word, made.last, made.words.length), layer: 0};
-  chosen.layer = number(root.dataset.layer, chosen.k, made.layers.length);
+  chosen.layer = number(root.dataset.layer, attending_before(chosen.k), made.layers.length);
   lit = -1;
   build();
   draw();
@@ -34,6 +34,7 @@ async function open() {
 
 const number = (text, usual, count) => text !== "" && Number(text) < count ? Number(text) : Math.min(usual, count - 1);
 const last_layer = () => reading.layers.at(-1);
+const attending_before = k => reading.layers.filter(layer => layer < k).length;  // in some models few layers attend
 
 /* Data: the map of a word in a layer, and the patches that a cut drops. */
 function level(word, layer) {
@@ -56,7 +57,7 @@ function kept_count(r) {  // Python's round: ties to even
 }
 
 function dropped() {  // 1 for each visual token that goes; null where nothing is ranked
-  const layer = reading.layers.indexOf(chosen.k - 1);
+  const layer = attending_before(chosen.k) - 1;
   if (layer < 0) return null;
   const gone = new Uint8Array(reading.visual);
   for (const token of order(layer).slice(kept_count(chosen.r))) gone[token] = 1;
@@ -134,7 +135,7 @@ function draw() {
 
 function draw_cut(gone) {
   const {k, r} = chosen, {layers, visual} = reading;
-  const cut = find(".cut-line"), place = layers.filter(layer => layer < k).length;
+  const cut = find(".cut-line"), place = attending_before(k);
   cut.style.left = `${100 * place / layers.length}%`;
   cut.setAttribute("aria-valuenow", k);
   cut.setAttribute("aria-valuetext", `K=${k}`);
@@ -142,17 +143,17 @@ function draw_cut(gone) {
   Object.assign(find(".r"), {value: r});
   find(".k-value").textContent = k;
   find(".r-value").textContent = `${r}%`;
-  const kept = kept_count(r), ranks = layers.indexOf(k - 1);
+  const kept = kept_count(r), ranks = place - 1;
   let words;
   if (gone) {
     const row = reading.ranks.subarray(ranks * visual, (ranks + 1) * visual);
     let sum = 0, lost = 0;
     row.forEach((value, token) => { sum += value; if (gone[token]) lost += value; });
     words = `On entering layer ${k}, ${visual - kept} of ${visual} patches go: those that the last prompt token attends to `
-      + `least in layer ${k - 1}. They hold ${percent(lost / sum)} of its attention to the picture there.`;
+      + `least in layer ${layers[ranks]}. They hold ${percent(lost / sum)} of its attention to the picture there.`;
   } else {
     words = k === 0 ? "At K=0 no layer has looked yet: patches would be dropped at random, so none are marked."
-      : `Layer ${k - 1} has no attention to rank by.`;
+      : `No layer before layer ${k} attends, so that there is nothing to rank by.`;
   }
   find(".cut-takes").textContent = words;
   all(".thing-left").forEach((item, index) => {
@@ -242,7 +243,8 @@ element.addEventListener("pointerdown", event => {
   cut.setPointerCapture(event.pointerId);
   const move = now => {
     const {left, width} = find(".layer-bars").getBoundingClientRect();
-    choose({k: within(Math.round((now.clientX - left) / width * reading.layers.length), 0, last_layer())});
+    const place = Math.round((now.clientX - left) / width * reading.layers.length);
+    choose({k: place < 1 ? 0 : within((reading.layers[place - 1] ?? Infinity) + 1, 0, last_layer())});
   };
   cut.addEventListener("pointermove", move);
   cut.addEventListener("lostpointercapture", () => cut.removeEventListener("pointermove", move), {once: true});

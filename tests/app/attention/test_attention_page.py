@@ -43,14 +43,34 @@ def test_what_a_cut_takes_is_what_fastv_drops(page):
     rows = np.frombuffer(b64decode(payload["ranking"]), "<f4").reshape(-1, payload["visual"])
     for k, r in ((2, 50), (3, 90), (1, 33)):
         page.evaluate(f"window.fastvShowCut('{k},{r}')")
-        order = sorted(range(payload["visual"]), key=lambda token: (-rows[k - 1][token], token))
-        kept = set(order[: kept_tokens(payload["visual"], r / 100)])
-        expected = {}
-        for thing in payload["things"]:
-            expected[thing["name"]] = len(kept & set(thing["tokens"]))
-        assert things_left(page) == expected
+        assert things_left(page) == things_kept(rows[k - 1], r)
     page.evaluate("window.fastvShowCut('0,50')")
-    assert things_left(page) == {thing["name"]: len(thing["tokens"]) for thing in payload["things"]}
+    assert things_left(page) == things_kept(rows[0], 0)
+
+
+def test_where_few_layers_attend_the_last_before_the_cut_ranks(page):
+    """As if the recorded layers were numbers 3, 7, 11 and so on, and the others kept a state."""
+    page.add_init_script(
+        "const parse = JSON.parse; JSON.parse = text => { const made = parse(text);"
+        "if (made?.ranking) made.layers = made.layers.map(layer => 4 * layer + 3); return made; };"
+    )
+    page.reload()
+    page.wait_for_selector("#xray .layer-frame canvas")
+    payload = recorded()["payload"]
+    rows = np.frombuffer(b64decode(payload["ranking"]), "<f4").reshape(-1, payload["visual"])
+    for k, row in ((4, 0), (6, 0), (8, 1), (11, 1), (12, 2)):
+        page.evaluate(f"window.fastvShowCut('{k},50')")
+        assert things_left(page) == things_kept(rows[row], 50)
+        assert f"least in layer {4 * row + 3}." in page.inner_text(".cut-takes")
+    page.evaluate("window.fastvShowCut('3,50')")
+    assert things_left(page) == things_kept(rows[0], 0) and "layer 3" in page.inner_text(".cut-takes")
+
+
+def things_kept(row, r: float) -> dict[str, int]:
+    payload = recorded()["payload"]
+    order = sorted(range(payload["visual"]), key=lambda token: (-row[token], token))
+    kept = set(order[: kept_tokens(payload["visual"], r / 100)])
+    return {thing["name"]: len(kept & set(thing["tokens"])) for thing in payload["things"]}
 
 
 def test_the_cut_is_dragged_and_shared_with_other_tabs_and_the_address(page):
