@@ -169,6 +169,24 @@ def paths_in(value) -> set[str]:
     return set().union(*map(paths_in, value)) if isinstance(value, list) else set()
 
 
+def left_by_a_killed_process(environment: dict[str, str]) -> Path:
+    """A file in the private folder of a process that was killed."""
+    script = """
+import os, signal
+from fastv.app.hosting.upload_cleanup import private_folder
+place = private_folder() / "sent"
+place.mkdir()
+(place / "a.png").write_bytes(b"x")
+print(place / "a.png", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment, timeout=60
+    )
+    assert ended.returncode == -signal.SIGKILL
+    return Path(ended.stdout.strip())
+
+
 def test_a_stopped_app_leaves_nothing_and_a_killed_ones_files_are_found_by_the_next(tmp_path):
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path / "files"), "FASTV_LOG": "none"}
 
@@ -187,20 +205,19 @@ def test_a_stopped_app_leaves_nothing_and_a_killed_ones_files_are_found_by_the_n
         assert app.stdout.readline() == f"Open http://127.0.0.1:{port}/\n"
         return app, Stranger(f"http://127.0.0.1:{port}")
 
-    app, visitor = start()
-    killed = Path(visitor.picture(red())["path"])
-    app.send_signal(signal.SIGKILL)
-    app.wait(20)
+    killed = left_by_a_killed_process(environment)
     assert killed.exists()
     upload_cleanup.sweep(killed.parents[1], 3_600)
     assert killed.exists()  # the next one may not be in time for its owner, but an hour is an hour
     upload_cleanup.sweep(killed.parents[1], -1)
+    assert not killed.exists()
     app, visitor = start()
     link = visitor.http.get("/", params={"k": 3, "r": 75, "question": "how many red ?"})
     assert link.status_code == 200  # links say it all themselves: nothing of them is kept here
     stopped = Path(visitor.picture(red())["path"])
+    assert stopped.parents[2] == killed.parents[2] and stopped.parents[1] != killed.parents[1]
     app.send_signal(signal.SIGTERM)
     app.wait(20)
-    assert not stopped.exists() and not killed.exists()
+    assert not stopped.exists()
     with pytest.raises(httpx.ConnectError):
         visitor.http.get("/healthz")
