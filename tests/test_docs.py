@@ -200,7 +200,7 @@ def test_every_fastv_command_runs(line, tmp_path, monkeypatch, capsys):
         return
     if parsed.command.name in ("compare", "sweep"):
         assert parsed.model in EMBEDDED
-    few = ["--limit", "2"] if parsed.command.name == "sweep" else []
+    few = ["--limit", "1"] if parsed.command.name == "sweep" else []
     assert main.run([*arguments, *few]) == 0
     assert capsys.readouterr().out.strip()
 
