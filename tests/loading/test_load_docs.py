@@ -86,9 +86,16 @@ def test_the_download_beforehand_is_all_that_a_machine_without_network_needs(ser
     assert done.stdout.strip() == ENTRY.revision and served.requests == []
 
 
+def longest(lines: list[list[str]]) -> list[str]:
+    """The command that the others are a part of."""
+    found = max(lines, key=len)
+    assert all(set(line) <= set(found) for line in lines)
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("line", commands("python "), ids=" ".join)
-def test_the_page_opens_with_the_model_it_is_told_and_answers(environment, line):
+def test_the_page_opens_with_the_model_it_is_told_and_answers(environment):
+    line = longest(commands("python "))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -4,9 +4,11 @@ from fastv.miniature.model.tokenizer import BOS, EOS, IMAGE, OPENING, PAD, block
 from fastv.miniature.world.vocabulary import NAMES, plural
 
 
-@pytest.fixture(scope="module")
-def processor():
-    return build_processor()
+def test_the_one_that_is_shipped_is_the_one_that_is_built(processor):
+    built = build_processor()
+    assert built.tokenizer.backend_tokenizer.to_str() == processor.tokenizer.backend_tokenizer.to_str()
+    assert built.chat_template == processor.chat_template and built.patch_size == processor.patch_size
+    assert built.image_processor.to_dict() == processor.image_processor.to_dict()
 
 
 def test_each_name_is_one_token(processor):

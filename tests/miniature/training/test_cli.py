@@ -6,7 +6,6 @@ from transformers import CLIPVisionModel
 
 from fastv.loading.load import load
 from fastv.miniature.model.architecture import tower_config
-from fastv.miniature.model.tokenizer import build_processor
 from fastv.miniature.training import cli, decoder_stage
 from fastv.miniature.training.trainer import StageConfig, train
 from fastv.miniature.world.scenes import scene
@@ -14,7 +13,8 @@ from fastv.miniature.world.scenes import scene
 pytestmark = pytest.mark.slow
 
 
-def test_the_whole_pipeline_ends_in_a_checkpoint_that_loads(tmp_path, monkeypatch):
+def test_the_whole_pipeline_ends_in_a_checkpoint_that_loads(tmp_path, monkeypatch, processor):
+    monkeypatch.setattr(cli, "build_processor", lambda: processor)  # training its tokenizer takes seconds
     monkeypatch.setattr(
         sys, "argv", ["train", "mini-7", "--smoke", "--runs", str(tmp_path), "--output", str(tmp_path / "mini")]
     )
@@ -29,7 +29,7 @@ def test_the_whole_pipeline_ends_in_a_checkpoint_that_loads(tmp_path, monkeypatc
     assert loaded.model.generate(**inputs, max_new_tokens=2).shape[1] > inputs["input_ids"].shape[1]
 
 
-def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
+def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch, processor):
     drawn = []
     monkeypatch.setattr(decoder_stage, "batches", lambda example, size, skip: drawn.append(range(skip, skip + size)))
     monkeypatch.setattr(
@@ -37,7 +37,7 @@ def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
         "train",
         lambda trainer, loss, feed, plan, folder: [feed(step * plan.pictures) for step in range(plan.steps)],
     )
-    tokenizer = build_processor().tokenizer
+    tokenizer = processor.tokenizer
     model = decoder_stage.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
     decoder_stage.train_decoder(
         model,
@@ -48,9 +48,9 @@ def test_no_decoder_gets_a_scene_twice(tmp_path, monkeypatch):
     assert [number for some in drawn for number in some] == list(range(3 * 2 + 2 * 4 + 3 + 2 * 16))
 
 
-def test_other_words_are_learnt_where_words_are_read_and_what_is_seen_stays(tmp_path, monkeypatch):
+def test_other_words_are_learnt_where_words_are_read_and_what_is_seen_stays(tmp_path, monkeypatch, processor):
     monkeypatch.setattr(decoder_stage, "QUESTIONS", 2)
-    tokenizer = build_processor().tokenizer
+    tokenizer = processor.tokenizer
     model = decoder_stage.new_model("mini-7", CLIPVisionModel(tower_config()), tokenizer)
     before = {name: weight.detach().bfloat16() for name, weight in model.named_parameters()}
     plans = [

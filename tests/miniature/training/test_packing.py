@@ -3,15 +3,10 @@ import torch
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration
 
 from fastv.miniature.model.architecture import Decoder, llava_config, tower_config
-from fastv.miniature.model.tokenizer import OPENING, build_processor
+from fastv.miniature.model.tokenizer import OPENING
 from fastv.miniature.training.decoder_stage import FEW, DecoderTrainer, few_patches
 from fastv.miniature.training.packing import Questioner, pack
 from fastv.miniature.world.scenes import GRID, scene
-
-
-@pytest.fixture(scope="module")
-def processor():
-    return build_processor()
 
 
 @pytest.mark.slow

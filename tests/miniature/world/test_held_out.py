@@ -10,7 +10,6 @@ import pytest
 from fastv.miniature.evaluation import dataset as benchmark_room
 from fastv.miniature.evaluation.dataset import SCENES, Item, benchmark
 from fastv.miniature.evaluation.scoring import scores
-from fastv.miniature.model.tokenizer import build_processor
 from fastv.miniature.training import dataloader, packing
 from fastv.miniature.training.packing import Questioner
 from fastv.miniature.world.question_templates import PHRASINGS
@@ -39,10 +38,10 @@ def test_training_draws_scenes_of_its_own_and_no_layout_that_is_held_out(drawn, 
 
 
 @pytest.mark.slow
-def test_training_asks_in_phrasings_of_its_own(monkeypatch):
+def test_training_asks_in_phrasings_of_its_own(monkeypatch, processor):
     asked, real = [], packing.questions
     monkeypatch.setattr(packing, "questions", lambda *a, **k: asked.extend(found := real(*a, **k)) or found)
-    questioner = Questioner(build_processor().tokenizer, 16)
+    questioner = Questioner(processor.tokenizer, 16)
     for seed in range(16):
         questioner(scene(dataloader.TRAINING_SEEDS + seed, held_out=False))
     assert all(question.seen for question in asked) and {question.task for question in asked} == set(PHRASINGS)

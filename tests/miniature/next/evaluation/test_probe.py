@@ -28,8 +28,9 @@ LAYERS = 4
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
-    processor = build_processor()
+def loaded(tmp_path_factory, next_tokenizer):
+    with mock.patch("fastv.miniature.next.model.tokenizer.build_tokenizer", lambda: next_tokenizer):
+        processor = build_processor()
     torch.manual_seed(0)
     with mock.patch.dict(DECODERS, {"mini-7": replace(DECODERS["mini-7"], layers=LAYERS)}):
         tower = CLIPVisionModel(tower_config(width=64, layers=2, heads=1))

@@ -2,13 +2,13 @@
 
 import pytest
 
-from fastv.miniature.next.model.tokenizer import BOS, IMAGE, OPENING, Encoder, block, build_tokenizer
+from fastv.miniature.next.model.tokenizer import BOS, IMAGE, OPENING, Encoder, block
 from fastv.miniature.next.world.vocabulary import CATEGORIES, COLOURS, FACTS, NAMES, NUMBERS, TINTS, plural
 
 
-@pytest.fixture(scope="module")
-def tokenizer():
-    return build_tokenizer()
+@pytest.fixture
+def tokenizer(next_tokenizer):
+    return next_tokenizer
 
 
 def test_every_word_of_the_world_is_one_token_of_its_own(tokenizer):

@@ -5,7 +5,7 @@ import torch
 from transformers import CLIPVisionModel
 
 from fastv.miniature.next.model.architecture import tower_config
-from fastv.miniature.next.model.tokenizer import IMAGE, OPENING, build_tokenizer
+from fastv.miniature.next.model.tokenizer import IMAGE, OPENING
 from fastv.miniature.next.training.decoder_stage import Auxiliary, DecoderTrainer, new_model, pooled, see
 from fastv.miniature.next.training.fast_forward import Kernels, tower_layer, tower_states
 from fastv.miniature.next.training.packing import NO_TARGET, Questioner
@@ -14,8 +14,8 @@ from fastv.miniature.next.world.scenes import GRID, scene
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
-    return build_tokenizer()
+def tokenizer(next_tokenizer):
+    return next_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import torch
 from transformers import CLIPVisionModel
 
 from fastv.miniature.next.model.architecture import DECODERS, tower_config
-from fastv.miniature.next.model.tokenizer import build_tokenizer
 from fastv.miniature.next.training import runs
 from fastv.miniature.next.training.fast_forward import Kernels
 from fastv.miniature.next.training.optimizer import Muon, orthogonalized
@@ -97,15 +96,14 @@ def test_after_a_divergence_training_goes_on_from_the_best_weights(tmp_path, muo
     assert loss.isfinite() and loss < 1 and learner.scale == 0.5
 
 
-def test_two_steps_of_everything_and_its_weights_taken_up_again(tmp_path, monkeypatch):
+def test_two_steps_of_everything_and_its_weights_taken_up_again(tmp_path, monkeypatch, next_tokenizer):
     monkeypatch.setattr(runs, "tower_config", lambda: tower_config(width=64, layers=3, heads=1))
     monkeypatch.setitem(DECODERS, "mini-7", replace(DECODERS["mini-7"], layers=4))
-    tokenizer = build_tokenizer()
     schedule = Schedule(steps=2, batch=1, warmup=1, log_every=1)
     tower = train_tower(schedule, TrainingMachine(workers=0), tmp_path, probe_scenes=2)
     variants = [Variant("mini-7", "mini-7", coarse=0.5)]
-    model = train_decoders(variants, tower, tokenizer, schedule, TrainingMachine(workers=0), tmp_path)["mini-7"]
-    again = kept_model("mini-7", tmp_path / "mini-7.pt", kept_tower(tmp_path / "tower.pt"), tokenizer)
+    model = train_decoders(variants, tower, next_tokenizer, schedule, TrainingMachine(workers=0), tmp_path)["mini-7"]
+    again = kept_model("mini-7", tmp_path / "mini-7.pt", kept_tower(tmp_path / "tower.pt"), next_tokenizer)
     for (name, weight), other in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(weight.half(), other.half()), name
     assert again.model.vision_tower.config.num_hidden_layers == 3

@@ -76,10 +76,10 @@ def test_a_coloured_thing_shows_its_colour():
 
 
 def test_normalisation_is_that_of_the_image_processor():
-    from fastv.miniature.next.model.tokenizer import build_processor
+    from fastv.miniature.model.architecture import image_processor
 
     made = SCENES[3]
-    theirs = build_processor().image_processor(picture(made), return_tensors="pt")["pixel_values"]
+    theirs = image_processor()(picture(made), return_tensors="pt")["pixel_values"]
     ours = normalised(render(parameters([made]).to("cpu"))[0])
     assert theirs.shape == (1, 3, SIDE, SIDE)
     assert torch.allclose(ours, theirs, atol=1e-5)
