@@ -21,7 +21,14 @@ from fastv.formatting import percent, points
 from fastv.inputs.scoring.base import Measure
 from fastv.inputs.scoring.own_function import OwnFunction
 from fastv.inputs.scoring.registry import MEASURES
-from scripts import leaderboard_blocks, lmms_eval_blocks, method_grid_blocks, method_share_blocks, model_type_blocks
+from scripts import (
+    exhibit_blocks,
+    leaderboard_blocks,
+    lmms_eval_blocks,
+    method_grid_blocks,
+    method_share_blocks,
+    model_type_blocks,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIR = ("mini-7", "mini-13")
@@ -340,6 +347,7 @@ def load_test() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    **exhibit_blocks.BLOCKS,
     **leaderboard_blocks.BLOCKS,
     "measured-methods": method_grid_blocks.measured_methods,
     **lmms_eval_blocks.BLOCKS,

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.explore import cost_map_html, link
+from fastv.app.explore.exhibit_html import exhibit_pane
 from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
 from fastv.app.explore.panes import panes
 from fastv.app.explore.state import Choices, shape_of
@@ -120,6 +121,7 @@ def _connect_controls(explorer: Explorer) -> None:
         model_changed, controls, [explorer.own_box, explorer.axis, explorer.benchmark, explorer.k, *shown], **TYPED
     )
     explorer.measure.input(_relative, explorer.measure, explorer.relative, **TYPED)
+    explorer.exhibit_box.expand(exhibit_pane, None, explorer.exhibit, **INSTANT)  # large, and few look
 
 
 def _axis_changed(explorer: Explorer, values: Values) -> Updates:

@@ -104,6 +104,8 @@ class Explorer:
     sweep: gr.HTML
     methods: gr.HTML
     findings: gr.HTML
+    exhibit_box: gr.Accordion
+    exhibit: gr.HTML
     met: gr.State
     copy: gr.Button
     query: gr.Textbox
@@ -168,6 +170,8 @@ def layout(k: int, r_percent: float) -> Explorer:
     with gr.Row(elem_classes="explore"):
         made["estimate"] = _pane("estimate")
         made["findings"] = _pane("findings", js_on_load=None)
+    with gr.Accordion("What does FastV cost, and on what?", open=False, elem_id="exhibit-box") as made["exhibit_box"]:
+        made["exhibit"] = _pane("exhibit", js_on_load=None)
     return Explorer(**made)
 
 

@@ -62,12 +62,12 @@ def kept_things(loaded: LoadedModel, items: Sequence[Item], budgets: Sequence[Pr
     for number, item in enumerate(items):
         prompt = prompt_of(loaded, item.scene.picture, item.question.text, answer_tokens=1)
         for row, budget in zip(sums, budgets):
-            row += _counts(item.scene.owners, _kept(loaded, prompt, replace(budget, seed=number)))
+            row += _counts(item.scene.owners, kept_grid(loaded, prompt, replace(budget, seed=number)))
     return [KeptThings(budget.k, budget.r, budget.method, *map(int, row)) for budget, row in zip(budgets, sums)]
 
 
 @torch.inference_mode()
-def _kept(loaded: LoadedModel, prompt: Prompt, budget: PruningConfig) -> np.ndarray:
+def kept_grid(loaded: LoadedModel, prompt: Prompt, budget: PruningConfig) -> np.ndarray:
     """Boolean, shaped like the picture's grid of patches."""
     with budget.build()(loaded.model) as trace:
         loaded.model(**prompt.inputs, use_cache=False)

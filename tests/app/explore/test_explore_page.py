@@ -12,6 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from fastv.app.api.costs import cost
+from fastv.evidence.exhibit import exhibits
 from fastv.pruning.methods.registry import METHODS
 from tests.support.browser import choose, opened, upload
 
@@ -136,6 +137,9 @@ def test_phone_width_has_no_sideways_scroll(page):
     page.click(cell(2, 0.75))
     page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
     page.locator("#equivalence summary:has-text('R for each K')").click()
+    page.click("#exhibit-box button")  # filled when it is opened
+    page.wait_for_function(f"document.querySelectorAll('#exhibit section').length === {len(exhibits())}")
+    page.evaluate("document.querySelectorAll('#exhibit details').forEach(table => { table.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     panes = "[...document.querySelectorAll('.pane, .plane table, .scatter .plot')]"
     assert page.evaluate(f"{panes}.every(pane => pane.getBoundingClientRect().right <= 390)")

@@ -1,0 +1,54 @@
+"""The larger miniature at the smaller one's cost, by every method."""
+
+from __future__ import annotations
+
+from fastv.evidence.exhibit.budget import R, change_since, point_at
+from fastv.evidence.exhibit.table import Exhibit, corrected, marks, name, rounded
+from fastv.evidence.method_records import GROUPS, REFERENCE_K, MethodRecord
+from fastv.evidence.published import table1
+from fastv.formatting import budget
+
+
+def at_equal_cost(small: MethodRecord, big: MethodRecord) -> Exhibit:
+    """Both were asked the same questions, and pruned to K=2, R=50% the larger one costs what the smaller one does."""
+    columns = [("all tasks", None), *GROUPS.items()]
+    pruned = sorted(big.at("flops", R), key=lambda point: -sum(point.marks))
+    table = []
+    for _, tasks in columns:
+        whole = corrected([change_since(big, small.unpruned, big.unpruned, tasks)])
+        table.append(whole + corrected([change_since(big, small.unpruned, point, tasks) for point in pruned]))
+    rows = tuple(
+        (point.label, tuple(column[at] for column in table)) for at, point in enumerate((big.unpruned, *pruned))
+    )
+    whole_cell, *cells = table[0]
+    ahead = [point.label for point, cell in zip(pruned, cells, strict=True) if cell.verdict == "better"]
+    level = sum(not cell.verdict for cell in cells)
+    own = cells[pruned.index(point_at(big, "fastv"))]
+    cost, whole_cost = (
+        one.prefill_flops / small.unpruned.prefill_flops for one in (point_at(big, "fastv"), big.unpruned)
+    )
+    return Exhibit(
+        f"At {name(small.model)}'s cost, does {name(big.model)} answer better?",
+        f"Significantly with {', '.join(ahead) or 'no method'}. {level} of {len(pruned)} methods show no significant "
+        f"difference from {name(small.model)}, best {pruned[0].label} with {cells[0].text} points; FastV's own "
+        f"ranking: {own.text}. Without pruning the gap is {whole_cell.text}, for {rounded(whole_cost)} of the prefill "
+        "FLOPs.",
+        _published_pair(),
+        f"{name(big.model)} minus {name(small.model)} without pruning, points, 95% CI, the same {len(big.tasks):,} "
+        f"questions; {name(big.model)} pruned costs {rounded(cost)} of {name(small.model)}'s prefill FLOPs. "
+        + marks(f"the {len(pruned)} methods of each column"),
+        tuple(column for column, _ in columns),
+        rows,
+        (small.command, big.command),
+    )
+
+
+def _published_pair() -> str:
+    rows = {(row.model, row.k, row.r): row for row in table1()}
+    big, small = rows["llava-1.5-13b", REFERENCE_K, R], rows["llava-1.5-7b", None, 0.0]
+    return (
+        f"LLaVA-1.5 13B at {budget(REFERENCE_K, R)} scores {big.average} on average over four benchmarks, the 7B "
+        f"{small.average}, for "
+        f"{rounded(big.flops_per_layer_b * 40 / (small.flops_per_layer_b * 32))} of the 7B's FLOPs "
+        "(40 and 32 layers; the paper's Table 1)."
+    )
