@@ -112,7 +112,7 @@ class Family(ABC):
     positions_by_cache
         Whether its models, given no positions, count them by the cache before the decoder begins, even with a mask.
     template_settings
-        What its chat templates are told beside the question.
+        What its chat templates are told beside the question, where they ask for it.
     """
 
     name: ClassVar[str]
@@ -248,7 +248,9 @@ class Family(ABC):
     def prompt(self, processor: Processor, question: str, kind: str = "image", count: int = 1) -> str:
         """The text of some pictures, or with kind "video" videos, and one question, in the model's own chat format."""
         turn = {"role": "user", "content": [{"type": kind}] * count + [{"type": "text", "text": question}]}
-        return processor.apply_chat_template([turn], add_generation_prompt=True, **self.template_settings)
+        template = str(getattr(processor, "chat_template", ""))
+        settings = {name: value for name, value in self.template_settings.items() if name in template}
+        return processor.apply_chat_template([turn], add_generation_prompt=True, **settings)
 
     @abstractmethod
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame] | None:

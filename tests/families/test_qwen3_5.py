@@ -184,6 +184,7 @@ def test_methods_that_rank_by_a_layer_that_does_not_attend_say_so():
 
 def test_the_prompt_asks_for_the_answer_at_once():
     family, processor = family_for("qwen3_5"), FURTHER_STANDINS["qwen3_5"].processor()
+    assert family.prompt(processor, "what ?").endswith("ASSISTANT:")  # a template that does not ask is not told
     processor.chat_template += "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
     assert family.prompt(processor, "what ?").endswith("ASSISTANT:<think></think>")
 
