@@ -18,7 +18,11 @@ LEAN = (
 
 
 def pytest_collection_modifyitems(items):
-    """Marks what drives a browser, and what starts the app, which takes seconds, so that ``-m`` can leave them out."""
+    """Marks what drives a browser, and what starts the app, which takes seconds, so that ``-m`` can leave them out.
+
+    Modules that drive a browser, which wait more than they compute, are spread among the others, so that workers do
+    not all have one at a time.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "browser" in fixtures:
@@ -26,6 +30,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine may keep a browser waiting for a minute
         if "app" in fixtures:
             item.add_marker(pytest.mark.slow)
+    modules: dict[str, list] = {}
+    for item in items:
+        modules.setdefault(item.nodeid.split("::")[0], []).append(item)
+    waiting, others = [], []
+    for tests in modules.values():
+        (waiting if any(test.get_closest_marker("browser") for test in tests) else others).append(tests)
+    apart = max(1, len(others) // (len(waiting) + 1))
+    for number, tests in enumerate(waiting):
+        others.insert(number * (apart + 1), tests)
+    items[:] = [test for tests in others for test in tests]
 
 
 @pytest.fixture(scope="session")
