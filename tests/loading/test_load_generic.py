@@ -41,7 +41,7 @@ def test_a_type_of_no_family_is_loaded_pruned_and_checked(tmp_path):
     assert found.exact and not found.geometry and found.family == "generic"
 
 
-@pytest.mark.parametrize("model_type, reason", [("mllama", "cross-attention"), ("qwen3_5", "does not attend")])
+@pytest.mark.parametrize("model_type, reason", [("mllama", "cross-attention"), ("nemotron_h_omni", "does not attend")])
 def test_what_cannot_be_pruned_is_refused_before_its_weights_are_read(model_type, reason, tmp_path):
     with script("tiny_configs") as module:
         module.tiny_config(model_type).save_pretrained(tmp_path)
