@@ -127,7 +127,8 @@ def _run(arguments: Namespace) -> Output | None:
         from fastv.sweep.analysis.table_text import as_markdown, notes, parts_as_markdown
         from fastv.sweep.controls import controls_of, grid
         from fastv.sweep.datasets.registry import read_dataset
-        from fastv.sweep.run import SweepRun, SweepSettings
+        from fastv.sweep.run import SweepRun
+        from fastv.sweep.settings import SweepSettings
         from fastv.sweep.shards import Rank, sharded
 
         for report in arguments.report:

@@ -25,51 +25,12 @@ from fastv.sweep.datasets.base import Sample
 from fastv.sweep.earlier_records import convert_earlier
 from fastv.sweep.header import FREE, check_weights, header
 from fastv.sweep.quality_pass import OUT_OF_MEMORY, answers_to
-from fastv.sweep.results import PairedAnswer, PairedTime, Results, SampleResult, machine_key
+from fastv.sweep.results import Results, SampleResult, machine_key
+from fastv.sweep.settings import SweepSettings
 from fastv.sweep.timed_pass import time_question
-from fastv.validation import whole
-
-__all__ = ["PairedAnswer", "PairedTime", "SampleResult", "SweepRun", "SweepSettings", "Step", "sweep"]
 
 Stop = Callable[[Sequence[SampleResult]], Collection[PruningConfig]]
-MAX_ANSWER_TOKENS, MAX_BATCH = 4_096, 1_024
 _WINDOW = 4  # batches that are put in order of length together
-
-
-@dataclass(frozen=True)
-class SweepSettings:
-    """How a sweep is run.
-
-    Parameters
-    ----------
-    answer_tokens : int
-        The longest answer, in tokens.
-    batch : int
-        The most questions that are answered together; 1 for each by itself.
-    timed : int
-        How many questions are timed; 0 for answers only.
-
-    Raises
-    ------
-    InvalidInputError
-        For values out of range.
-    """
-
-    answer_tokens: int = 32
-    batch: int = 8
-    timed: int = 16
-
-    def __post_init__(self) -> None:
-        check_answer_tokens(self.answer_tokens)
-        whole(self.batch, "The batch", low=1, high=MAX_BATCH, error=InvalidInputError)
-        whole(self.timed, "The number of timed questions", low=0, error=InvalidInputError)
-
-
-def check_answer_tokens(answer_tokens: int) -> int:
-    """The longest answer in tokens, checked: before a model is loaded. Raises InvalidInputError."""
-    return whole(
-        answer_tokens, "The longest answer (answer tokens)", low=1, high=MAX_ANSWER_TOKENS, error=InvalidInputError
-    )
 
 
 @dataclass(frozen=True)

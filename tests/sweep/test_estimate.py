@@ -9,7 +9,8 @@ from fastv.pruning.config import PruningConfig
 from fastv.sweep import estimate as module
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.estimate import estimate
-from fastv.sweep.run import SweepRun, SweepSettings
+from fastv.sweep.run import SweepRun
+from fastv.sweep.settings import SweepSettings
 
 EARLY, LATE = PruningConfig("fastv", 1, 0.5), PruningConfig("fastv", 6, 0.5)
 

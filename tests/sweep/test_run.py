@@ -15,7 +15,8 @@ from fastv.sweep import run
 from fastv.sweep.analysis.table import table
 from fastv.sweep.analysis.table_text import notes
 from fastv.sweep.datasets.base import Sample
-from fastv.sweep.run import SweepRun, SweepSettings, sweep
+from fastv.sweep.run import SweepRun, sweep
+from fastv.sweep.settings import SweepSettings
 from tests.support.compare_sides import compare
 
 TIMED = 2

@@ -13,7 +13,7 @@ from fastv.app.attention.recorded import FIRST, QUESTION, SCENE
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.example_gallery import example_gallery
 from fastv.app.shared.example_scenes import example
-from fastv.app.shared.model_choices import first_readable, readable_models
+from fastv.app.shared.model_choices import SEARCH_READABLE, first_readable, readable_models
 from fastv.app.shared.status import status
 
 STYLE = Path(__file__).with_name("attention.css")
@@ -87,7 +87,7 @@ def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
                 readable_models(pool),
                 value=first_readable(pool, FIRST),
                 label="Model",
-                info="Type to search. Others appear here once Compare has loaded them.",
+                info=SEARCH_READABLE,
                 elem_id="attention-model",
                 filterable=True,
             )

@@ -138,7 +138,8 @@ def run_sweep(
 def _opened(
     request: SweepRequest, pool: ModelPool, policy: RunPolicy, unwanted: Callable[[], bool]
 ) -> Iterator[SweepRun]:
-    from fastv.sweep.run import SweepRun, SweepSettings
+    from fastv.sweep.run import SweepRun
+    from fastv.sweep.settings import SweepSettings
 
     if policy.execute is not None:
         raise FastVError("On this Space the GPU is attached for comparisons only: sweep with `fastv sweep`.")

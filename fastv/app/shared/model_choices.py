@@ -9,6 +9,7 @@ from fastv.loading.memory_fit import fit, gb
 
 RUNS_HERE, NOT_KNOWN, TOO_LARGE = "runs here", "size not known", "too large here"
 SEARCH = "Type to search. Models that run here come first."
+SEARCH_READABLE = "Type to search. Others appear here once Compare has loaded them."
 
 _ORDER = (RUNS_HERE, NOT_KNOWN)  # all other marks, which say why a model cannot run here, come last
 

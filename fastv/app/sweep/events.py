@@ -79,7 +79,7 @@ def _connect_choice(ui: SweepControls, context: TabContext) -> None:
         """The models that are in memory now."""
         offered = readable_models(context.pool)
         known = values[ui.model] in [key for _, key in offered]
-        return or_skip({ui.model: gr.Radio(choices=offered)} if known else {})
+        return or_skip({ui.model: gr.Dropdown(choices=offered)} if known else {})
 
     context.container.select(opened, {ui.model}, [ui.model], **INSTANT)
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared.model_choices import first_readable, readable_models
+from fastv.app.shared.model_choices import SEARCH_READABLE, first_readable, readable_models
 from fastv.app.shared.status import status
 from fastv.app.sweep.choice import MOST_QUESTIONS, OWN, SOURCES, SweepChoice
 from fastv.app.sweep.questions import TABLES
@@ -52,7 +52,7 @@ class SweepControls:
     r: gr.Textbox
     points: gr.Slider
     controls: gr.Checkbox
-    model: gr.Radio
+    model: gr.Dropdown
     plan: gr.HTML
     estimate: gr.Button
     start: gr.Button
@@ -115,8 +115,13 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
                 label="Controls: the same budgets at random, and with smaller pictures",
                 elem_id="sweep-controls",
             )
-            made["model"] = gr.Radio(
-                readable_models(pool), value=first_readable(pool, _FIRST_MODEL), label="Model", elem_id="sweep-model"
+            made["model"] = gr.Dropdown(
+                readable_models(pool),
+                value=first_readable(pool, _FIRST_MODEL),
+                label="Model",
+                info=SEARCH_READABLE,
+                elem_id="sweep-model",
+                filterable=True,
             )
             made["plan"] = gr.HTML(plan, elem_id="sweep-plan", apply_default_css=False)
             with gr.Row(elem_classes="sweep-actions"):
