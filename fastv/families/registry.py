@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastv.families.base import Family
+from fastv.families.deepseek_vl import DeepseekVL
 from fastv.families.gemma3 import Gemma3
 from fastv.families.gemma4 import Gemma4
 from fastv.families.generic import Generic
@@ -54,6 +55,7 @@ FAMILIES = registered(
     Glm4v(),
     Gemma3(),
     Gemma4(),
+    DeepseekVL(),
 )
 
 

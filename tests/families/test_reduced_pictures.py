@@ -61,7 +61,7 @@ def reduced(key: str, parts: list[str], size: tuple[int, int] | None, video: boo
     return model, inputs, whole, small, asked
 
 
-@pytest.mark.parametrize("key", ["llava", "video_llava"])
+@pytest.mark.parametrize("key", ["llava", "video_llava", "deepseek_vl"])
 @pytest.mark.parametrize("size", [(2, 2), (3, 1), (4, 4), None])
 def test_a_clip_tower_reads_the_smaller_picture(key, size):
     model, inputs, whole, small, asked = reduced(key, [PICTURE, PICTURE], size)

@@ -21,6 +21,7 @@ from tests.support.family_standins.base import (
     WIDE,
     StandIn,
 )
+from tests.support.family_standins.deepseek_vl import DeepseekVLStandIn
 from tests.support.family_standins.gemma3 import Gemma3StandIn
 from tests.support.family_standins.gemma4 import Gemma4StandIn
 from tests.support.family_standins.glm4v import Glm4vStandIn, Glm46VStandIn
@@ -90,6 +91,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Glm46VStandIn(),
         Gemma3StandIn(),
         Gemma4StandIn(),
+        DeepseekVLStandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
