@@ -15,6 +15,7 @@ from fastv.families.internvl import InternVL
 from fastv.families.llava import Llava
 from fastv.families.llava_next import LlavaNext, LlavaOnevision
 from fastv.families.mistral3 import Mistral3
+from fastv.families.ovis2 import Ovis2
 from fastv.families.qwen3_5 import Qwen3_5
 from fastv.families.qwen3_vl import Qwen3VL
 from fastv.families.qwen_vl import QwenVL
@@ -56,6 +57,7 @@ FAMILIES = registered(
     Gemma3(),
     Gemma4(),
     DeepseekVL(),
+    Ovis2(),
 )
 
 

@@ -39,6 +39,7 @@ from tests.support.family_standins.llava import (
 )
 from tests.support.family_standins.llava_next import LlavaNextStandIn, LlavaOnevisionStandIn
 from tests.support.family_standins.mistral3 import Mistral3StandIn
+from tests.support.family_standins.ovis2 import Ovis2StandIn
 from tests.support.family_standins.qwen3_5 import Qwen3_5MoeStandIn, Qwen3_5StandIn
 from tests.support.family_standins.qwen3_vl import Qwen3VLMoeStandIn, Qwen3VLStandIn
 from tests.support.family_standins.qwen_vl import Qwen2_5VLStandIn, Qwen2VLStandIn
@@ -92,6 +93,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Gemma3StandIn(),
         Gemma4StandIn(),
         DeepseekVLStandIn(),
+        Ovis2StandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
