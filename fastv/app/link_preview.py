@@ -26,7 +26,7 @@ from fastv.presentation.shared_result import FIELD, LONGEST, SharedResult
 PICTURE = ASSETS / "screenshot.png"
 PICTURE_PATH = "/preview.png"
 DESCRIPTION = (
-    "Ask a vision-language model about a picture, with and without FastV pruning of its visual tokens, and compare the "
+    "Ask a vision-language model about an image, with and without FastV pruning of its visual tokens, and compare the "
     "answers, FLOPs, memory and time to first token."
 )
 _LONGEST_QUESTION = 120  # characters

@@ -31,7 +31,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         default=0,
         help="of which token: that which writes token I of the answer; 0 is the last prompt token (default: 0)",
     )
-    parser.add_argument("--heads", action="store_true", help="with --json: also each head's row over the picture")
+    parser.add_argument("--heads", action="store_true", help="with --json: also each head's row over the image")
 
 
 def _run(arguments: Namespace) -> Output:

@@ -96,9 +96,9 @@ def _checked(model: str, dtype: str) -> Output:
         f"Ranking by attention works{_but(found.layers)}."
         if found.ranks_by_attention
         else "Ranking by attention does not work; methods that do not look at attention do.",
-        "It is known which part of the picture a visual token shows."
+        "It is known which part of the image a visual token shows."
         if found.geometry
-        else "It is not known which part of the picture a visual token shows, so that no mask is drawn.",
+        else "It is not known which part of the image a visual token shows, so that no mask is drawn.",
     ]
     head = ["K", "method", "difference", "without a cache", "effect of dropping", "same answer"]
     return Output(found.to_dict(), "\n".join([sentences[0], "", table(head, rows), "", *sentences[1:]]))

@@ -66,7 +66,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-controls",
         action="store_true",
-        help="leave out the controls: the same budgets with tokens dropped at random, and with smaller pictures",
+        help="leave out the controls: the same budgets with tokens dropped at random, and with smaller images",
     )
     parser.add_argument(
         "--lose-at-most",

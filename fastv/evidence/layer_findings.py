@@ -34,7 +34,7 @@ def _looks(one: LayerProfile) -> Finding:
     least = min(range(one.layers), key=lambda layer: one.image[layer])
     margin = _Z * max(one.image_deviation) / sqrt(one.scenes)
     return Finding(
-        f"How much of the attention of {one.model}'s last prompt token goes to the picture?",
+        f"How much of the attention of {one.model}'s last prompt token goes to the image?",
         f"{_share(one.image[least])} in layer {least}, {_share(one.image[most])} in layer {most}, "
         f"{_share(one.image[-1])} in the last layer. Means over {one.scenes:,} questions, each within "
         f"{points(margin).lstrip('+')} points (95% CI).",
@@ -49,8 +49,8 @@ def _depth(one: LayerProfile) -> Finding | None:
     first, others = (next(row for row in attention_shares() if row.layers == name) for name in ("first 2", "others"))
     direction = "falls" if deep < shallow else "rises"
     return Finding(
-        f"Do {one.model}'s deeper layers look less at the picture, as LLaVA-1.5's do?",
-        f"{'Yes' if deep < shallow else 'No'}: the share that the picture gets from the tokens that write the answer "
+        f"Do {one.model}'s deeper layers look less at the image, as LLaVA-1.5's do?",
+        f"{'Yes' if deep < shallow else 'No'}: the share that the image gets from the tokens that write the answer "
         f"{direction} from {_share(shallow)} in the first two layers to {_share(deep)} on average in the others. The "
         f"paper's LLaVA-1.5 7B: from {_share(first.image)} to {_share(others.image)}.",
     )
@@ -83,7 +83,7 @@ def _place(one: LayerProfile) -> Finding:
     """Whether the ranking favours a part of the picture."""
     kept, plain = one.kept_cells[RANKING_LAYER], one.kept_cells_unrotated[RANKING_LAYER]
     return Finding(
-        f"Does {one.model}'s ranking by layer {RANKING_LAYER} favour a part of the picture?",
+        f"Does {one.model}'s ranking by layer {RANKING_LAYER} favour a part of the image?",
         f"Of the half it keeps, {_thirds(kept)} lie in the upper, middle and lower third; ranked by the same queries "
         f"and keys without their rotary embedding, {_thirds(plain)}. Patches that show a thing: "
         f"{_thirds(one.thing_cells)}. So the {_short(kept, one.thing_cells)} falls furthest behind with the embedding, "

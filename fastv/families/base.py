@@ -181,7 +181,7 @@ class Family(ABC):
             For a model that cannot.
         """
         raise UnsupportedModelError(
-            f"How the vision tower of a {self.name} model could read smaller pictures is not known. Use another method."
+            f"How the vision tower of a {self.name} model could read smaller images is not known. Use another method."
         )
 
     def tower_layer(self, model: nn.Module) -> TowerLayer:
@@ -280,7 +280,7 @@ class Family(ABC):
         about the processor; None where they suit the model.
         """
         if not (inputs["input_ids"] == self.visual_token_ids(config)[0]).any():
-            return "does not know the token that stands for a picture"
+            return "does not know the token that stands for an image"
         return None
 
     # Its sizes

@@ -32,7 +32,7 @@ def _catalogue() -> tuple[ModelEntry, ...]:
     embedded = (
         ModelEntry(
             "mini-7",
-            "Mini 7",
+            "mini-7",
             str(_EMBEDDED / "mini-7"),
             "A small LLaVA trained by this project on drawn scenes. Runs on a laptop, without network.",
             embedded=True,
@@ -41,7 +41,7 @@ def _catalogue() -> tuple[ModelEntry, ...]:
         ),
         ModelEntry(
             "mini-13",
-            "Mini 13",
+            "mini-13",
             str(_EMBEDDED / "mini-13"),
             "The larger of the two, as 13B is to 7B. Runs on a laptop, without network.",
             embedded=True,

@@ -43,7 +43,7 @@ def _entry(billions: int, description: str, **text: int) -> ModelEntry:
         f"google/gemma-3-{billions}b-it",
         description,
         prompt="<start_of_turn>user\n{picture}{question}<end_of_turn>\n<start_of_turn>model\n",
-        visual_span="256 tokens for every picture, between <start_of_image> and <end_of_image>",
+        visual_span="256 tokens for every image, between <start_of_image> and <end_of_image>",
         visual_tokens=256,
         config={
             "model_type": "gemma3",

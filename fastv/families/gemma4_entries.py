@@ -26,7 +26,7 @@ def _entry(
         f"google/gemma-4-{name}-it",
         description,
         prompt="<|turn>user\n{picture}{question}<turn|>\n<|turn>model\n",
-        visual_span="256 tokens for a square picture, up to 280 for others, between <|image> and <image|>",
+        visual_span="256 tokens for a square image, up to 280 for others, between <|image> and <image|>",
         visual_tokens=256,
         config={
             "model_type": "gemma4",

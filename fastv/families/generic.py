@@ -84,14 +84,14 @@ class Generic(Family):
     def _refusal(self, model: nn.Module, config: Any) -> str | None:
         """Why the model cannot be pruned, to follow a colon; None where nothing speaks against it."""
         if getattr(config, "is_encoder_decoder", False):
-            return "it is an encoder-decoder, in which pictures are no tokens of the decoder's prompt"
+            return "it is an encoder-decoder, in which images are no tokens of the decoder's prompt"
         decoder = self.decoder(model)
         layers = getattr(decoder, "layers", None)
         if not layers:
             return f"no decoder with a list of layers was found in it (found: {type(decoder).__name__})"
         for number, layer in enumerate(layers):
             if self._crosses(layer):
-                return f"its layer {number} looks at the picture by cross-attention, not in the prompt"
+                return f"its layer {number} looks at the image by cross-attention, not in the prompt"
         kinds = kinds_of(decoder)
         for number, layer in enumerate(layers):
             if not hasattr(layer, "self_attn") and (not kinds or kinds[number] not in RECURRENT):
@@ -102,7 +102,7 @@ class Generic(Family):
         if not all(getattr(attention, "is_causal", True) for attention in attentions):
             return "its layers let the text attend both ways, to what follows too"
         if not _tokens(config, _IMAGE_TOKENS):
-            return "its config names no token that stands for a picture in input_ids"
+            return "its config names no token that stands for an image in input_ids"
         if unknown := _unknown(layers, _LAYER_ARGUMENTS):
             return f"its layers are also given {unknown}, which FastV cannot shorten"
         known = {*_DECODER_ARGUMENTS, *(deepstack.ARGUMENTS if deepstack.adds_features(decoder) else ())}

@@ -84,7 +84,7 @@ class Glm4v(QwenVL):
             "zai-org/GLM-4.1V-9B-Thinking",
             "Thinks before it answers: long answers, in which prefill matters less.",
             prompt="[gMASK]<sop><|user|>\n<|begin_of_image|>{picture}<|end_of_image|>{question}<|assistant|>\n",
-            visual_span="one token for every 28 x 28 pixels of the picture, between <|begin_of_image|> and "
+            visual_span="one token for every 28 x 28 pixels of the image, between <|begin_of_image|> and "
             "<|end_of_image|>: 1,369 for 1,024 x 1,024 pixels",
             visual_tokens=1_369,
             config={"model_type": "glm4v", "text_config": {}, "vision_config": {}},

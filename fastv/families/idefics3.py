@@ -39,7 +39,7 @@ def _entry(
         source,
         description,
         prompt=_PROMPT,
-        visual_span=f"{tile} tokens for each tile, 16 and an overview for a square picture: {17 * tile:,}",
+        visual_span=f"{tile} tokens for each tile, 16 and an overview for a square image: {17 * tile:,}",
         visual_tokens=17 * tile,
         config={"model_type": "smolvlm", "text_config": text, "vision_config": tower, "scale_factor": scale},
     )

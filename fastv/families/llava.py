@@ -31,7 +31,7 @@ _VICUNA_13B = VICUNA_7B | {
     "num_hidden_layers": 40,
     "num_attention_heads": 40,
 }
-VISUAL_SPAN = "576 tokens for every picture, in place of <image>"
+VISUAL_SPAN = "576 tokens for every image, in place of <image>"
 
 
 class Llava(Family):
@@ -164,7 +164,7 @@ def picture_size_problem(config: PreTrainedConfig, pixels: Tensor | None) -> str
     height, width = pixels.shape[-2:]
     if (height, width) == (size, size):
         return None
-    return f"makes pictures of {width} x {height} pixels, where the model takes {size} x {size}"
+    return f"makes images of {width} x {height} pixels, where the model takes {size} x {size}"
 
 
 def patch_frames(config: PreTrainedConfig, pictures: Any, lead: int) -> list[Frame]:

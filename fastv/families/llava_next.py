@@ -58,7 +58,7 @@ def _next_entry(key: str, name: str, source: str, description: str, prompt: str,
         source,
         description,
         prompt=prompt,
-        visual_span="2,928 tokens for a square picture: an overview of 576, then tiles, each row with a newline",
+        visual_span="2,928 tokens for a square image: an overview of 576, then tiles, each row with a newline",
         visual_tokens=2_928,
         config={"model_type": "llava_next", "text_config": text, "vision_config": CLIP_LARGE_336},
     )
@@ -224,7 +224,7 @@ class LlavaOnevision(LlavaNext):
         ),
         _onevision_entry(
             "7B",
-            "Of many tokens for each picture: what papers prune since 2024.",
+            "Of many tokens for each image: what papers prune since 2024.",
             {
                 "hidden_size": 3584,
                 "intermediate_size": 18944,

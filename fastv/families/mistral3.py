@@ -66,9 +66,9 @@ class Mistral3(Family):
             "mistral-small-3.1-24b",
             "Mistral Small 3.1 24B",
             "mistralai/Mistral-Small-3.1-24B-Instruct-2503",
-            "Pictures with a break token after each row.",
+            "Images with a break token after each row.",
             prompt="<s>[INST]{picture}{question}[/INST]",
-            visual_span="one token for every 28 x 28 pixels of the picture, and a break after each row: 1,369 for "
+            visual_span="one token for every 28 x 28 pixels of the image, and a break after each row: 1,369 for "
             "1,024 x 1,024 pixels",
             visual_tokens=1_369,
             config={

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NOMINAL_SIDE = 768  # pixels; a picture of 576 visual tokens
 PROMPT = "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n"
 VISUAL_SPAN = (
-    "one token for every 32 x 32 pixels of the picture, between <|vision_start|> and <|vision_end|>: 1,024 "
+    "one token for every 32 x 32 pixels of the image, between <|vision_start|> and <|vision_end|>: 1,024 "
     "for 1,024 x 1,024 pixels"
 )
 _SMALL_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096}

@@ -29,7 +29,7 @@ _PROMPT = (
     "after a system line"
 )
 _VISUAL_SPAN = (
-    "one token for every 28 x 28 pixels of the picture, between <|vision_start|> and <|vision_end|>: 1,369 "
+    "one token for every 28 x 28 pixels of the image, between <|vision_start|> and <|vision_end|>: 1,369 "
     "for 1,024 x 1,024 pixels"
 )
 _MAINTAINED = "The maintained line of the paper's QwenVL-Chat, whose own code current transformers cannot load. "

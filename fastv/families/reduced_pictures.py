@@ -66,7 +66,7 @@ def check_interpolates(tower: nn.Module) -> None:
     """Raise UnsupportedModelError for a tower that cannot stretch its position embeddings over a smaller picture."""
     if "interpolate_pos_encoding" not in inspect.signature(tower.forward).parameters:
         raise UnsupportedModelError(
-            f"Pictures cannot be read at a lower resolution: {type(tower).__name__} takes one size alone. Use another "
+            f"Images cannot be read at a lower resolution: {type(tower).__name__} takes one size alone. Use another "
             "method."
         )
 

@@ -43,12 +43,12 @@ class VideoLlava(Family):
             "video-llava-7b",
             "Video-LLaVA 7B",
             "LanguageBind/Video-LLaVA-7B-hf",
-            "The paper's model for videos; it takes pictures too.",
+            "The paper's model for videos; it takes images too.",
             revision="4cf9d8cfc76a54f46a4cb43be5368b46b7f0d736",
             prompt=VICUNA_PROMPT,
             visual_tokens=2_056,
             paper_visual_tokens=2_048,  # 8 frames of 256, without their class tokens
-            visual_span="256 tokens for a picture, in place of <image>; 2,056 for the 8 frames of a video, in place of "
+            visual_span="256 tokens for an image, in place of <image>; 2,056 for the 8 frames of a video, in place of "
             "<video>",
             config={"model_type": "video_llava", "text_config": VICUNA_7B, "vision_config": CLIP_LARGE_224},
         ),

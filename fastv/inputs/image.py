@@ -60,7 +60,7 @@ def check_question(text: Any, tokenizer: Any = None, *, most_characters: int = M
         raise InvalidInputError("The question must be text: please type one.")
     question = text.strip()
     if not question:
-        raise InvalidInputError("The question is empty: please type one about the picture.")
+        raise InvalidInputError("The question is empty: please type one about the image.")
     if len(question) > most_characters:
         raise InvalidInputError(
             f"The question has {len(question):,} characters: please keep it to {most_characters:,}."
@@ -113,14 +113,14 @@ def open_picture(
     if width * height > most_pixels:
         raise _too_many_pixels(f"{width * height / 1e6:.3g}", most_pixels)
     if not width or not height or max(width, height) > MAX_ASPECT_RATIO * min(width, height):
-        raise InvalidInputError(f"The picture is {width} x {height} pixels, too narrow for the model: please crop it.")
+        raise InvalidInputError(f"The image is {width} x {height} pixels, too narrow for the model: please crop it.")
     try:
         picture = _decoded(picture, data)
         rgb = opaque(_with_samples_of_8_bits(_upright(picture), _tagged_no_data(picture)))
         rgb.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS), Image.Resampling.LANCZOS)
     except Exception as error:  # broken files fail inside the decoders in many ways
         raise InvalidInputError(
-            "The picture is damaged or incomplete: please save it again, or try another one."
+            "The image is damaged or incomplete: please save it again, or try another one."
         ) from error
     rgb.info = {}
     return rgb
@@ -130,9 +130,9 @@ def _bytes_of(source: Any, most_bytes: int) -> bytes:
     if isinstance(source, (str, Path)):
         source = read_file(Path(source), most_bytes, "picture")
     if not isinstance(source, bytes | bytearray):
-        raise InvalidInputError("There is no picture: please choose one.")
+        raise InvalidInputError("There is no image: please choose one.")
     if len(source) > most_bytes:
-        raise InvalidInputError(f"The picture's file is over {most_bytes / 1e6:g} MB: please make it smaller.")
+        raise InvalidInputError(f"The image's file is over {most_bytes / 1e6:g} MB: please make it smaller.")
     return bytes(source)
 
 
@@ -147,7 +147,7 @@ def _opened(data: bytes, most_pixels: int) -> Image.Image:
         raise _too_many_pixels("far too many", most_pixels) from error
     except Exception as error:
         raise InvalidInputError(
-            "This file is not a picture that can be read here: please use a JPEG, PNG, WebP, GIF, BMP or TIFF."
+            "This file is not an image that can be read here: please use a JPEG, PNG, WebP, GIF, BMP or TIFF."
         ) from error
 
 
@@ -193,7 +193,7 @@ def read_file(path: Path, most_bytes: int, what: str) -> bytes:
 
 def _too_many_pixels(megapixels: str, most_pixels: int) -> InvalidInputError:
     return InvalidInputError(
-        f"The picture has {megapixels} megapixels: please make it smaller than {most_pixels / 1e6:g}."
+        f"The image has {megapixels} megapixels: please make it smaller than {most_pixels / 1e6:g}."
     )
 
 

@@ -258,4 +258,4 @@ def _damaged() -> InvalidInputError:
 def no_videos(name: str) -> str:
     """What to say of a model, by name, that reads no videos."""
     families = " and ".join(family.name for family in FAMILIES if family.videos)
-    return f"{name} reads pictures only; {families} read videos too."
+    return f"{name} reads images only; {families} read videos too."

@@ -225,7 +225,7 @@ class _Load:
         if family is None and model_type not in IMAGE_TEXT_TYPES:
             raise ModelLoadError(
                 f"{self.entry.name} is a model of type “{model_type}”, which is not supported: choose "
-                f"one of type {model_types()}, or another that answers questions about pictures."
+                f"one of type {model_types()}, or another that answers questions about images."
             )
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         return config, family or self._family_by_looking(config)
@@ -267,7 +267,7 @@ class _Load:
             inputs = processor(images=Image.new("RGB", (64, 48)), text=text, return_tensors="pt")
             unfit = family.input_problem(config, inputs)
         except Exception as error:  # settings that are missing or do not fit each other fail in many ways
-            unfit = f"cannot prepare a picture ({first_line(error)})"
+            unfit = f"cannot prepare an image ({first_line(error)})"
         if unfit:
             raise ModelLoadError(
                 f"The processor of {self.entry.name} {unfit}: the model folder needs the processor files of the "

@@ -144,7 +144,7 @@ def attention_map(
         if not is_out_of_memory(error):
             raise
         free_memory(loaded.device)
-        raise FastVError("Out of memory while reading attention: choose a smaller model or picture.") from None
+        raise FastVError("Out of memory while reading attention: choose a smaller model or image.") from None
     return AttentionMap(
         prompt,
         answer.tokens,

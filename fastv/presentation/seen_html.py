@@ -68,7 +68,7 @@ def seen_picture(picture: Image.Image, grid: Grid = (), label: SideLabel | None 
         As in ``seen``.
     """
     count, total = overlay.count(grid)
-    alt = overlay.description(grid) if total else "The picture that is asked about"
+    alt = overlay.description(grid) if total else "The image that is asked about"
     return _figure([_shown(picture, grid, _MOST_PIXELS)], alt, count, total, label, stamp)
 
 

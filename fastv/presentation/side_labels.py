@@ -19,7 +19,7 @@ class SideLabel:
     Parameters
     ----------
     label : str
-        Plain text for a heading, such as "With FastV" or "Mini 13 with FastV".
+        Plain text for a heading, such as "With FastV" or "mini-13 with FastV".
     detail : str
         What the label leaves open, such as "K=2, R=50%"; may be empty.
     config : PruningConfig or None

@@ -32,7 +32,7 @@ KINDS = (
         "work",
         "Work",
         "to read it",
-        "Prefill FLOPs: floating-point operations to read picture and question, computed (2 per multiply-add), with "
+        "Prefill FLOPs: floating-point operations to read image and question, computed (2 per multiply-add), with "
         "vision tower, projector and lm_head.",
         "Prefill FLOPs",
         FLOPS,

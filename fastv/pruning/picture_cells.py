@@ -47,11 +47,11 @@ def picture_cells(prompt: PromptTokens, who: str) -> PictureCells:
     groups = prompt.layout.rows
     if groups is None:
         raise UnsupportedModelError(
-            f"{who} goes by the rows and columns of the picture, and where the visual tokens of this model "
+            f"{who} goes by the rows and columns of the image, and where the visual tokens of this model "
             "stand in it is not known. Other methods do not need that."
         )
     if prompt.counts != prompt.original_counts:
-        raise InvalidInputError(f"{who} needs all tokens of the picture, and some were dropped before it.")
+        raise InvalidInputError(f"{who} needs all tokens of the image, and some were dropped before it.")
     numbers, middles = [], []
     amounts = prompt.kept_counts_per_image or [_amounts(row, kept) for row, kept in zip(groups, prompt.kept_counts)]
     for row, counts in zip(groups, amounts):

@@ -88,8 +88,8 @@ def test_an_uploaded_picture_is_accepted_and_bad_files_are_refused(page, files):
     page.click("#picture [aria-label='Remove Image']")
     page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
     page.click("#run")
-    page.wait_for_selector("#status:has-text('There is no picture')")
-    for name, piece in (("words", "not a picture"), ("huge", "megapixels")):
+    page.wait_for_selector("#status:has-text('There is no image')")
+    for name, piece in (("words", "not an image"), ("huge", "megapixels")):
         upload(page, "#picture input[type=file]", files[name], f"[data-testid=toast-body]:has-text('{piece}')")
         page.wait_for_selector("#picture img", state="detached")
         page.evaluate("document.querySelectorAll('[data-testid=toast-close]').forEach((button) => button.click())")

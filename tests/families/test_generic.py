@@ -53,7 +53,7 @@ REFUSED = {
     "t5gemma2": "encoder-decoder",
     "gemma4_unified": "shared_kv_states",
     "ernie4_5_vl_moe": "moe_mm_token_type_ids",
-    "kosmos-2": "no token that stands for a picture",
+    "kosmos-2": "no token that stands for an image",
     "blip": "no decoder",
     "paligemma": "both ways",
 }

@@ -96,9 +96,9 @@ def test_the_picture_handed_in_is_not_touched():
 @pytest.mark.parametrize(
     "source, told",
     [
-        (b"", "not a picture"),
-        (b"hello", "not a picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+        (b"", "not an image"),
+        (b"hello", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
         (png_header(20_000, 10_000), "megapixels"),
         (png_header(14_000, 10_000), "140 megapixels"),
         (png_header(8_000, 7_000), "56 megapixels"),
@@ -109,7 +109,7 @@ def test_the_picture_handed_in_is_not_touched():
         (None, "choose one"),
         (12, "choose one"),
         ("no/such/picture.png", "picture.png"),
-        ("/", "choose a picture"),
+        ("/", "choose an image"),
         ("nul\0byte", "choose"),
         (Image.new("RGB", (2_000, 10)), "too narrow"),
         (Image.new("RGB", (0, 5)), "too narrow"),

@@ -83,7 +83,7 @@ def test_a_name_that_is_nothing_is_told_the_choices(name):
 
 
 def test_a_missing_embedded_model(monkeypatch, tmp_path):
-    entry = catalogue.ModelEntry("mini-7", "Mini 7", str(tmp_path / "mini-7"), "", embedded=True)
+    entry = catalogue.ModelEntry("mini-7", "mini-7", str(tmp_path / "mini-7"), "", embedded=True)
     monkeypatch.setattr(catalogue, "CATALOGUE", (entry,))
     with pytest.raises(ModelLoadError, match="missing from this copy"):
         load("mini-7")

@@ -105,9 +105,9 @@ def test_a_picture_token_of_another_name_is_found(folder):
 @pytest.mark.parametrize(
     "changes, piece",
     [
-        ({"crop_size": {"height": 28, "width": 28}}, "makes pictures of 28 x 28 pixels, where the model takes 56 x 56"),
-        ({"size": {"shortest_edge": 0}}, "cannot prepare a picture"),
-        ({"image_mean": [0.5]}, "cannot prepare a picture"),
+        ({"crop_size": {"height": 28, "width": 28}}, "makes images of 28 x 28 pixels, where the model takes 56 x 56"),
+        ({"size": {"shortest_edge": 0}}, "cannot prepare an image"),
+        ({"image_mean": [0.5]}, "cannot prepare an image"),
     ],
 )
 def test_pictures_that_do_not_suit_the_model_are_refused_when_it_is_loaded(changes, piece, folder):
@@ -118,5 +118,5 @@ def test_pictures_that_do_not_suit_the_model_are_refused_when_it_is_loaded(chang
 
 def test_a_tokenizer_of_another_model_is_refused_when_it_is_loaded(folder):
     change(folder / "config.json", image_token_index=17)
-    with pytest.raises(ModelLoadError, match="does not know the token that stands for a picture"):
+    with pytest.raises(ModelLoadError, match="does not know the token that stands for an image"):
         load(folder)

@@ -116,7 +116,7 @@ def test_the_words_count_and_say_in_which_frames(models):
 def test_a_model_made_for_pictures_says_so_at_once(side, models):
     pictures, videos = models["llava"], models["video_llava"]
     first, second = (pictures, videos) if side == "candidate" else (videos, pictures)
-    with pytest.raises(InvalidInputError, match="reads pictures only"):
+    with pytest.raises(InvalidInputError, match="reads images only"):
         compare(first, noise_clip(), QUESTION, baseline=side_of(second))
 
 

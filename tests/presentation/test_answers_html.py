@@ -70,9 +70,9 @@ def test_an_empty_answer_has_a_placeholder():
 @pytest.mark.parametrize(
     "one, other, right",
     [
-        ("Two.", "two", ("Mini 7", "Mini 13")),
-        ("two", "three", ("Mini 7",)),
-        ("", "two", ("Mini 13",)),
+        ("Two.", "two", ("mini-7", "mini-13")),
+        ("two", "three", ("mini-7",)),
+        ("", "two", ("mini-13",)),
         ("twenty", "", ()),
     ],
 )

@@ -16,7 +16,7 @@ from fastv.presentation.shared_result import LONGEST, SharedResult, SharedSide
 
 KEPT = tuple(tuple((row * column) % 3 == 1 for column in range(24)) for row in range(24))
 RESULT = SharedResult(
-    "Mini 13",
+    "mini-13",
     "Describe the “picture” ☃.",
     "2026-01-31",
     SharedSide("Without FastV", "", "a cat, a sign", 2.0e9, 2_000_000, 576),

@@ -12,7 +12,7 @@ from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 from tests.support.comparisons import PLAIN, PRUNED
 
-BIG = {"model": "mini-13", "name": "Mini 13"}
+BIG = {"model": "mini-13", "name": "mini-13"}
 SETUPS = [
     replace(setup, **model)
     for setup in (
@@ -60,10 +60,10 @@ def test_a_heading_names_the_method(name):
 @pytest.mark.parametrize(
     "sides, labels",
     [
-        ((PLAIN, replace(PRUNED, **BIG)), ("Mini 7", "Mini 13 with FastV")),
-        ((replace(PLAIN, **BIG), PRUNED), ("Mini 13", "Mini 7 with FastV")),
+        ((PLAIN, replace(PRUNED, **BIG)), ("mini-7", "mini-13 with FastV")),
+        ((replace(PLAIN, **BIG), PRUNED), ("mini-13", "mini-7 with FastV")),
         ((PRUNED, replace(PRUNED, r=0.75)), ("With FastV, K=2, R=50%", "With FastV, K=2, R=75%")),
-        ((PLAIN, replace(PRUNED, dtype="4bit")), ("Mini 7 in float32", "Mini 7 in 4bit with FastV")),
+        ((PLAIN, replace(PRUNED, dtype="4bit")), ("mini-7 in float32", "mini-7 in 4bit with FastV")),
         ((PLAIN, replace(PLAIN, model="other/mini-7")), ("mini-7", "other/mini-7")),
     ],
 )
@@ -73,4 +73,4 @@ def test_what_tells_the_sides_apart_is_said(sides, labels):
 
 def test_in_a_sentence_a_label_begins_small_unless_it_is_a_name():
     assert [label.inline for label in USUAL] == ["without FastV", "with FastV"]
-    assert side_labels(PLAIN, replace(PRUNED, **BIG))[1].inline == "Mini 13 with FastV"
+    assert side_labels(PLAIN, replace(PRUNED, **BIG))[1].inline == "mini-13 with FastV"

@@ -19,7 +19,7 @@ def spread(*runs: float) -> Spread:
     return Spread.of(runs)
 
 
-PLAIN = Setup("mini-7", "Mini 7", "float32", "cpu")
+PLAIN = Setup("mini-7", "mini-7", "float32", "cpu")
 PRUNED = replace(PLAIN, k=2, r=0.5, method="fastv", seed=0)
 
 
@@ -70,7 +70,7 @@ def comparison(baseline: RunResult | None = None, fastv: RunResult | None = None
 
 def duel() -> Comparison:
     """The larger model with FastV beside the smaller one without."""
-    return comparison(run(answer="three"), pruned(1.2, setup=replace(PRUNED, model="mini-13", name="Mini 13")))
+    return comparison(run(answer="three"), pruned(1.2, setup=replace(PRUNED, model="mini-13", name="mini-13")))
 
 
 class Tags(HTMLParser):

@@ -1,4 +1,4 @@
-"""Mini 13 as it is before any training: the real shape, on Mini 7's vision tower, with answers that mean nothing."""
+"""mini-13 as it is before any training: the real shape, on mini-7's vision tower, with answers that mean nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mini_13(folder: Path) -> ModelEntry:
     """The entry of a mini-13 in ``folder``, of which only the config is there."""
     config = llava_config(DECODERS["mini-13"], tower_config(), vocabulary=1024, image_token=3, bos=1, eos=2, pad=0)
     config.save_pretrained(folder / "mini-13")
-    return ModelEntry("mini-13", "Mini 13", str(folder / "mini-13"), "The larger twin.", embedded=True)
+    return ModelEntry("mini-13", "mini-13", str(folder / "mini-13"), "The larger twin.", embedded=True)
 
 
 def untrained_mini_13(folder: Path) -> ModelEntry:

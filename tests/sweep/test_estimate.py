@@ -58,5 +58,5 @@ def test_a_late_cut_leaves_less_to_compute_in_a_branch_and_more_in_a_pass_of_its
 def test_where_nothing_can_be_asked_the_reason_is_told(mini, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with SweepRun(mini, [Sample(tmp_path / "broken.png", "How many?")], [EARLY], tmp_path / "a.jsonl") as run:
-        with pytest.raises(InvalidInputError, match="not a picture"):
+        with pytest.raises(InvalidInputError, match="not an image"):
             estimate(run)

@@ -106,7 +106,7 @@ def test_a_bad_question_spoils_no_batch(mini, questions, tmp_path):
     answered = found(
         mini, [(Sample(tmp_path / "broken.png", "How many?"), "broken"), *questions[:2]], CONFIGS[:1], 4, 2
     )
-    assert "not a picture" in answered.pop("broken").problem
+    assert "not an image" in answered.pop("broken").problem
     assert all(len(one.answers) == 2 and one.problem is None for one in answered.values())
 
 

@@ -199,7 +199,7 @@ def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, samp
     (tmp_path / "broken.png").write_bytes(b"no picture")
     broken = Sample(tmp_path / "broken.png", "How many?", ("two",))
     results = sweep(mini, [broken, samples[0]], configs[:1], tmp_path / "sweep.jsonl", timed=2)
-    assert "not a picture" in results[0].problem
+    assert "not an image" in results[0].problem
     assert not results[0].answers
     assert results[1].problem is None
     assert results[1].answers[None].pruned.answer

@@ -110,7 +110,7 @@ function draw() {
   all(".token").forEach(one => one.classList.toggle("ranks", Number(one.dataset.index) === last));
 
   paint(find(".look canvas"), level(word, layer), layers[layer] >= k ? gone : null, 672);
-  const told = `${looks} in layer ${layers[layer]}: ${percent(mine[1])} of its attention goes to the picture`;
+  const told = `${looks} in layer ${layers[layer]}: ${percent(mine[1])} of its attention goes to the image`;
   find(".look figcaption").textContent = `${told}.`;
   find(".look canvas").setAttribute("aria-label", told);
 
@@ -127,7 +127,7 @@ function draw() {
   all(".layer-frame").forEach((frame, index) => {
     paint(frame.querySelector("canvas"), level(word, index), layers[index] >= k ? gone : null, layers.length > 16 ? 96 : 168);
     frame.querySelector(".caption").textContent = `${layers[index]} · ${percent(shares[index][1])}`;
-    frame.ariaLabel = `Layer ${layers[index]}, ${percent(shares[index][1])} of the attention to the picture`;
+    frame.ariaLabel = `Layer ${layers[index]}, ${percent(shares[index][1])} of the attention to the image`;
   });
   draw_cut(gone);
   draw_heads();
@@ -150,7 +150,7 @@ function draw_cut(gone) {
     let sum = 0, lost = 0;
     row.forEach((value, token) => { sum += value; if (gone[token]) lost += value; });
     words = `On entering layer ${k}, ${visual - kept} of ${visual} patches go: those that the last prompt token attends to `
-      + `least in layer ${layers[ranks]}. They hold ${percent(lost / sum)} of its attention to the picture there.`;
+      + `least in layer ${layers[ranks]}. They hold ${percent(lost / sum)} of its attention to the image there.`;
   } else {
     words = k === 0 ? "At K=0 no layer has looked yet: patches would be dropped at random, so none are marked."
       : `No layer before layer ${k} attends, so that there is nothing to rank by.`;

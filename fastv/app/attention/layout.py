@@ -69,14 +69,14 @@ def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
         with gr.Column(elem_classes="attention-controls"):
             made["picture"] = gr.Image(
                 first.picture,
-                label="Picture",
+                label="Image",
                 type="filepath",
                 format="png",
                 height=230,
                 buttons=[],
                 sources=["upload", "clipboard"],
                 elem_id="attention-picture",
-                alt_text="The picture whose attention is read",
+                alt_text="The image whose attention is read",
             )
             made["gallery"] = example_gallery("attention-examples")
             made["new_scene"] = gr.Button("New scene", size="sm")

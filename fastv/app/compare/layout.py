@@ -114,7 +114,7 @@ def _question_controls(first: example_scenes.ExampleScene) -> dict[str, Any]:
             lines=1,
             max_lines=4,
             elem_id="question",
-            placeholder="Ask something about the picture",
+            placeholder="Ask something about the image",
         )
     with gr.Row(elem_classes="chips"):
         made["chips"] = [gr.Button(text, size="sm", elem_classes="chip", min_width=0) for text in first.suggestions]
@@ -133,7 +133,7 @@ def _picture_controls(first: example_scenes.ExampleScene, model: ModelOutline) -
         made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene", min_width=110)
         made["picture"] = gr.Image(
             first.picture,
-            label="Your picture",
+            label="Your image",
             type="filepath",
             format="png",
             height=130,
@@ -141,7 +141,7 @@ def _picture_controls(first: example_scenes.ExampleScene, model: ModelOutline) -
             sources=["upload", "clipboard"],
             elem_id="picture",
             min_width=180,
-            alt_text="The picture to ask about",
+            alt_text="The image to ask about",
         )
         strip = video_panel.frames()
     made["video"] = video_panel.layout(model, strip)

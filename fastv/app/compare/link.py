@@ -28,7 +28,7 @@ from fastv.errors import FastVError, ModelLoadError
 from fastv.families.catalogue import ModelEntry
 
 LINK_FIELDS = (*deep_link.FIELDS, *deep_link.OLD_FIELDS)
-_OWN = "This link was made with an uploaded picture or video, which a link does not contain: please upload a file."
+_OWN = "This link was made with an uploaded image or video, which a link does not contain: please upload a file."
 
 
 def inputs(ui: CompareControls) -> list[Any]:

@@ -12,7 +12,7 @@ from fastv.pruning.signals import ATTENTION, UNROTATED
 DEFAULT = "fastv"
 SAME_METHOD = ""  # the other side's: the same method as this side's
 #: Opponents that are always worth a look, by their names in METHODS.
-OPPONENTS = {"random": "Against random", "lower_resolution": "Against a smaller picture"}
+OPPONENTS = {"random": "Against random", "lower_resolution": "Against a smaller image"}
 
 
 def options() -> list[tuple[str, str]]:

@@ -60,7 +60,7 @@ def layout(model: ModelOutline, strip: gr.HTML) -> VideoPanel:
             "Ask about a video…", size="sm", file_types=["video", ".gif"], elem_id="clip", min_width=90
         )
         example = gr.Button("Example clip", size="sm", elem_id="example-clip", min_width=90)
-        back = gr.Button("Back to the picture", size="sm", visible=False, elem_id="no-clip", min_width=90)
+        back = gr.Button("Back to the image", size="sm", visible=False, elem_id="no-clip", min_width=90)
     unsupported = gr.HTML(unsupported_note(model.entry), visible=not reads, elem_id="no-clips", apply_default_css=False)
     return VideoPanel(file, gr.State(None), strip, row, example, back, unsupported)
 

@@ -65,7 +65,7 @@ class View:
 def no_comparison() -> View:
     """Before the first run."""
     return View(
-        status.status("Choose a picture, enter a question, and press Run."),
+        status.status("Choose an image, enter a question, and press Run."),
         comparison_html.answers("", ""),
         tiles(),
         comparison_html.table(),
@@ -208,8 +208,8 @@ def _finished(
 def knows_scenes_only(name: str) -> str:
     """What a miniature's answer about a visitor's own picture is worth."""
     return (
-        f"{name} knows drawn scenes only: its words about this picture mean nothing. What it keeps, and "
-        "what that costs, is valid for any picture."
+        f"{name} knows drawn scenes only: its words about this image mean nothing. What it keeps, and "
+        "what that costs, is valid for any image."
     )
 
 

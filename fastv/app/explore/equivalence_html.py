@@ -162,7 +162,7 @@ def _measured_time(chosen: ExploreSettings, seconds: float, device: str) -> _Car
 
 
 def _published_time(chosen: ExploreSettings, found: PublishedTimes) -> _Card:
-    title, note = "In time", f"to the first token, published for one picture on {found.device}, {found.precision}"
+    title, note = "In time", f"to the first token, published for one image on {found.device}, {found.precision}"
     rows = ", ".join(_time_of(row) for row in found.neighbors)
     text = (
         f"{name_of(chosen.small)} {found.reference.first_token_seconds:.3f} s; {chosen.name} {rows} ({found.source})."

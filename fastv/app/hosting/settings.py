@@ -71,7 +71,7 @@ class Settings:
     queue: int = _setting(20, _whole(1, 1_000), "most runs that may wait; further ones are refused as busy")
     waiting_per_visitor: int = _setting(4, _whole(1, 1_000), "most waiting runs per visitor")
     picture_pixels: int = _setting(
-        MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS), "most pixels of a picture or of a video frame"
+        MAX_PICTURE_PIXELS, _whole(1_000, MAX_PICTURE_PIXELS), "most pixels of an image or of a video frame"
     )
     picture_bytes: int = _setting(MAX_PICTURE_BYTES, _whole(1_000, MAX_PICTURE_BYTES), "most bytes of an uploaded file")
     question_characters: int = _setting(MAX_QUESTION_CHARACTERS, _whole(1, MAX_QUESTION_CHARACTERS), "longest question")
@@ -92,7 +92,7 @@ class Settings:
     )
     forget_seconds: int = _setting(3_600, _whole(10, 3_600), "seconds until a visitor's files are deleted")
     log: str = _setting("-", str, "a file for one line of JSON per run; -: standard error, none: nowhere")
-    log_text: bool = _setting(False, _switch, "also log questions and answers; pictures are never logged")
+    log_text: bool = _setting(False, _switch, "also log questions and answers; images are never logged")
 
     def __post_init__(self) -> None:
         if self.waiting_per_visitor > self.queue:

@@ -92,7 +92,7 @@ def unavailable_with_costs(entry: ModelEntry, lacking: bool) -> Unavailable:
     return Unavailable(
         mark,
         f"{entry.name} {needs}: its weights are {_gigabytes(shape, 'float16')} in 16 bits or "
-        f"{_gigabytes(shape, '4bit')} in 4 bits, and prefill of one picture takes "
+        f"{_gigabytes(shape, '4bit')} in 4 bits, and prefill of one image takes "
         f"{prefill.prefill_flops / 1e12:.1f} TFLOPs. The tab Explore shows what FastV would save.",
     )
 

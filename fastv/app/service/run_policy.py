@@ -65,7 +65,7 @@ class RunPolicy:
             )
         check_question(request.question, most_characters=limits.question_characters)
         if not isinstance(request.media, str):
-            raise InvalidInputError("There is no picture: please choose one.")
+            raise InvalidInputError("There is no image: please choose one.")
         opened = self.open_video(request.media) if request.video else self.open_image(request.media)
         return replace(request, media=opened)
 

@@ -81,7 +81,7 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
                 list(SOURCES.items()), value=usual.data, label="Questions", elem_id="sweep-data", container=True
             )
             made["uploads"] = gr.File(
-                label="A table and its pictures, or a zip archive",
+                label="A table and its images, or a zip archive",
                 file_count="multiple",
                 file_types=[*TABLES, ".zip", ".png", ".jpg", ".jpeg", ".webp"],
                 visible=usual.data == OWN,
@@ -112,7 +112,7 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
             )
             made["controls"] = gr.Checkbox(
                 usual.controls,
-                label="Controls: the same budgets at random, and with smaller pictures",
+                label="Controls: the same budgets at random, and with smaller images",
                 elem_id="sweep-controls",
             )
             made["model"] = gr.Dropdown(

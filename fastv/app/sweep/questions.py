@@ -94,7 +94,7 @@ def _archive(uploads: Any, folder: Path, most_bytes: int) -> Path:
     tables = [name for name in sent if Path(name).suffix.lower() in (*TABLES, ".zip")]
     if len(tables) != 1:
         what = "There is no table" if not tables else f"There are {len(tables)} tables or archives"
-        raise InvalidInputError(f"{what}: send one file ({', '.join(TABLES)}) and its pictures, or one zip archive.")
+        raise InvalidInputError(f"{what}: send one file ({', '.join(TABLES)}) and its images, or one zip archive.")
     target = folder / f"{Path(tables[0]).stem}.zip"
     if tables[0].lower().endswith(".zip"):
         shutil.copyfile(sent[tables[0]], target)

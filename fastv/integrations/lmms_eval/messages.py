@@ -38,7 +38,7 @@ def inputs_of(loaded: LoadedModel, chats: Sequence[Sequence[dict[str, Any]]]) ->
         elif part["type"] == "video":
             clips.append(_clip(loaded, part["video"]))
         elif part["type"] != "text":
-            raise InvalidInputError(f"{loaded.entry.name} reads text, pictures and videos, not “{part['type']}”.")
+            raise InvalidInputError(f"{loaded.entry.name} reads text, images and videos, not “{part['type']}”.")
     shown: dict[str, Any] = {"images": pictures} if pictures else {}
     if clips:
         shown |= {"videos": [list(clip.frames) for clip in clips], "video_metadata": [clip.metadata for clip in clips]}
@@ -54,7 +54,7 @@ def _text(loaded: LoadedModel, chat: Sequence[dict[str, Any]]) -> str:
     parts = [part for message in chat for part in message["content"]]
     kinds = [part["type"] for part in parts if part["type"] != "text"]
     if len(chat) > 1 or len(set(kinds)) > 1:
-        raise InvalidInputError(f"{loaded.entry.name} has no chat template: only one turn, of pictures or of videos.")
+        raise InvalidInputError(f"{loaded.entry.name} has no chat template: only one turn, of images or of videos.")
     question = "\n".join(part["text"] for part in parts if part["type"] == "text")
     return loaded.family.prompt(loaded.processor, question, kinds[0] if kinds else "image", len(kinds))
 

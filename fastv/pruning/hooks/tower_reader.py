@@ -124,7 +124,7 @@ class PromptTower:
         if rest or len(ids) % max(repeats, 1):
             raise InvalidInputError(
                 f"The vision tower showed {found} visual tokens, where the prompt has {total}: it did not run for this "
-                "prompt inside the `with`. Pass the pictures themselves, or use a method that does not look at it."
+                "prompt inside the `with`. Pass the images themselves, or use a method that does not look at it."
             )
         # Beams repeat the rows of a prompt, whose pictures the tower read once.
         ids, start = ids[::repeats], 0

@@ -40,7 +40,7 @@ class EfficientVideoSampling(Method):
     paper = "arXiv 2510.14624"
     signals = (STATES,)
     cuts = "before decoder layer 0"
-    limits = "Videos only: pictures have no frame before. Cannot keep fewer tokens than the first frames have."
+    limits = "Videos only: images have no frame before. Cannot keep fewer tokens than the first frames have."
     videos_alone = True
     takes_k = False
     default_k = 0
@@ -70,7 +70,7 @@ class EfficientVideoSampling(Method):
             )
         if any(frames == 1 for frames, _, _ in grids):
             raise InvalidInputError(
-                "EVS compares each frame of a video with the one before. This prompt has a picture, or a video of one "
+                "EVS compares each frame of a video with the one before. This prompt has an image, or a video of one "
                 "frame, which has none before it; use another method for it."
             )
         first = sum(count // frames for (frames, _, _), count in zip(grids, groups))

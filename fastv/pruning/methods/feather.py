@@ -48,11 +48,11 @@ class Feather(Method):
 
     name = "feather"
     label = "FEATHER"
-    phrase = "in two steps, by attention without rotary positions, after an even sample of the picture"
+    phrase = "in two steps, by attention without rotary positions, after an even sample of the image"
     paper = "arXiv 2412.13180"
     signals = (UNROTATED,)
     cuts = "on entering the layers at 1/4 and 1/2 of the depth"
-    limits = "Needs a decoder of at least 3 layers, and pictures whose rows and columns are known."
+    limits = "Needs a decoder of at least 3 layers, and images whose rows and columns are known."
     takes_k = False
     default_k = 0
 
@@ -97,7 +97,7 @@ class Feather(Method):
         places = prompt.places
         if places is None:
             raise UnsupportedModelError(
-                "FEATHER keeps every so-manieth row and column of a picture, and where the visual tokens of this model "
+                "FEATHER keeps every so-manieth row and column of an image, and where the visual tokens of this model "
                 "stand in it is not known."
             )
         rows, columns = places[..., 1], places[..., 2]

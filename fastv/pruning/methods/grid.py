@@ -28,7 +28,7 @@ class UniformGrid(Method):
     paper = ""
     signals = ()
     cuts = "on entering decoder layer K"
-    limits = "Ignores picture and question. Needs pictures whose rows and columns are known, and all of their tokens."
+    limits = "Ignores image and question. Needs images whose rows and columns are known, and all of their tokens."
 
     def select(self, prompt: PromptTokens, signals: Signals) -> Choice:
         from fastv.pruning.picture_cells import picture_cells

@@ -46,7 +46,7 @@ class LowerResolution(Method):
 
     name = "lower_resolution"
     label = "Lower resolution"
-    phrase = "as a smaller picture has them"
+    phrase = "as a smaller image has them"
     paper = ""
     signals = (STATES,)
     cuts = "before decoder layer 0, and before the vision tower"
@@ -109,7 +109,7 @@ class LowerResolution(Method):
         made, chosen = (torch.zeros(prompt.positions.shape, dtype=torch.bool) for _ in range(2))
         if prompt.layout.rows is None:
             raise UnsupportedModelError(
-                "Where the visual tokens of this model stand in their pictures is not known, so smaller pictures "
+                "Where the visual tokens of this model stand in their images is not known, so smaller images "
                 "cannot take their places. Use another method."
             )
         for row, groups in enumerate(prompt.layout.rows):
@@ -127,7 +127,7 @@ class LowerResolution(Method):
         left = states.gather(1, between.clamp(min=0)[..., None].expand(-1, -1, states.shape[2]))
         if (left.abs().amax(dim=-1) * (between >= 0)).any():
             raise InvalidInputError(
-                "The pictures of this prompt were read at their full resolution. Pass the pixels themselves to the "
+                "The images of this prompt were read at their full resolution. Pass the pixels themselves to the "
                 "model or to generate, inside the `with`."
             )
 

@@ -26,11 +26,11 @@ class Pooling(Method):
 
     name = "pooling"
     label = "Pooling"
-    phrase = "as averages of the picture's even cells"
+    phrase = "as averages of the image's even cells"
     paper = ""
     signals = (STATES,)
     cuts = "on entering decoder layer K"
-    limits = "Ignores the question. Needs pictures whose rows and columns are known, and all of their tokens."
+    limits = "Ignores the question. Needs images whose rows and columns are known, and all of their tokens."
     default_k = 0
 
     def select(self, prompt: PromptTokens, signals: Signals) -> Choice:

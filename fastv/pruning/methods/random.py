@@ -27,7 +27,7 @@ class RandomTokens(Method):
     paper = ""
     signals = ()
     cuts = "on entering decoder layer K"
-    limits = "Ignores both picture and question."
+    limits = "Ignores both image and question."
 
     def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         from fastv.pruning.scorers import random_scores

@@ -50,7 +50,7 @@ class SparseVLM(Method):
 
     name = "sparsevlm"
     label = "SparseVLM"
-    phrase = "in three steps, by the attention of the question's words about the picture"
+    phrase = "in three steps, by the attention of the question's words about the image"
     paper = "arXiv 2410.04417"
     signals = (EMBEDDINGS, ATTENTION, STATES)
     cuts = "on entering the layers that are to the depth as 2, 6 and 15 are to 32"

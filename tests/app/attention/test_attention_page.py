@@ -103,7 +103,7 @@ def test_the_cut_is_dragged_and_shared_with_other_tabs_and_the_address(page):
 
 
 def test_own_words_are_read_on_the_apps_own_model(page):
-    choose_model(page, "#attention-model", "Mini 7")
+    choose_model(page, "#attention-model", "mini-7")
     page.fill("#attention-question textarea", "how many red in the picture ?")
     page.click("#attention-run")
     page.wait_for_function("document.querySelector('.xray .told').textContent.includes('how many red')")

@@ -46,7 +46,7 @@ def test_the_page_begins_with_one_model_with_and_without_pruning(browser, app):
 # First of those with both miniatures: the larger one is not in memory yet.
 def test_a_link_brings_its_models_and_fits_a_phone(browser, miniatures):
     with opened(browser, f"{miniatures.address}?model=mini-13&k=2&r=50.3&baseline=mini-7", width=390) as page:
-        page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        page.wait_for_selector("#answers:has-text('mini-13 with FastV')")
         page.click("#compare-with button")
         page.wait_for_selector("#baseline-model")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -58,19 +58,19 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
     with opened(browser, miniatures.address) as page:
         unfold(page)
         page.check(PAIR_PRESET)
-        page.wait_for_selector("#status:has-text('Mini 13 and Mini 7 are loaded')")
+        page.wait_for_selector("#status:has-text('mini-13 and mini-7 are loaded')")
         wait_for(page, "r", "50.3")
-        chosen_model(page, "#model", "Mini 13")
+        chosen_model(page, "#model", "mini-13")
         assert page.is_checked(PAIR_PRESET)
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
-        page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: mini-7')")
+        page.wait_for_selector("#answers:has-text('mini-13 with FastV')")
         expected = [
-            "Mini 7 without pruning",
-            "Mini 13 with FastV K=2, R=50.3%",
-            "Mini 7",
-            "Mini 13 with FastV",
+            "mini-7 without pruning",
+            "mini-13 with FastV K=2, R=50.3%",
+            "mini-7",
+            "mini-13 with FastV",
         ]
-        assert headings(page)[:-1] == expected and "Mini 7" in headings(page)[-1]  # the ratio's
+        assert headings(page)[:-1] == expected and "mini-7" in headings(page)[-1]  # the ratio's
         answer_briefly(page, tokens=2)
         run(page)
         assert headings(page)[:-1] == expected
@@ -78,7 +78,7 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
         assert re.search("(0.99|1.0[01])× the FLOPs", page.inner_text("#costs")) and not page.is_visible("#other-kept")
         assert "286 of 576" in page.inner_text("#kept")
         page.get_by_text("Use this in Python").click()
-        page.wait_for_selector('#use-this:has-text(\'"Mini 7": ("mini-7", None)\')')
+        page.wait_for_selector('#use-this:has-text(\'"mini-7": ("mini-7", None)\')')
         with page.expect_download() as download:
             page.click("#download-html")
         assert download.value.suggested_filename == "fastv-mini-13-k2-r50.3-beside-mini-7.html"
@@ -86,9 +86,9 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
         page.wait_for_url("**baseline=mini-7**")
         link = page.url
     with opened(browser, link) as page:
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: mini-7')")
         wait_for(page, "r", "50.3")
-        chosen_model(page, "#model", "Mini 13")
+        chosen_model(page, "#model", "mini-13")
         assert page.is_checked(PAIR_PRESET)
         page.get_by_role("tab", name="Explore").click()
         page.click('#map button[data-k="3"][data-r="0.75"]')
@@ -96,9 +96,9 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
         page.get_by_role("tab", name="Compare").click()
         wait_for(page, "k", "3")
         assert page.is_checked("#preset input[value='Your own']")
-        assert page.inner_text("#compare-with").startswith("Compare with: Mini 7")
+        assert page.inner_text("#compare-with").startswith("Compare with: mini-7")
         page.goto(f"file://{tmp_path}/report.html")
-        assert page.inner_text("h1") == "Mini 13 with FastV vs. Mini 7"
+        assert page.inner_text("h1") == "mini-13 with FastV vs. mini-7"
         again = page.get_attribute(".link a", "href")
         assert "model=mini-13" in again and "baseline=mini-7" in again
 
@@ -106,11 +106,11 @@ def test_the_pair_preset_is_set_up_run_shared_and_reported(browser, miniatures, 
 def test_a_preset_of_one_model_ends_the_pair(browser, miniatures):
     with opened(browser, miniatures.address) as page:
         page.check(PAIR_PRESET)
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 7')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: mini-7')")
         page.check("#preset input[value='K=2, R=75%']")
         page.wait_for_selector("#compare-with:has-text('Compare with: the same model')")
         wait_for(page, "r", "75")
-        chosen_model(page, "#model", "Mini 13")
+        chosen_model(page, "#model", "mini-13")
         assert page.is_checked("#preset input[value='K=2, R=75%']")
 
 
@@ -121,15 +121,15 @@ def test_the_other_side_is_any_model_with_any_pruning(browser, miniatures):
         page.click("#baseline-model input")
         page.keyboard.type("mini 13")  # searched among all options, in place of what was chosen
         page.keyboard.press("Enter")
-        page.wait_for_selector("#status:has-text('is Mini 13')")
+        page.wait_for_selector("#status:has-text('is mini-13')")
         assert page.get_attribute("#baseline-k input[type=number]", "max") == "9"
         number(page, "baseline-r", "75")
-        page.wait_for_selector("#compare-with:has-text('Compare with: Mini 13 at K=2, R=75%')")
+        page.wait_for_selector("#compare-with:has-text('Compare with: mini-13 at K=2, R=75%')")
         number(page, "r", "0")
-        page.wait_for_selector("#answers:has-text('Mini 13 with FastV')")
+        page.wait_for_selector("#answers:has-text('mini-13 with FastV')")
         answer_briefly(page, tokens=2)
         run(page)
-        assert headings(page)[:2] == ["Mini 13 with FastV K=2, R=75%", "Mini 7 without pruning"]
+        assert headings(page)[:2] == ["mini-13 with FastV K=2, R=75%", "mini-7 without pruning"]
         assert "144 of 576" in page.inner_text("#kept") and not page.is_visible("#other-kept")
         number(page, "r", "50")
         page.click("#run")

@@ -102,7 +102,7 @@ def test_a_model_made_for_pictures_says_why_there_are_no_clips(page):
     page.wait_for_selector(FRAMES)
     assert not page.is_visible("#no-clips")
     choose_model(page, "#model", "Pictures")
-    page.wait_for_selector("#no-clips:has-text('Pictures reads pictures only'):visible")
+    page.wait_for_selector("#no-clips:has-text('Pictures reads images only'):visible")
     page.wait_for_selector("#picture img:visible")
     assert not page.is_visible("#clip") and not page.is_visible("#clip-frames")
     choose_model(page, "#model", "videos")
@@ -125,7 +125,7 @@ def test_scripts_send_a_video_too(app):
     ask = dict(image=handle_file(str(CLIP)), question="what moves ?", max_new_tokens=2, repeats=1, api_name="/compare")
     clip = client.predict(**ask, video=True)
     assert len(clip["kept"]) == 8 and clip["fastv"]["visual_tokens"] == 68
-    with pytest.raises(Exception, match="not a picture"):
+    with pytest.raises(Exception, match="not an image"):
         client.predict(**ask)
-    with pytest.raises(Exception, match="Pictures reads pictures only"):
+    with pytest.raises(Exception, match="Pictures reads images only"):
         client.predict(**ask, video=True, model="pictures")

@@ -125,7 +125,7 @@ def test_what_has_no_effect_is_not_shown(page):
 
 
 def test_a_miniature_comes_with_its_own_scores(page):
-    choose(page, "#explore-model", "Mini 13")
+    choose(page, "#explore-model", "mini-13")
     page.wait_for_selector("#frontier:has-text('Drawn scenes')")
     page.wait_for_function("document.querySelector('#benchmark input').value === 'Drawn scenes'")
     choose(page, "#explore-model", "LLaVA-1.5 7B")

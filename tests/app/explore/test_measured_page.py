@@ -44,7 +44,7 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
             "click"
         )
         page.wait_for_selector("#map .readout:has-text('K=2, R=90%')")
-        assert page.input_value("#explore-model input") == "Mini 7"
+        assert page.input_value("#explore-model input") == "mini-7"
         assert "95% CI" in page.inner_text("#map .readout")
         page.click("#map button[data-k='1'][data-r='0.5']")
         page.wait_for_selector("#map .readout:has-text('K=1, R=50%')")

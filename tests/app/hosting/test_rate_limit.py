@@ -149,7 +149,7 @@ def test_the_operators_limits_are_kept(tight, side, question, tokens, words):
     assert "event: error" in said and words in said
 
 
-@pytest.mark.parametrize("size, words", [((128, 96), "frames of 128 x 96 pixels"), ((64, 48), "reads pictures only")])
+@pytest.mark.parametrize("size, words", [((128, 96), "frames of 128 x 96 pixels"), ((64, 48), "reads images only")])
 def test_a_video_is_within_the_same_limits(tight, size, words):
     visitor = Stranger(tight.address)
     clip = visitor.picture(video(3, size=size))

@@ -23,5 +23,5 @@ from fastv.errors import InvalidInputError
     ],
 )
 def test_only_what_gradio_received_is_a_picture(upload):
-    with pytest.raises(InvalidInputError, match="no picture"):
+    with pytest.raises(InvalidInputError, match="no image"):
         upload_path(upload)

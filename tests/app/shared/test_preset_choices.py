@@ -87,7 +87,7 @@ BOTH = 39 * GIB  # more than the weights of the paper's two models in 16 bits
 def pool_of(
     folder, *keys: str, gpu_bytes: int = 0, dtype: str = "auto", refused: tuple[str, ...] = ()
 ) -> SimpleNamespace:
-    """A pool with these models; Mini 13's config is in ``folder``."""
+    """A pool with these models; mini-13's config is in ``folder``."""
     entries = {key: mini_13(folder) if key == "mini-13" else find(key) for key in keys}
     return SimpleNamespace(entries=entries, gpu_bytes=gpu_bytes, dtype=dtype, unavailable=dict.fromkeys(refused, "no"))
 

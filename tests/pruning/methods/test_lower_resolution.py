@@ -177,6 +177,6 @@ def test_features_that_were_made_beforehand_are_refused():
 def test_a_family_that_cannot_is_refused_on_entering(monkeypatch):
     model = model_of()
     monkeypatch.delattr(type(family_of(model)), "reduced_pictures")
-    with pytest.raises(UnsupportedModelError, match="smaller pictures"), LowerResolution()(model):
+    with pytest.raises(UnsupportedModelError, match="smaller images"), LowerResolution()(model):
         pass
     assert int(visual_of(llava_inputs()["input_ids"]).sum()) == 16
