@@ -126,7 +126,12 @@ def layout(k: int, r_percent: float) -> Explorer:
     made: dict[str, Any] = {"met": gr.State((k, r_percent))}
     models = state.choices()
     gr.HTML(_INTRO, elem_id="explore-intro", apply_default_css=False)
-    with gr.Row(elem_classes="explore"):
+    with gr.Row(elem_classes="explore explore-top"):
+        with gr.Column(elem_classes="explore-chart"):
+            made["problem"] = _pane("explore-problem", js_on_load=None)
+            made["frontier"] = _pane("frontier")
+            made |= _axes()
+            made["sweep"] = _pane("explore-sweep")
         with gr.Column(elem_classes="explore-controls"):
             made["model"] = gr.Dropdown(
                 models, value=models[0][1], label="Model", elem_id="explore-model", filterable=True
@@ -146,12 +151,8 @@ def layout(k: int, r_percent: float) -> Explorer:
                 made |= _workload()
             made["copy"] = gr.Button("Copy link", size="sm", elem_id="copy-explore-link")
             made["query"] = gr.Textbox(visible="hidden", elem_id="explore-query")
-        with gr.Column():
-            made["problem"] = _pane("explore-problem", js_on_load=None)
+        with gr.Column(elem_classes="explore-advice"):
             made["advice"] = _pane("advice")
-            made["frontier"] = _pane("frontier")
-            made |= _axes()
-            made["sweep"] = _pane("explore-sweep")
     with gr.Row(elem_classes="explore"):
         with gr.Column(elem_classes="explore-controls"):
             made["measure"] = gr.Radio(measures(), value="prefill-paper", label="Map", elem_id="measure")
