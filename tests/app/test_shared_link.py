@@ -10,6 +10,7 @@ from PIL import Image
 from fastv.app.shared_link import sent_result
 from fastv.presentation.result_card import SIZE
 from tests.app.test_link_preview import preview
+from tests.app.test_page import slowly
 from tests.presentation.test_shared_result import RESULT
 from tests.support.browser import answer_briefly, opened
 
@@ -58,7 +59,13 @@ def test_a_run_is_passed_on_and_kept_for_the_visit(browser, app):
         card = httpx.get(page.evaluate("document.querySelector('.share-bar a[download]').href"))
         assert Image.open(BytesIO(card.content)).size == SIZE
         assert page.inner_text(".visit-count") == "1" or page.text_content(".visit-count") == "1"
-        page.reload()
+        with slowly(app.model):
+            page.click("#run")
+            page.wait_for_selector("#status progress")
+            page.reload()
+            page.wait_for_selector(".share-note:not([hidden])")  # what became of the run under way
+            assert app.model.lock.acquire(timeout=10)
+            app.model.lock.release()
         page.wait_for_selector(".visit-runs:not([hidden])")
         page.locator(".visit-runs summary").click()
         assert "how many red" in page.inner_text(".visit-runs tbody")
