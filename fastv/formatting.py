@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date as date_type
 from typing import NamedTuple
 
 
@@ -48,6 +49,11 @@ def points(share: float) -> str:
 def percent(fraction: float) -> str:
     """``50%``, ``53.7%``."""
     return f"{100 * fraction:.1f}".removesuffix(".0") + "%"
+
+
+def day(date: str) -> str:
+    """``3 Nov 2026`` for a date in ISO 8601."""
+    return date_type.fromisoformat(date).strftime("%d %b %Y").removeprefix("0")
 
 
 def budget(k: int | None, r: float) -> str:

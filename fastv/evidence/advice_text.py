@@ -67,7 +67,7 @@ def effect_sentences(effect: Effect, device: str, batch: int) -> list[str]:
         f"{_rate(effect, batch)} answers a second at most.",
     ]
     before, after = effect.requests
-    fits = f"{before:,} such prompts fit in its memory at once without pruning, {after:,} with it."
+    fits = f"{before:,} such prompts with their answers fit in its memory at once without pruning, {after:,} with it."
     return [*told, fits if before else f"The model does not fit on {device}."]
 
 

@@ -20,14 +20,14 @@ TABLE1_BENCHMARKS = {
     "flickr30k_cider": "Flickr30k (CIDEr)",
     "aokvqa_acc": "A-OKVQA (accuracy, %)",
     "mmmu_acc": "MMMU (accuracy, %)",
-    "average": "Average of the four",
+    "average": "Average of the four (Nocaps, Flickr30k, A-OKVQA, MMMU)",
 }
 #: Score columns of ``VideoRow``; fractions, as printed.
 VIDEO_BENCHMARKS = {
     "tgif_acc": "TGIF (accuracy, fraction)",
     "msvd_acc": "MSVD (accuracy, fraction)",
     "msrvtt_acc": "MSRVTT (accuracy, fraction)",
-    "average": "Average of the three",
+    "average": "Average of the three (TGIF, MSVD, MSRVTT)",
 }
 
 Row = TypeVar("Row")

@@ -128,7 +128,7 @@ def open_picture(
 
 def _bytes_of(source: Any, most_bytes: int) -> bytes:
     if isinstance(source, (str, Path)):
-        source = read_file(Path(source), most_bytes, "picture")
+        source = read_file(Path(source), most_bytes, "image")
     if not isinstance(source, bytes | bytearray):
         raise InvalidInputError("There is no image: please choose one.")
     if len(source) > most_bytes:

@@ -257,5 +257,6 @@ def _damaged() -> InvalidInputError:
 
 def no_videos(name: str) -> str:
     """What to say of a model, by name, that reads no videos."""
-    families = " and ".join(family.name for family in FAMILIES if family.videos)
+    *others, last = (family.name for family in FAMILIES if family.videos)
+    families = f"{', '.join(others)} and {last}"
     return f"{name} reads images only; {families} read videos too."

@@ -15,7 +15,7 @@ GOOD = {"name": "mine", "sentence": "Big against small.", "source": "me", "pairs
 
 def test_the_papers_duel_is_the_large_model_at_the_small_ones_total_cost():
     (duel,), problems = load_pair_presets(PRESETS)
-    assert problems == () and duel.name == "The paper's duel" and duel.sentence and duel.source
+    assert problems == () and duel.name == "Larger model, equal cost" and duel.sentence and duel.source
     assert [(pair.model, pair.beside, pair.gpu) for pair in duel.pairs] == [
         ("llava-1.5-13b", "llava-1.5-7b", True),
         ("mini-13", "mini-7", False),

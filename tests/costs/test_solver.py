@@ -126,11 +126,11 @@ def test_the_shipped_presets_load():
         "K=2, R=90%",
         "7B-equivalent (total)",
         "7B-equivalent (per-layer, as in the paper)",
-        "Mini-7-equivalent (total)",
-        "Mini-7-equivalent (per-layer, as in the paper)",
+        "mini-7-equivalent (total)",
+        "mini-7-equivalent (per-layer, as in the paper)",
     ]
     assert all(preset.sentence.endswith(".") and preset.source for preset in presets)
-    for key, name in (("llava-1.5-13b", "7B-equivalent (total)"), ("mini-13", "Mini-7-equivalent (total)")):
+    for key, name in (("llava-1.5-13b", "7B-equivalent (total)"), ("mini-13", "mini-7-equivalent (total)")):
         assert [preset.name for preset in presets if key in preset.default_for] == [name]
 
 

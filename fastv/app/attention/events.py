@@ -24,7 +24,7 @@ from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes, status
 from fastv.app.shared.copy_link import connect_copy
 from fastv.app.shared.deep_link import OWN_PICTURE, link_of
-from fastv.app.shared.example_gallery import chosen_seed
+from fastv.app.shared.image_choice import chosen_seed
 from fastv.app.shared.model_choices import first_readable, readable_models
 from fastv.app.shared.tab import BuiltTab, SharedPruning, TabContext, Updates, Values, or_skip
 from fastv.errors import FastVError

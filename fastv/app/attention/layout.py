@@ -11,8 +11,8 @@ import gradio as gr
 from fastv.app.attention.averages_html import averages
 from fastv.app.attention.recorded import FIRST, QUESTION, SCENE
 from fastv.app.service.model_pool import ModelPool
-from fastv.app.shared.example_gallery import example_gallery
 from fastv.app.shared.example_scenes import example
+from fastv.app.shared.image_choice import example_gallery, image_box
 from fastv.app.shared.model_choices import SEARCH_READABLE, first_readable, readable_models
 from fastv.app.shared.status import status
 
@@ -67,14 +67,10 @@ def layout(pool: ModelPool, k: int, r_percent: float) -> AttentionControls:
         with gr.Column(elem_classes="attention-result"):
             made["xray"] = gr.HTML("", elem_id="xray", apply_default_css=False, js_on_load=_SCRIPT)
         with gr.Column(elem_classes="attention-controls"):
-            made["picture"] = gr.Image(
+            made["picture"] = image_box(
                 first.picture,
                 label="Image",
-                type="filepath",
-                format="png",
                 height=230,
-                buttons=[],
-                sources=["upload", "clipboard"],
                 elem_id="attention-picture",
                 alt_text="The image whose attention is read",
             )

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fastv.app.attention.recorded import recorded
+from fastv.formatting import day
 from fastv.presentation.html import render
 
 
@@ -30,7 +31,7 @@ def xray(payload: Mapping[str, Any], *, date: str = "", word: int | None = None,
         name=payload["name"],
         question=payload["question"],
         answer=payload["answer"],
-        date=date,
+        date=day(date) if date else "",
         word="" if word is None else word,
         layer="" if layer is None else layer,
     )

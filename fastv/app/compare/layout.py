@@ -25,7 +25,7 @@ from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared import example_scenes, preset_choices
-from fastv.app.shared.example_gallery import example_gallery
+from fastv.app.shared.image_choice import example_gallery, image_box
 from fastv.app.shared.model_choices import SEARCH, model_choices
 from fastv.app.shared.preset_choices import PresetChoice, layers_of, slider_percent, slider_step
 from fastv.app.shared.tab import BuiltTab, TabContext
@@ -131,17 +131,13 @@ def _picture_controls(first: example_scenes.ExampleScene, model: ModelOutline) -
     made["gallery"] = example_gallery("examples")
     with gr.Row(elem_classes="pictures"):
         made["new_scene"] = gr.Button("New scene", size="sm", elem_id="new-scene", min_width=110)
-        made["picture"] = gr.Image(
+        made["picture"] = image_box(
             first.picture,
             label="Your image",
-            type="filepath",
-            format="png",
             height=130,
-            buttons=[],
-            sources=["upload", "clipboard"],
             elem_id="picture",
-            min_width=180,
             alt_text="The image to ask about",
+            min_width=180,
         )
         strip = video_panel.frames()
     made["video"] = video_panel.layout(model, strip)

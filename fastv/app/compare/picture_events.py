@@ -14,7 +14,7 @@ from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.app.shared import example_scenes, status
-from fastv.app.shared.example_gallery import chosen_seed
+from fastv.app.shared.image_choice import chosen_seed
 from fastv.app.shared.tab import Updates, Values
 from fastv.errors import FastVError
 from fastv.presentation.seen_html import seen_picture, seen_placeholder

@@ -20,6 +20,10 @@ from fastv.pruning.methods.registry import METHODS
 STYLE = Path(__file__).with_name("sweep.css")
 _SCRIPT = Path(__file__).with_name("sweep.js").read_text(encoding="utf-8")
 _LIVE = "element.setAttribute('role', 'status')"
+_INTRO = (
+    '<p class="note">Which setting keeps your answers? Asks many questions at several settings, and names the one that '
+    "saves most among those that lose no more than you allow.</p>"
+)
 _FIRST_MODEL = "mini-7"
 _TITLES = {".html": "Report"}
 
@@ -75,6 +79,7 @@ def layout(pool: ModelPool, plan: str) -> SweepControls:
     """Lays the tab out in the Blocks that are open."""
     usual = SweepChoice()
     made: dict[str, Any] = {}
+    gr.HTML(_INTRO, elem_id="sweep-intro", apply_default_css=False)
     with gr.Row(elem_classes="sweep"):
         with gr.Column(elem_classes="sweep-choice"):
             made["data"] = gr.Radio(

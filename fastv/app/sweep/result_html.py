@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from fastv.app.shared.sweep_chart import frontier, legend
 from fastv.app.sweep.kr_map import kr_maps
+from fastv.formatting import day
 from fastv.paths import ASSETS
 from fastv.presentation.html import render
 from fastv.presentation.sweep.report import columns_of, setting_name
@@ -44,6 +45,7 @@ def result(found: Mapping[str, Any], *, recorded: bool = False) -> Markup:
         legend=legend(rows) if chart else [],
         maps=kr_maps(rows),
         recorded=found if recorded else None,
+        day=day(found["date"]) if recorded else "",
         columns=columns_of(rows),
         names=[setting_name(row) for row in rows],
         told=left_out(found),

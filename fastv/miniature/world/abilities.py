@@ -13,14 +13,14 @@ ABOUT = {
     "exists": "what is there",
     "count": "how many there are of a kind",
     "where": "where a thing is",
-    "what at": "what is in a part of the picture",
+    "what at": "what is in a part of the image",
     "relation": "left of and above",
     "count category": "how many there are in all",
     "category": "what kind of thing it is",
     "colour": "the background",
     "sign": "the numbers on signs",
     "compare": "what there is more of",
-    "describe": "the whole picture",
+    "describe": "the whole image",
     "choice": "multiple choice",
 }
 _OFTEN = 0.85  # below this share of right answers a task is named
@@ -38,6 +38,6 @@ def in_words(folder: Path) -> str:
     but = f" ({', '.join(f'{share:.1%} about {about}' for share, about in weak)})" if weak else ""
     return (
         f"Its scenes show up to {MOST_THINGS} objects of {len(KINDS)} kinds on {len(COLOURS)} background colours; it "
-        f"answers {shares['all']:.1%} of questions about new scenes correctly{but}. About other pictures its answers "
+        f"answers {shares['all']:.1%} of questions about new scenes correctly{but}. About other images its answers "
         "are meaningless."
     )

@@ -133,7 +133,7 @@ def test_the_duel_is_at_the_small_ones_cost_and_never_above_it(tmp_path):
 
 def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
     offered = preset_choices.choices(loaded("mini-13", known_shape(mini_13(tmp_path))), pool_of(tmp_path, *TWINS))
-    assert offered[0].name == "Mini-7-equivalent (total)" and offered[0].point == (2, 0.503)
+    assert offered[0].name == "mini-7-equivalent (total)" and offered[0].point == (2, 0.503)
     pruning = offered[-1].pruning
     assert pruning == offered[0].pruning
     assert (
@@ -141,7 +141,7 @@ def test_the_large_twin_begins_as_dear_as_the_small_one(tmp_path):
         == preset_choices.name_of(offered, pruning, ("mini-13", "llava"))
         == offered[0].name
     )
-    assert preset_choices.name_of(offered, pruning, ("mini-13", "mini-7")) == "The paper's duel"
+    assert preset_choices.name_of(offered, pruning, ("mini-13", "mini-7")) == "Larger model, equal cost"
 
 
 def test_a_broken_duel_is_named_in_the_log(tmp_path, monkeypatch, caplog):

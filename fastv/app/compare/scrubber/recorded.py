@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache, partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from fastv.evidence.many_questions import first_token_seconds, many_questions
 from fastv.evidence.measurements import measured
 from fastv.families.base import ModelEntry
 from fastv.families.catalogue import known_shape
-from fastv.formatting import budget
+from fastv.formatting import budget, day
 from fastv.measurement.results import Setup
 from fastv.miniature.world.captions import check_caption
 from fastv.presentation.answers_html import answers, checked_body
@@ -60,8 +59,7 @@ class RecordedScene:
     @property
     def source(self) -> str:
         """Where the answers come from, for people."""
-        day = date.fromisoformat(self.record.date).strftime("%d %b %Y").removeprefix("0")
-        return f"Recorded on {day}; press Run for your own."
+        return f"Recorded on {day(self.record.date)}; press Run for your own."
 
     def nearest_step(self, r: float) -> int:
         """The number of the recorded R that is nearest."""

@@ -35,7 +35,7 @@ const paint = () => {
   const step = recorded.percents.indexOf(Number(range().value));
   const kept = [...its.levels].filter(level => parseInt(level, 36) > step).length;
   part("#kept .mask path").setAttribute("d", maskPath(its.levels, step, recorded.columns));
-  part("#kept .left").innerHTML = `<b>${kept} of ${its.levels.length}</b> image tokens left`
+  part("#kept .left").innerHTML = `<b>${kept} of ${its.levels.length}</b> visual tokens left`
     + (step ? ` from layer ${chosen("k")} on` : "");
   part("#answers .source").textContent = recorded.source;
   part("#answers .baseline .said").innerHTML = recorded.said[its.said[0]];

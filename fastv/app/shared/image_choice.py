@@ -1,10 +1,11 @@
-"""The example pictures as a row of thumbnails to choose from."""
+"""Choosing an image: the example scenes as a row of thumbnails, and a box for one of a visitor's own."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, example
 
@@ -21,6 +22,34 @@ def example_gallery(elem_id: str) -> gr.Gallery:
         buttons=[],
         object_fit="cover",
         elem_id=elem_id,
+    )
+
+
+def image_box(
+    picture: Image.Image, *, label: str, height: int, elem_id: str, alt_text: str, **settings: Any
+) -> gr.Image:
+    """The image in use, which a visitor can replace, in the Blocks that are open.
+
+    Parameters
+    ----------
+    picture : PIL image
+        The image to begin with.
+    height : int
+        Pixels.
+    settings
+        More of ``gr.Image``'s.
+    """
+    return gr.Image(
+        picture,
+        label=label,
+        type="filepath",
+        format="png",
+        height=height,
+        buttons=[],
+        sources=["upload", "clipboard"],
+        elem_id=elem_id,
+        alt_text=alt_text,
+        **settings,
     )
 
 
