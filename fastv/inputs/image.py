@@ -179,7 +179,7 @@ def _without_notes(data: bytes) -> bytes:
 def read_file(path: Path, most_bytes: int, what: str) -> bytes:
     """Read at most ``most_bytes + 1`` bytes of a file, enough to detect one that is too large.
 
-    what: "picture" or the like, for the message. Raises InvalidInputError where there is no such file, or it cannot be
+    what: "image" or the like, for the message. Raises InvalidInputError where there is no such file, or it cannot be
     read.
     """
     try:
@@ -188,7 +188,7 @@ def read_file(path: Path, most_bytes: int, what: str) -> bytes:
                 return file.read(most_bytes + 1)
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"“{path.name}” cannot be read: please choose another {what}.") from error
-    raise InvalidInputError(f"There is no file “{path.name}”: please choose a {what}.")
+    raise InvalidInputError(f"There is no file “{path.name}”: please choose one.")
 
 
 def _too_many_pixels(megapixels: str, most_pixels: int) -> InvalidInputError:

@@ -150,7 +150,7 @@ def picture() -> bytes:
     "source, piece",
     [
         (None, "There is no video"),
-        ("/nowhere/clip.mp4", "no file “clip.mp4”: please choose a video"),
+        ("/nowhere/clip.mp4", "no file “clip.mp4”: please choose one"),
         (b"", "not a video"),
         (b"this is no video", "not a video"),
         (picture(), "not a video"),
