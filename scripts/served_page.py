@@ -36,7 +36,8 @@ def served_page(width: int, height: int) -> Iterator[Page]:
                 page.set_default_timeout(120_000)
                 page.goto(line.removeprefix("Open ").strip())
                 page.wait_for_selector("#picture img")
-                page.get_by_text("is loaded.").wait_for()
+                page.wait_for_timeout(3_000)  # until a model that is not there yet begins to load
+                page.wait_for_function("!document.querySelector('#status progress')")
                 page.wait_for_timeout(1_000)  # until nothing fades or slides any more
                 page.mouse.move(width - 1, height - 1)
                 yield page

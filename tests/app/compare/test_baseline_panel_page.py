@@ -14,7 +14,7 @@ from tests.support.browser import answer_briefly, choose_model, chosen_model, op
 from tests.support.miniatures import catalogue_with, untrained_mini_13
 from tests.support.serving import serving
 
-PAIR_PRESET = '#preset input[value="The paper\'s duel"]'
+PAIR_PRESET = '#preset input[value="Larger model, equal cost"]'
 
 
 @pytest.fixture(scope="module")
