@@ -119,7 +119,7 @@ def test_the_other_side_is_any_model_with_any_pruning(browser, miniatures):
         unfold(page)
         page.click("#compare-with button")
         page.click("#baseline-model input")
-        page.keyboard.type("mini 13")  # searched among all options, in place of what was chosen
+        page.keyboard.type("mini-13")  # searched among all options, in place of what was chosen
         page.keyboard.press("Enter")
         page.wait_for_selector("#status:has-text('is mini-13')")
         assert page.get_attribute("#baseline-k input[type=number]", "max") == "9"
