@@ -111,7 +111,9 @@ TWINS, REAL = ("mini-7", "mini-13"), ("llava-1.5-7b", "llava-1.5-13b")
 def test_the_duel_is_between_models_that_are_there(tmp_path, keys, gpu_bytes, dtype, sides):
     pool = pool_of(tmp_path, *keys, gpu_bytes=gpu_bytes, dtype=dtype)
     offered = preset_choices.choices(loaded("mini-7", configs.shape_of("mini-7")), pool)
-    assert [choice.pair for choice in offered if choice.pair or "equal cost" in choice.name] == ([sides] if sides else [])
+    assert [choice.pair for choice in offered if choice.pair or "equal cost" in choice.name] == (
+        [sides] if sides else []
+    )
 
 
 def test_no_duel_is_offered_with_a_model_that_cannot_be_had(tmp_path):
