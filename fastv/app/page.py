@@ -68,6 +68,7 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
         choices.add()
     page.queue(max_size=settings.queue + _SHORT_EVENTS, default_concurrency_limit=1, api_open=False)
     gradio_queue.limit(page, settings.queue, settings.waiting_per_visitor)
+    gradio_adapter.fill_missing_values(page)
     gradio_adapter.stop_in_order(page)
     gradio_adapter.share_block_configs(page)
     styles = [tab.css for tab in tabs_to_show if tab.css is not None]

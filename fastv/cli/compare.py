@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastv.cli.command import Command, Output
+from fastv.cli.method_options import add_options, options_of
 from fastv.cli.progress import ProgressLine
 from fastv.cli.table import table
 from fastv.costs.memory import DTYPES
@@ -41,6 +43,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--method", default="fastv", help=f"what chooses the tokens: {', '.join(METHODS)} (default: fastv)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of methods that choose at random (default: 0)")
+    add_options(parser)
     parser.add_argument("--video", action="store_true", help="read the file as a video")
     other = parser.add_argument_group("the baseline: by default the same model without pruning")
     other.add_argument("--baseline-model", metavar="MODEL", help="compare with another model")
@@ -49,6 +52,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     other.add_argument(
         "--baseline-method", choices=tuple(METHODS), metavar="METHOD", help="its method (default: that of --method)"
     )
+    add_options(other, "baseline-")
     runs = parser.add_argument_group("the measurement")
     runs.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="longest answer (default: 64)")
     runs.add_argument("--repeats", type=int, default=3, metavar="N", help="timed passes of each side (default: 3)")
@@ -86,14 +90,16 @@ def _compared(arguments: Namespace, progress: ProgressLine) -> Comparison:
     other = candidate if name in (None, arguments.model) else loaded(name)
     method, seed = arguments.method, arguments.seed
 
-    def side(of: LoadedModel, k: int | None, r: float, method: str) -> Side:
-        return Side(of, None if k is None else PruningConfig(method, k, r, seed))
+    def side(of: LoadedModel, k: int | None, r: float, method: str, prefix: str = "") -> Side:
+        return Side(of, None if k is None else PruningConfig(method, k, r, seed, **options_of(arguments, prefix)))
 
     steps = compare(
         side(candidate, arguments.k, arguments.r, method),
         open_video(arguments.image) if arguments.video else arguments.image,
         arguments.question,
-        baseline=side(other, arguments.baseline_k, arguments.baseline_r, arguments.baseline_method or method),
+        baseline=side(
+            other, arguments.baseline_k, arguments.baseline_r, arguments.baseline_method or method, "baseline-"
+        ),
         settings=RunSettings(arguments.max_new_tokens, arguments.repeats, arguments.warmup),
     )
     for step in steps:
@@ -122,10 +128,14 @@ def _text(comparison: Comparison) -> str:
 
 
 def _name(side: RunResult) -> str:
+    from fastv.pruning.config import PruningConfig
+
     setup = side.setup
     if setup.k is None or setup.r is None:
         return f"{setup.name}, no pruning"
-    return f"{setup.name}, {setup.method}, K={setup.k}, R={percent(setup.r)}"
+    config = PruningConfig.from_dict(asdict(setup))
+    told = "".join(f", {name}={value}" for name, value in (config.options if config else {}).items())
+    return f"{setup.name}, {setup.method}, K={setup.k}, R={percent(setup.r)}{told}"
 
 
 def _seconds(value: float | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastv.cli.command import Command, Output
+from fastv.cli.method_options import add_options, options_of
 from fastv.cli.progress import ProgressLine
 from fastv.costs.memory import DTYPES
 from fastv.errors import InvalidInputError
@@ -46,6 +47,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="METHOD",
         help=f"of {', '.join(METHODS)} (default: fastv)",
     )
+    add_options(parser)
     parser.add_argument(
         "--skip-bad-rows", action="store_true", help="leave out rows that cannot be used, in place of refusing the file"
     )
@@ -138,7 +140,7 @@ def _run(arguments: Namespace) -> Output | None:
             arguments.questions, skip_bad_rows=arguments.skip_bad_rows, columns=dict(arguments.columns)
         )
         samples = dataset.samples[: arguments.limit]
-        configs = grid(arguments.methods, arguments.k, arguments.r)
+        configs = grid(arguments.methods, arguments.k, arguments.r, options_of(arguments))
         controls = [] if arguments.no_controls else controls_of(configs)
         timed = 0 if arguments.answers_only else arguments.timed
         settings = SweepSettings(arguments.answer_tokens, arguments.batch, timed)

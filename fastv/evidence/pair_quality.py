@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastv.evidence.known_quality import known_quality
 from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured, duels
@@ -10,11 +10,15 @@ from fastv.formatting import budget, percent, points
 
 _NEAR = 0.01  # of R: a few visual tokens
 _NEAR_EQUAL_COST = 0.05  # of R: pairs of equal cost were measured at the R of their own prompts
+_WITH_OPTIONS = "What options of a method do to the quality was not measured; one question says little about it."
 _UNKNOWN = "The difference in quality between these two sides was not measured; one question says little about it."
 
 
 class ComparedSide(Protocol):
-    """A model and how it is pruned; ``k``, ``r`` and ``method`` are None without pruning."""
+    """A model and how it is pruned; ``k``, ``r`` and ``method`` are None without pruning.
+
+    ``options`` are those of the method that are not at their defaults.
+    """
 
     @property
     def model(self) -> str: ...
@@ -26,6 +30,8 @@ class ComparedSide(Protocol):
     def r(self) -> float | None: ...
     @property
     def method(self) -> str | None: ...
+    @property
+    def options(self) -> dict[str, Any]: ...
 
 
 def quality_of_sides(candidate: ComparedSide, baseline: ComparedSide) -> str:
@@ -41,19 +47,20 @@ def quality_of_sides(candidate: ComparedSide, baseline: ComparedSide) -> str:
     str
         One sentence, which says so where nothing is known; empty where the candidate is what the baseline is.
     """
-    if candidate.model == baseline.model and baseline.k is None:
+    if candidate.model == baseline.model and baseline.k is None and not candidate.options:
         return known_quality(candidate.model, candidate.k, candidate.r or 0.0, candidate.method)
-    if (candidate.model, candidate.k, candidate.r, candidate.method) == (
-        baseline.model,
-        baseline.k,
-        baseline.r,
-        baseline.method,
-    ):
+    if _settings(candidate) == _settings(baseline):
         return ""
+    if candidate.options or baseline.options:
+        return _WITH_OPTIONS
     for records, near in ((duels(), _NEAR_EQUAL_COST), (all_measured(), _NEAR)):
         if (said := _measured(candidate, baseline, records, near)) is not None:
             return said
     return _UNKNOWN
+
+
+def _settings(side: ComparedSide) -> tuple[Any, ...]:
+    return side.model, side.k, side.r, side.method, side.options
 
 
 def _measured(candidate: ComparedSide, baseline: ComparedSide, records: dict[str, Measured], near: float) -> str | None:

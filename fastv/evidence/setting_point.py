@@ -26,7 +26,9 @@ class SettingPoint:
 
 
 def setting_point(found: Iterable[Series], model: str, pruning: PruningConfig) -> SettingPoint | None:
-    """The point of a setting; None where nothing is known at its K and method, or only of smaller R."""
+    """The point of a setting; None where nothing is known at its K and method, or only of smaller R, and where the
+    method has options, with which nothing was measured.
+    """
     own = [point for one in found for point in one.points if point.model == model]
     whole = [point for point in own if point.k is None]
     # At K = 0 there is no attention to rank by: what is known there was dropped at random. Published points name no
@@ -35,7 +37,7 @@ def setting_point(found: Iterable[Series], model: str, pruning: PruningConfig) -
     method = "random" if at_random else pruning.method
     methods = {method, None} if at_random or method == "fastv" else {method}
     same = [point for point in own if point.k == pruning.k and point.method in methods]
-    if not whole or (pruning.r and not same):
+    if not whole or (pruning.r and (pruning.options or not same)):
         return None
     known = sorted([*whole, *same], key=lambda point: point.r)
     for point in known:

@@ -111,6 +111,10 @@ class Family(ABC):
         What computes attention: a name for all parts, or the names of parts of the config ("" for the whole) -> theirs.
     positions_by_cache
         Whether its models, given no positions, count them by the cache before the decoder begins, even with a mask.
+    splits_pictures
+        Whether one picture is several ones to its models: tiles, or an overview and a finer grid.
+    renumbers
+        Whether positions of its prompts can be numbered anew: they have one dimension, and one rotary embedding.
     template_settings
         What its chat templates are told beside the question, where they ask for it.
     """
@@ -123,7 +127,26 @@ class Family(ABC):
     decoder_types: ClassVar[Mapping[str, DecoderReader]] = {}
     kernels: ClassVar[str | dict[str, str]] = "sdpa"
     positions_by_cache: ClassVar[bool] = False
+    splits_pictures: ClassVar[bool] = False
+    renumbers: ClassVar[bool] = True
     template_settings: ClassVar[Mapping[str, Any]] = {}
+
+    # What methods need beyond a decoder, by what a family redefines
+
+    @property
+    def shows_tower(self) -> bool:
+        """Whether ``tower_layer`` is known."""
+        return type(self).tower_layer is not Family.tower_layer
+
+    @property
+    def reduces_pictures(self) -> bool:
+        """Whether ``reduced_pictures`` is known."""
+        return type(self).reduced_pictures is not Family.reduced_pictures
+
+    @property
+    def knows_places(self) -> bool:
+        """Whether ``visual_groups`` is known."""
+        return type(self).visual_groups is not Family.visual_groups
 
     # The loaded model
 

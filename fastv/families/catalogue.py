@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from fastv.families.registry import FAMILIES
 from fastv.families.shapes import ModelShape
 from fastv.paths import ASSETS
 
-__all__ = ["CATALOGUE", "DEFAULT", "REFERENCE_CONFIGS", "ModelEntry", "find", "known_shape"]
+__all__ = ["CATALOGUE", "DEFAULT", "REFERENCE_CONFIGS", "ModelEntry", "find", "known_settings", "known_shape"]
 
 DEFAULT = "mini-7"
 _EMBEDDED = ASSETS / "models"
@@ -84,15 +85,25 @@ def find(name: str | os.PathLike[str]) -> ModelEntry:
     )
 
 
+def known_settings(entry: ModelEntry) -> Mapping[str, Any] | None:
+    """A model's config as far as this machine has it without a download; None where it is not at hand or not JSON."""
+    if entry.config is not None:
+        return entry.config
+    path = Path(entry.source, "config.json")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (ValueError, OSError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def known_shape(entry: ModelEntry) -> ModelShape | None:
     """A model's sizes as far as this machine knows them without a download: published ones, or those in its folder.
 
     None where they are not at hand, or of a kind whose costs are not known.
     """
+    settings = known_settings(entry)
     try:
-        if entry.config is not None:
-            return read_shape(entry.config)
-        path = Path(entry.source, "config.json")
-        return read_shape(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
-    except (FastVError, ValueError, OSError):
+        return None if settings is None else read_shape(settings)
+    except (FastVError, ValueError):
         return None

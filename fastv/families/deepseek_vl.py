@@ -24,6 +24,7 @@ _SIGLIP = {"siglip_vision_model": siglip}
 class DeepseekVL(TiledFamily):
     name = "DeepSeek-VL"
     model_types = ("deepseek_vl",)
+    splits_pictures = False
     unquantized = ("model.vision_model", "model.aligner", "lm_head")
 
     def tile_side(self, config: Any) -> int:

@@ -91,6 +91,7 @@ class Gemma3(Family):
     model_types = ("gemma3",)
     unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     decoder_types = {"gemma3_text": _text}
+    renumbers = False
     # Sizes as the authors' conversion of the weights has them; what is left out is the default of the config class.
     entries = (
         _entry(4, "The smallest Gemma 3 that sees.", hidden_size=2560, intermediate_size=10240, num_hidden_layers=34),

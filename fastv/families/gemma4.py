@@ -36,6 +36,7 @@ class Gemma4(Family):
     )
     kernels = {"": "sdpa", "text_config": "sdpa", "vision_config": "sdpa", "audio_config": "eager"}
     positions_by_cache = True
+    renumbers = False
     decoder_types = {"gemma4_text": read_text}
     entries = ENTRIES
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,10 @@ from fastv.families.base import Family, ModelEntry, Processor
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.qwen_vl import QwenVL
-from fastv.families.reduced_pictures import Sizes
 from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape
-from fastv.families.tower_layers import TowerLayer
 from fastv.families.vision_shapes import DynamicVisionShape
 
 if TYPE_CHECKING:
-    from torch import nn
     from transformers import PreTrainedConfig
 
 _NOMINAL_SIDE = 672  # pixels; a picture of 576 visual tokens
@@ -91,13 +87,8 @@ class Glm4v(QwenVL):
         ),
     )
 
-    def tower_layer(self, model: nn.Module) -> TowerLayer:
-        return Family.tower_layer(self, model)
-
-    def reduced_pictures(  # type: ignore[override]  # QwenVL's is a generator's
-        self, model: nn.Module, sizes: Sizes
-    ) -> AbstractContextManager[None]:
-        return Family.reduced_pictures(self, model, sizes)
+    tower_layer = Family.tower_layer
+    reduced_pictures = Family.reduced_pictures  # type: ignore[assignment]  # QwenVL's is a generator's
 
     def visual_token_ids(self, config: Any) -> tuple[int, ...]:
         return (config.image_token_id,)

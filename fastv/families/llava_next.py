@@ -6,7 +6,6 @@ Each row of the finer grid ends with a newline, which counts as a visual token a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,10 +24,8 @@ from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
 from fastv.families.frames import Frame
 from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, Llava, vicuna_prompt
-from fastv.families.reduced_pictures import Sizes
 from fastv.families.shapes import ModelShape
 from fastv.families.tiles import patch_side, picture_side
-from fastv.families.tower_layers import TowerLayer
 from fastv.families.vision_towers import CLIP_LARGE_336, class_tokens
 from fastv.families.visual_groups import VisualGroup
 
@@ -85,6 +82,7 @@ class LlavaNext(Llava):
     name = "LLaVA-NeXT"
     model_types = ("llava_next",)
     unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+    splits_pictures = True
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
     entries = (
         _next_entry(
@@ -118,11 +116,9 @@ class LlavaNext(Llava):
             groups += [overview, finer]
         return groups
 
-    def tower_layer(self, model: nn.Module) -> TowerLayer:
-        return Family.tower_layer(self, model)
+    tower_layer = Family.tower_layer
 
-    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
-        return Family.reduced_pictures(self, model, sizes)
+    reduced_pictures = Family.reduced_pictures
 
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         """Pictures are (pictures, tiles, 3, height, width), the first of each its overview; tiles beyond are zero."""

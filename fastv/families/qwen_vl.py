@@ -97,6 +97,7 @@ class QwenVL(Family):
     model_types = ("qwen2_vl", "qwen2_5_vl")
     unquantized = ("model.visual", "lm_head")
     videos = True
+    renumbers = False
     decoder_types = {"qwen2_vl_text": qwen_text, "qwen2_5_vl_text": qwen_text}
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
     entries: ClassVar[tuple[ModelEntry, ...]] = (

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class TiledFamily(Family):
     """Its tiles stand in the prompt one after the other, perhaps with text between."""
 
+    splits_pictures = True
+
     @abstractmethod
     def tile_side(self, config: Any) -> int:
         """Rows, and columns, of a tile's visual tokens."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fastv.costs.flops import check_pruning
 from fastv.inputs.frame_view import FrameView, Grid
 from fastv.measurement.timed import Timing
-from fastv.pruning.config import PruningConfig
+from fastv.pruning.config import OPTIONS, PruningConfig
 
 if TYPE_CHECKING:
     from fastv.loading.load import LoadedModel
@@ -34,7 +34,7 @@ class Setup:
         The catalogue key, folder or hub id, and the name for people.
     dtype, device : str
         How and where the weights are held.
-    k, r, method, seed
+    k, r, method, seed, per, positions, proportional
         As in ``PruningConfig``; all None without pruning.
     """
 
@@ -46,6 +46,15 @@ class Setup:
     r: float | None = None
     method: str | None = None
     seed: int | None = None
+    per: str | None = None
+    positions: str | None = None
+    proportional: bool | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The method's options that are not at their defaults, by their names."""
+        told = {name: getattr(self, name) for name in OPTIONS}
+        return {name: value for name, value in told.items() if value not in (None, OPTIONS[name])}
 
 
 @dataclass(frozen=True)

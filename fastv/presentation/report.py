@@ -28,7 +28,7 @@ from fastv.presentation.html import render
 from fastv.presentation.kept_html import kept
 from fastv.presentation.overlay import description_of, dimmed, side_by_side
 from fastv.presentation.palette import variables
-from fastv.presentation.side_labels import SideLabel, config_of, side_labels
+from fastv.presentation.side_labels import SideLabel, config_of, option_words, side_labels
 from fastv.presentation.verdict import verdict
 from fastv.pruning.methods.registry import METHODS
 
@@ -240,7 +240,9 @@ def _choice(label: SideLabel) -> str | None:
     if config is None:
         return None
     phrase = METHODS[config.chosen_by].phrase
-    return phrase if config.chosen_by == config.method else f"{phrase}: there is no attention before layer 0"
+    if config.chosen_by != config.method:
+        phrase = f"{phrase}: there is no attention before layer 0"
+    return ", ".join([phrase, *option_words(config)])
 
 
 def _prompt(result: RunResult) -> str:

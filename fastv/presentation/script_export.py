@@ -158,9 +158,11 @@ def _import_line(configs: Iterable[PruningConfig | None]) -> str:
 
 
 def _call(config: PruningConfig) -> str:
-    """The method with its arguments, without the default seed."""
+    """The method with its arguments, without those at their defaults."""
     method = "FastV" if config.method == "fastv" else f"METHODS[{_literal(config.method)}]"
-    return f"{method}(k={config.k}, r={config.r!r}{f', seed={config.seed}' if config.seed else ''})"
+    given = {"k": config.k, "r": config.r} | ({"seed": config.seed} if config.seed else {}) | config.options
+    values = (f"{name}={_literal(value) if isinstance(value, str) else repr(value)}" for name, value in given.items())
+    return f"{method}({', '.join(values)})"
 
 
 def _source(entry: ModelEntry) -> str:

@@ -11,6 +11,13 @@ from fastv.pruning.methods.registry import METHODS
 
 BASELINE, CANDIDATE = "baseline", "fastv"  # colors of the palette, and the sides' CSS classes
 
+#: What an option is called that is not at its default.
+OPTION_WORDS = {
+    "per": "amount per image",
+    "positions": "positions without gaps",
+    "proportional": "proportional attention",
+}
+
 
 @dataclass(frozen=True)
 class SideLabel:
@@ -57,6 +64,11 @@ def method_words(config: PruningConfig) -> str:
     return method.label.lower() if method.signals else f"{method.label.lower()} dropping"
 
 
+def option_words(config: PruningConfig) -> list[str]:
+    """The options that are not at their defaults, for people."""
+    return [OPTION_WORDS[name] for name in config.options]
+
+
 def side_labels(baseline: Setup, candidate: Setup) -> tuple[SideLabel, SideLabel]:
     """Labels of both sides, never the same, each saying in what the sides differ."""
     configs = config_of(baseline), config_of(candidate)
@@ -101,6 +113,8 @@ def _with_settings(config: PruningConfig | None, other: PruningConfig | None, co
 
 
 def _settings(config: PruningConfig, other: PruningConfig | None = None) -> str:
-    """(K, R), and the seed where that sets two sides apart."""
-    words = budget(config.k if METHODS[config.method].takes_k else None, config.r)
-    return f"{words}, seed {config.seed}" if other is not None and config.seed != other.seed else words
+    """(K, R), options that are not the usual ones, and the seed where that sets two sides apart."""
+    words = [budget(config.k if METHODS[config.method].takes_k else None, config.r), *option_words(config)]
+    if other is not None and config.seed != other.seed:
+        words.append(f"seed {config.seed}")
+    return ", ".join(words)

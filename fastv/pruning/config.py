@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from fastv.errors import InvalidBudgetError
 from fastv.families.shapes import DecoderShape
@@ -12,6 +12,9 @@ from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS, method_name
 from fastv.pruning.signals import ATTENTION, UNROTATED
 from fastv.validation import one_of
+
+#: What every method takes beside its amount and its place, and what that is unless it is told.
+OPTIONS: dict[str, Any] = {"per": "prompt", "positions": "keep", "proportional": False}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class PruningConfig:
         The fraction dropped, 0 to 1.
     seed : int
         For what is drawn at random.
+    per, positions, proportional
+        Options that every method takes, as in ``Method``.
 
     Raises
     ------
@@ -39,16 +44,33 @@ class PruningConfig:
     k: int = 2
     r: float = 0.5
     seed: int = 0
+    per: Literal["prompt", "image"] = "prompt"
+    positions: Literal["keep", "close"] = "keep"
+    proportional: bool = False
 
     def __post_init__(self) -> None:
         name = one_of(method_name(self.method), "method", METHODS, error=InvalidBudgetError)
-        made = METHODS[name](k=self.k, r=self.r, seed=self.seed)
-        for attribute, value in (("method", name), ("k", made.k), ("r", made.r), ("seed", made.seed)):
-            object.__setattr__(self, attribute, value)
+        object.__setattr__(self, "method", name)
+        made = self.build()
+        for attribute in ("k", "r", "seed", *OPTIONS):
+            object.__setattr__(self, attribute, getattr(made, attribute))
 
     def build(self) -> Method:
         """The method itself, to be entered on a model."""
-        return METHODS[self.method](k=self.k, r=self.r, seed=self.seed)
+        return METHODS[self.method](
+            k=self.k, r=self.r, seed=self.seed, **{name: getattr(self, name) for name in OPTIONS}
+        )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that are not at their defaults, by their names."""
+        return {name: getattr(self, name) for name, usual in OPTIONS.items() if getattr(self, name) != usual}
+
+    def with_options(self, options: Mapping[str, Any]) -> PruningConfig:
+        """The same with some options. Raises InvalidBudgetError for one that there is not, and for a wrong value."""
+        for name in options:
+            one_of(name, "The option", OPTIONS, error=InvalidBudgetError)
+        return replace(self, **options)
 
     def cost_arguments(self, decoder: DecoderShape, text: int, visual: int) -> dict[str, Any]:
         """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens.
@@ -93,6 +115,6 @@ class PruningConfig:
         """
         if data.get("k") is None:
             return None
-        known = {name: data[name] for name in ("k", "r", "seed") if data.get(name) is not None}
+        known = {name: data[name] for name in ("k", "r", "seed", *OPTIONS) if data.get(name) is not None}
         name = data.get("method") or data.get("rank")
         return cls(**known, **({"method": name} if name else {}))

@@ -41,11 +41,14 @@ def test_both_answers_as_text(capsys):
 
 def test_the_other_side_may_be_another_model_pruned_too(capsys):
     other = ["--baseline-model", "mini-13", "--baseline-k", "2", "--baseline-r", "0.75", "--baseline-method", "random"]
+    other += ["--proportional", "--baseline-positions", "close"]
     assert run(["compare", SCENE, "How many animals are there?", *other, *QUICK, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [told[side]["model"] for side in ("baseline", "fastv")] == ["mini-13", "mini-7"]
     assert told["baseline"]["visual_tokens"] == 144
     assert [told[side]["method"] for side in ("baseline", "fastv")] == ["random", "fastv"]
+    assert [told[side]["proportional"] for side in ("baseline", "fastv")] == [False, True]
+    assert [told[side]["positions"] for side in ("baseline", "fastv")] == ["close", "keep"]
 
 
 def test_a_report_is_written_beside_the_result(tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,18 @@ def test_the_recorded_pair_of_equal_cost_goes_before_the_grid():
 
 def test_the_same_setting_twice_says_nothing():
     assert quality_of_sides(side("mini-7", 2, 0.5), side("mini-7", 2, 0.5)) == ""
+
+
+@pytest.mark.parametrize("option", [{"per": "image"}, {"positions": "close"}, {"proportional": True}])
+def test_no_number_is_told_of_a_method_with_options(data, option):
+    pruned = side("mini-7", 2, 0.5)
+    with_option = replace(pruned, **option)
+    pairs = [(with_option, side("mini-7")), (with_option, pruned), (pruned, with_option)]
+    pairs.append((with_option, replace(with_option, method="random")))
+    for candidate, baseline in pairs:
+        said = quality_of_sides(candidate, baseline)
+        assert "not measured" in said and not shares(said)
+    assert quality_of_sides(with_option, with_option) == ""
 
 
 @pytest.mark.parametrize(

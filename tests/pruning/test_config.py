@@ -14,7 +14,7 @@ from fastv.errors import InvalidBudgetError
 from fastv.evidence.measurements import read_document
 from fastv.families.config_reader import read_shape
 from fastv.paths import ASSETS
-from fastv.pruning.config import PruningConfig
+from fastv.pruning.config import OPTIONS, PruningConfig
 from fastv.pruning.methods.attention_method import AttentionMethod
 from fastv.pruning.methods.registry import METHODS
 
@@ -74,7 +74,7 @@ def test_what_a_method_costs_is_known(method):
 
 def test_numpys_numbers_become_pythons():
     config = PruningConfig(k=np.int64(1), r=np.float32(0.5), seed=np.int64(3))
-    assert json.loads(json.dumps(config.to_dict())) == {"method": "fastv", "k": 1, "r": 0.5, "seed": 3}
+    assert json.loads(json.dumps(config.to_dict())) == {"method": "fastv", "k": 1, "r": 0.5, "seed": 3, **OPTIONS}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,21 @@ def test_numpys_numbers_become_pythons():
 def test_values_out_of_range(values):
     with pytest.raises(InvalidBudgetError, match=next(iter(values))):
         PruningConfig(**values)
+
+
+def test_options_go_with_the_method():
+    options = {"per": "image", "positions": "close", "proportional": True}
+    config = PruningConfig("divprune", r=0.25).with_options(options)
+    assert config.options == options and PruningConfig().options == {}
+    made = config.build()
+    assert {name: getattr(made, name) for name in options} == options
+    assert PruningConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize("options", [{"per": "page"}, {"positions": None}, {"proportional": 2}, {"gaps": "close"}])
+def test_options_that_there_are_not(options):
+    with pytest.raises(InvalidBudgetError, match=next(iter(options))):
+        PruningConfig().with_options(options)
 
 
 def test_no_torch_is_imported():

@@ -9,14 +9,24 @@ import gradio as gr
 from fastv.app.api.costs import prompt_of
 from fastv.app.api.endpoint import as_endpoint
 from fastv.app.explore.device_html import device_of
+from fastv.costs import configs
 from fastv.evidence.advice_text import sentences
 from fastv.evidence.adviser import advise as advice_for
+from fastv.families.catalogue import find
 from fastv.pruning.methods.registry import described
+from fastv.pruning.unserved import described_for
 
 
-def methods() -> dict:
-    """Every pruning method: {"methods": [{"name": ..., "label": ..., "paper": ..., "cuts": ...}, ...]}."""
-    return {"methods": described()}
+def methods(model: str | None = None) -> dict:
+    """Every pruning method: {"methods": [{"name": ..., "label": ..., "paper": ..., "cuts": ...}, ...]}.
+
+    With model, a key of the catalogue, also "unserved" of each: why that model cannot be pruned by it, or null; and
+    "unserved_options", reasons by option.
+    """
+    if model is None:
+        return {"methods": described()}
+    configs.shape_of(model)  # of the catalogue alone: no folder of this machine is looked into
+    return {"methods": described_for(find(model))}
 
 
 def advise(

@@ -14,6 +14,7 @@ from fastv.app.service.json_result import run_as_json
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides, Request
 from fastv.app.service.run_policy import RunPolicy
+from fastv.errors import InvalidBudgetError
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
@@ -36,6 +37,8 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         baseline_k: int | None = None,
         baseline_r: float = 0.5,
         video: bool = False,
+        options: dict[str, Any] | None = None,
+        baseline_options: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Answers a question about an image with and without pruning: {"baseline": {...}, "fastv": {...}, ...}.
 
@@ -44,14 +47,15 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
         one of those on the page, by default the one the app was started with. repeats counts the timed passes of each
         side, warmup those before. The baseline is the same model without pruning, or baseline_model, pruned where
         baseline_k is given. video=True reads image as a video, for a model that reads videos; kept is then one grid
-        per frame.
+        per frame. options, of both sides their own: {"per": "prompt" or "image", "positions": "keep" or "close",
+        "proportional": false or true}, those at their defaults left out.
         """
         path = upload_path(image)
         sides = ChosenSides(
-            ChosenSide(model, None if k is None else PruningConfig(method, k, r, seed)),
+            ChosenSide(model, _pruning(method, k, r, seed, options)),
             ChosenSide(
                 model if baseline_model is None else baseline_model,
-                None if baseline_k is None else PruningConfig(method, baseline_k, baseline_r, seed),
+                _pruning(method, baseline_k, baseline_r, seed, baseline_options),
             ),
         )
         request = Request(path, question, sides, max_new_tokens, repeats, warmup, video)
@@ -59,3 +63,11 @@ def add(pool: ModelPool, policy: RunPolicy) -> None:
 
     compare.__doc__ = (compare.__doc__ or "").replace("METHODS", ", ".join(METHODS))
     gr.api(as_endpoint(compare), api_name="compare", **ONE_AT_A_TIME)
+
+
+def _pruning(method: str, k: int | None, r: float, seed: int, options: Any) -> PruningConfig | None:
+    if k is None:
+        return None
+    if options is not None and not isinstance(options, dict):
+        raise InvalidBudgetError('Options must be a JSON object, such as {"per": "image"}.')
+    return PruningConfig(method, k, r, seed).with_options(options or {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from fastv.app.compare import method_choice
+from fastv.app.compare import method_choice, method_options
 from fastv.app.compare.method_choice import SAME_METHOD
 from fastv.app.service.model_outline import ModelOutline
 from fastv.app.service.model_pool import ModelPool
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SAME = ""  # stands for the candidate's model in the choice
 _DEFAULT_K = 2
+K_INFO = "if R is above 0"
 
 
 @dataclass
@@ -42,17 +43,18 @@ class BaselinePanel:
     method: gr.Dropdown
     k: gr.Slider
     r: gr.Slider
+    options: gr.CheckboxGroup
     in_use: gr.State
 
     @property
     def inputs(self) -> list[Any]:
         """What says which side it is."""
-        return [self.in_use, self.method, self.k, self.r]
+        return [self.in_use, self.method, self.k, self.r, self.options]
 
     @property
     def outputs(self) -> list[Any]:
         """What ``updates`` is for."""
-        return [self.box, self.model, self.in_use, self.method, self.k, self.r]
+        return [self.box, self.model, self.in_use, self.method, self.k, self.r, self.options]
 
     def updates(
         self,
@@ -62,6 +64,7 @@ class BaselinePanel:
         k: int | None = None,
         r_percent: float | None = None,
         method: str = SAME_METHOD,
+        options: Sequence[str] = (),
     ) -> Updates:
         """The components for another choice; ``loaded`` is the model it amounts to."""
         outline, r_percent = ModelOutline.of_loaded(loaded), r_percent or 0.0
@@ -70,9 +73,10 @@ class BaselinePanel:
             self.box: gr.Accordion(label=label(pool, key, k, r_percent, method)),
             self.model: key,
             self.in_use: key,
-            self.method: method,
+            self.method: method_choice.for_model(loaded, method, same=True),
             self.k: gr.Slider(value=k, maximum=outline.layers - 1),
             self.r: gr.Slider(value=r_percent, step=slider_step(r_percent)),
+            self.options: method_options.for_model(loaded.family, options),
         }
 
 
@@ -93,7 +97,7 @@ def layout(pool: ModelPool, outline: ModelOutline, models: Sequence[tuple[str, s
             elem_id="baseline-model",
             filterable=True,
         )
-        method = method_choice.dropdown(SAME_METHOD, "baseline-method", "Its method", same=True)
+        method = method_choice.dropdown(SAME_METHOD, "baseline-method", "Its method", outline, same=True)
         with gr.Row(elem_classes="sliders"):
             k = gr.Slider(
                 0,
@@ -101,7 +105,7 @@ def layout(pool: ModelPool, outline: ModelOutline, models: Sequence[tuple[str, s
                 value=default_k(outline),
                 step=1,
                 label="K: drop at layer",
-                info="used only if R is above 0",
+                info=K_INFO,
                 elem_id="baseline-k",
                 min_width=200,
                 buttons=[],
@@ -117,7 +121,8 @@ def layout(pool: ModelPool, outline: ModelOutline, models: Sequence[tuple[str, s
                 min_width=200,
                 buttons=[],
             )
-    return BaselinePanel(box, model, method, k, r, in_use)
+        options = method_options.boxes("baseline-options", outline.family, "Its options")
+    return BaselinePanel(box, model, method, k, r, options, in_use)
 
 
 def label(pool: ModelPool, key: str, k: int, r_percent: float, method: str = SAME_METHOD) -> str:

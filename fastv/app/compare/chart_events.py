@@ -23,7 +23,7 @@ def connect_chart(ui: CompareControls, pool: ModelPool) -> None:
 
     def moved(values: Values) -> Updates:
         try:
-            pruning = pruning_of(values[ui.method], values[ui.k], values[ui.r])
+            pruning = pruning_of(values[ui.method], values[ui.k], values[ui.r], values[ui.options])
             return {controls.pane: chart(values[ui.in_use], pruning, values[controls.source])}
         except FastVError:  # a field may be empty while it is being edited
             return or_skip({})
@@ -38,8 +38,8 @@ def connect_chart(ui: CompareControls, pool: ModelPool) -> None:
             return or_skip({})
         return {ui.method: method, **shared.set({**values, ui.method: method}, pruning.k, round(100 * pruning.r, 1))}
 
-    inputs: set[Any] = {ui.in_use, controls.source, ui.k, ui.r, ui.method}
-    changes = [part.change for part in (ui.k, ui.r, ui.method, ui.note, controls.source)]
+    inputs: set[Any] = {ui.in_use, controls.source, ui.k, ui.r, ui.method, ui.options}
+    changes = [part.change for part in (ui.k, ui.r, ui.method, ui.options, ui.note, controls.source)]
     gr.on(changes, moved, inputs, [controls.pane], **TYPED)
     outputs = [ui.method, *shared.outputs]
     controls.pane.click(chosen, set(shared.inputs), outputs, trigger_mode="always_last", **INSTANT)

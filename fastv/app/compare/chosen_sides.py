@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastv.app.compare.components import CompareControls
+from fastv.app.compare.method_options import options_of
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSide, ChosenSides
 from fastv.app.shared.tab import Values
@@ -26,8 +28,8 @@ def chosen_sides(ui: CompareControls, values: Values) -> ChosenSides:
         For a field that is empty or out of range.
     """
     method, panel = values[ui.method], ui.baseline
-    candidate = pruning_of(method, values[ui.k], values[ui.r])
-    baseline = pruning_of(values[panel.method] or method, values[panel.k], values[panel.r])
+    candidate = pruning_of(method, values[ui.k], values[ui.r], values[ui.options])
+    baseline = pruning_of(values[panel.method] or method, values[panel.k], values[panel.r], values[panel.options])
     model = values[ui.in_use]
     other = values[panel.in_use] or model
     if candidate.r == 0 and (baseline.r or other != model):
@@ -35,11 +37,11 @@ def chosen_sides(ui: CompareControls, values: Values) -> ChosenSides:
     return ChosenSides(ChosenSide(model, candidate), ChosenSide(other, _unless_none(baseline)))
 
 
-def pruning_of(method: Any, k: Any, r_percent: Any) -> PruningConfig:
-    """A config from a method's radio and two sliders. Raises InvalidBudgetError while a field is empty or wrong."""
+def pruning_of(method: Any, k: Any, r_percent: Any, ticked: Iterable[str] | None = None) -> PruningConfig:
+    """A config from a method, two sliders and ticked options. Raises InvalidBudgetError for a field that is wrong."""
     layer = whole(k, "K", low=0, error=InvalidBudgetError, allow_float=True)
     percent = real(r_percent, "R", low=0, high=100, error=InvalidBudgetError)
-    return PruningConfig(method, layer, round(percent / 100, 4))
+    return PruningConfig(method, layer, round(percent / 100, 4)).with_options(options_of(ticked))
 
 
 def _unless_none(pruning: PruningConfig) -> PruningConfig | None:

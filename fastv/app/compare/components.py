@@ -57,6 +57,7 @@ class CompareControls:
     stop: gr.Button
     status: gr.HTML
     method: gr.Dropdown
+    options: gr.CheckboxGroup
     opponents: dict[str, gr.Button]
     max_new_tokens: gr.Slider
     repeats: gr.Slider
@@ -82,12 +83,13 @@ class CompareControls:
     @property
     def side_inputs(self) -> list[Any]:
         """The components that say which sides are compared; see ``chosen_sides``."""
-        return [self.in_use, self.method, self.k, self.r, *self.baseline.inputs]
+        return [self.in_use, self.method, self.k, self.r, self.options, *self.baseline.inputs]
 
     @property
     def model_outputs(self) -> list[Any]:
         """The components that change with the candidate's model."""
-        return [self.model, self.in_use, self.note, self.offered, self.preset, self.sentence, self.k, self.r]
+        chosen = [self.model, self.in_use, self.note, self.offered, self.preset, self.sentence, self.k, self.r]
+        return [*chosen, self.method, self.options]
 
     @property
     def side_outputs(self) -> list[Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.compare import baseline_panel, chart_controls, export, method_choice, video_panel
+from fastv.app.compare import baseline_panel, chart_controls, export, method_choice, method_options, video_panel
 from fastv.app.compare.chart_events import connect_chart
 from fastv.app.compare.chosen_sides import setups
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.link import connect_link
+from fastv.app.compare.method_events import connect_methods
 from fastv.app.compare.model_events import connect_baseline, connect_model, model_note, preset_sentence
 from fastv.app.compare.models_table import models_table
 from fastv.app.compare.picture_events import connect_picture
@@ -43,6 +44,7 @@ def build(context: TabContext) -> BuiltTab:
     ui = lay_out(pool)
     connect_picture(ui, pool, policy)
     loads = [connect_model(ui, pool), connect_baseline(ui, pool)]
+    connect_methods(ui, pool)
     connect_video(ui, pool, policy)
     moved = connect_scrubber(ui, pool)
     connect_live(ui, pool, policy, moved)
@@ -155,7 +157,9 @@ def _pruning_controls(
     with gr.Group():
         made["preset"] = gr.Radio(preset_choices.names(offered), value=start.name, label="Preset", elem_id="preset")
         made["sentence"] = _html(preset_sentence(offered, start.name, known), "sentence", padding=True)
-        made["method"] = method_choice.dropdown(method_choice.DEFAULT, "method", "Method: what chooses the tokens")
+        made["method"] = method_choice.dropdown(
+            method_choice.DEFAULT, "method", "Method: what chooses the tokens", model
+        )
         with gr.Row(elem_classes="sliders"):
             made["k"] = gr.Slider(
                 0,
@@ -178,6 +182,7 @@ def _pruning_controls(
                 min_width=200,
                 buttons=[],
             )
+        made["options"] = method_options.folded_boxes("method-options", model.family)
     with gr.Row(elem_classes="chips"):
         made["opponents"] = method_choice.opponents()
     return made

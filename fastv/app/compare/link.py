@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from fastv.app.compare import method_choice
+from fastv.app.compare import method_choice, method_options
 from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.chosen_sides import chosen_sides
 from fastv.app.compare.components import CompareControls
@@ -46,12 +46,14 @@ def chosen_link(ui: CompareControls, values: Values) -> Link:
         "preset": values[ui.preset],
         "question": values[ui.question],
         "method": values[ui.method],
+        "options": ",".join(values[ui.options]) or None,
         "baseline": values[panel.in_use] or None,
         **_picture_field(values[ui.scene], values[ui.video.which]),
     }
     if values[panel.r]:
         said |= {"baseline_k": values[panel.k], "baseline_r": values[panel.r]}
         said |= {"baseline_method": values[panel.method]} if values[panel.method] else {}
+        said |= {"baseline_options": ",".join(values[panel.options])} if values[panel.options] else {}
     return link_of(said)
 
 
@@ -84,13 +86,11 @@ def connect_link(ui: CompareControls, pool: ModelPool) -> BuiltTab:
     ui.pending_link.change(
         load_later,
         {ui.pending_link, ui.offered, *ui.side_inputs},
-        [*ui.side_outputs, ui.method, ui.status, ui.pending_link],
+        [*ui.side_outputs, ui.status, ui.pending_link],
         **ONE_AT_A_TIME,
         **QUIET,
     )
-    outputs = dict.fromkeys(
-        [*ui.picture_outputs, *clip_outputs(ui), ui.method, *ui.side_outputs, ui.status, ui.pending_link]
-    )
+    outputs = dict.fromkeys([*ui.picture_outputs, *clip_outputs(ui), *ui.side_outputs, ui.status, ui.pending_link])
     return BuiltTab(ui.export.query, tuple(outputs), lambda query: follow(ui, pool, link_of(query)))
 
 
@@ -121,7 +121,10 @@ def follow(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
     model, other = (key if key in pool.entries else None for key in (link.model, link.baseline))
     says_sides = any(
         value is not None
-        for value in (link.model, link.k, link.r, link.preset, link.baseline, link.baseline_r, link.method)
+        for value in (
+            *(link.model, link.k, link.r, link.preset, link.method, link.options),
+            *(link.baseline, link.baseline_r),
+        )
     )
     if says_sides or not pool.is_loaded(None):
         updates |= _follow_sides(ui, pool, replace(link, model=model, baseline=other))
@@ -130,6 +133,10 @@ def follow(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         known = example_scenes.example(example_scenes.GALLERY_SEEDS[0]).answers
         updates |= example_clip(ui, link.question or "", known)
     return updates
+
+
+def _ticked(options: str | None) -> list[str]:
+    return options.split(",") if options else []
 
 
 def _follow_sides(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
@@ -213,6 +220,8 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.baseline.k: link.baseline_k or 0,
         ui.baseline.r: link.baseline_r or 0,
         ui.baseline.method: link.baseline_method or SAME_METHOD,
+        ui.options: _ticked(link.options),
+        ui.baseline.options: _ticked(link.baseline_options),
     }
     updates = preset_updates(ui, pool, values)
     if link.preset is not None and (named.pruning.k, named_r) == (k, r_percent):
@@ -227,7 +236,15 @@ def side_updates(ui: CompareControls, pool: ModelPool, link: Link) -> Updates:
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, named.name)),
         ui.k: method_choice.k_slider(values[ui.method], outline.ranked_from, value=k, maximum=outline.layers - 1),
         ui.r: r_slider(r_percent),
+        ui.method: method_choice.for_model(loaded, values[ui.method]),
+        ui.options: method_options.for_model(loaded.family, values[ui.options]),
         **ui.baseline.updates(
-            pool, other, beside, link.baseline_k, link.baseline_r, link.baseline_method or SAME_METHOD
+            pool,
+            other,
+            beside,
+            link.baseline_k,
+            link.baseline_r,
+            link.baseline_method or SAME_METHOD,
+            values[ui.baseline.options],
         ),
     }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import Dependency
 
-from fastv.app.compare import baseline_panel, method_choice
+from fastv.app.compare import baseline_panel, method_choice, method_options
 from fastv.app.compare.baseline_panel import SAME
 from fastv.app.compare.chosen_sides import chosen_sides, setups
 from fastv.app.compare.components import CompareControls
@@ -27,7 +26,6 @@ from fastv.evidence.pair_quality import quality_of_sides
 from fastv.families.catalogue import ModelEntry
 from fastv.miniature.world.abilities import in_words
 from fastv.presentation.html import render
-from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
     from fastv.loading.load import LoadedModel
@@ -45,9 +43,8 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
         def loaded(model: LoadedModel) -> Updates:
             panel = {}
             if other == SAME:
-                panel = ui.baseline.updates(
-                    pool, model, SAME, *(values[one] for one in (ui.baseline.k, ui.baseline.r, ui.baseline.method))
-                )
+                of = ui.baseline
+                panel = of.updates(pool, model, SAME, *(values[one] for one in (of.k, of.r, of.method, of.options)))
             return {ui.in_use: key, **panel, **_first_preset(ui, pool, model, values)}
 
         failed = {ui.model: in_use}
@@ -72,17 +69,11 @@ def connect_model(ui: CompareControls, pool: ModelPool) -> Dependency:
         **INSTANT,
     )
     gr.on(
-        [ui.k.input, ui.r.input, ui.method.input],
+        [ui.k.input, ui.r.input, ui.method.input, ui.options.input],
         moved,
         {ui.offered, *ui.side_inputs},
         [ui.preset, ui.sentence],
         **TYPED,
-    )
-    ui.method.change(
-        lambda method, key: method_choice.k_slider(method, pool.outline(key).ranked_from),
-        [ui.method, ui.in_use],
-        ui.k,
-        **QUIET,
     )
     return switching
 
@@ -100,7 +91,9 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
         def loaded(other: LoadedModel) -> Updates:
             chosen = {**values, panel.in_use: key}
             return {
-                **panel.updates(pool, other, key, values[panel.k], values[panel.r], values[panel.method]),
+                **panel.updates(
+                    pool, other, key, *(values[one] for one in (panel.k, panel.r, panel.method, panel.options))
+                ),
                 **preset_updates(ui, pool, chosen),
                 ui.status: status.status(f"The baseline is {'the same model' if key == SAME else other.entry.name}."),
             }
@@ -121,38 +114,14 @@ def connect_baseline(ui: CompareControls, pool: ModelPool) -> Dependency:
         **QUIET,
         **CHOICE,
     )
-    for name, button in ui.opponents.items():
-        button.click(
-            partial(_against, ui, pool, name),
-            {ui.offered, *ui.side_inputs},
-            [*panel.outputs, ui.preset, ui.sentence, ui.status],
-            **INSTANT,
-        )
     gr.on(
-        [panel.k.input, panel.r.input, panel.method.input],
+        [panel.k.input, panel.r.input, panel.method.input, panel.options.input],
         moved,
         {ui.offered, *ui.side_inputs},
         [panel.box, ui.preset, ui.sentence],
         **TYPED,
     )
     return switching
-
-
-def _against(ui: CompareControls, pool: ModelPool, opponent: str, values: Values) -> Updates:
-    """The same model at the same K and R by another method, on the other side."""
-    k, r_percent = values[ui.k], values[ui.r]
-    if not r_percent:
-        return {ui.status: status.problem("Choose an R above 0: at R=0% no method drops anything.")}
-    panel = ui.baseline.updates(pool, pool.load(values[ui.in_use]), SAME, k, r_percent, opponent)
-    chosen = {
-        **values,
-        ui.baseline.in_use: SAME,
-        ui.baseline.method: opponent,
-        ui.baseline.k: k,
-        ui.baseline.r: r_percent,
-    }
-    words = f"The other side keeps tokens {METHODS[opponent].phrase}, at the same R. Press Run."
-    return {**panel, **preset_updates(ui, pool, chosen), ui.status: status.status(words)}
 
 
 def _switch(
@@ -208,6 +177,8 @@ def _first_preset(ui: CompareControls, pool: ModelPool, loaded: LoadedModel, val
         ui.preset: gr.Radio(preset_choices.names(offered), value=updates.get(ui.preset, first.name)),
         ui.k: method_choice.k_slider(values[ui.method], outline.ranked_from, value=k, maximum=outline.layers - 1),
         ui.r: r_slider(r_percent),
+        ui.method: method_choice.for_model(loaded, values[ui.method]),
+        ui.options: method_options.for_model(loaded.family, values[ui.options]),
     }
 
 
@@ -234,7 +205,8 @@ def _apply_preset(ui: CompareControls, pool: ModelPool, values: Values) -> Updat
     if choice.pair is None and not leaves_pair:
         return {ui.sentence: sentence, ui.k: k, ui.r: r_slider(r_percent), ui.pending_link: ""}
     model, beside = choice.pair or (values[ui.in_use], None)
-    link = Link(model, k, r_percent, choice.name, method=values[ui.method], baseline=beside)
+    options = ",".join(values[ui.options]) or None
+    link = Link(model, k, r_percent, choice.name, method=values[ui.method], baseline=beside, options=options)
     return {ui.sentence: sentence, ui.pending_link: link.query}
 
 

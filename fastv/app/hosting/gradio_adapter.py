@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import gradio as gr
 from gradio import routes
-from gradio.blocks import BlocksConfig
+from gradio.blocks import BlockFunction, BlocksConfig
 from gradio.context import LocalContext
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.queueing import Queue
@@ -133,6 +134,24 @@ def _shared_config(_id: int, rendered_ids: list[int], block: Any, renderable: An
     if shared is None:
         return _config_for_block(_id, rendered_ids, block, renderable)
     return shared | {"props": dict(shared["props"])}  # a session writes its values into the props
+
+
+def fill_missing_values(page: gr.Blocks) -> None:
+    """Gives endpoints the defaults of values that a call leaves out at the end.
+
+    Gradio's clients send them all, by what the page says of itself when they are made; a script that posts a list keeps
+    working when an endpoint gains a parameter.
+    """
+    validate = page.validate_inputs
+
+    def filled(block_fn: BlockFunction, inputs: list[Any]) -> None:
+        if block_fn.api_visibility == "public" and block_fn.fn is not None:
+            parameters = list(inspect.signature(block_fn.fn).parameters.values())[len(inputs) :]
+            if all(parameter.default is not parameter.empty for parameter in parameters):
+                inputs.extend(parameter.default for parameter in parameters)
+        validate(block_fn, inputs)
+
+    page.validate_inputs = filled  # type: ignore[method-assign]  # Gradio has no hook for this
 
 
 def public_endpoints(page: gr.Blocks) -> list[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import ModelLoadError
 from fastv.families.base import Family
-from fastv.families.catalogue import ModelEntry, known_shape
+from fastv.families.catalogue import ModelEntry, known_settings, known_shape
 from fastv.families.registry import family_for
 
 if TYPE_CHECKING:
@@ -49,9 +47,7 @@ class ModelOutline:
     @classmethod
     def of_folder(cls, entry: ModelEntry) -> ModelOutline:
         """From the config in a model's folder. Raises ModelLoadError where it does not tell."""
-        shape, path = known_shape(entry), Path(entry.source, "config.json")
-        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.is_file() else None
-        family = family_for(kind)
+        shape, family = known_shape(entry), family_for((known_settings(entry) or {}).get("model_type"))
         if shape is None or family is None:
             raise ModelLoadError(f"The config of {entry.name} does not state a supported model type.")
         decoder = shape.decoder

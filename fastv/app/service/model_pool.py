@@ -202,7 +202,7 @@ class ModelPool:
         described = Setup(entry.key, entry.name, dtype, self._device)
         if pruning is None:
             return described
-        return replace(described, k=pruning.k, r=pruning.r, method=pruning.method, seed=pruning.seed)
+        return replace(described, **pruning.to_dict())
 
     @property
     def gpu_bytes(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from fastv.inputs.image import MAX_QUESTION_CHARACTERS
+from fastv.pruning.config import OPTIONS
 from fastv.pruning.methods.registry import METHODS, method_name
 
 OWN_PICTURE = "own"  # a link says only that there was one
@@ -37,6 +38,8 @@ class Link:
         The key of the other side's model, where that is another one.
     baseline_k, baseline_r, baseline_method
         Where the other side is pruned too; R in percent. Without a method it has that of this side.
+    options, baseline_options
+        Names of the options of either side's method that are not at their defaults, separated by commas.
     """
 
     model: str | None = None
@@ -52,6 +55,8 @@ class Link:
     baseline_method: str | None = None
     clip: str | None = None
     picture: str | None = None
+    options: str | None = None
+    baseline_options: str | None = None
 
     @property
     def query(self) -> str:
@@ -94,6 +99,8 @@ def link_of(values: Mapping[str, Any]) -> Link:
         baseline_method=_one_of(METHODS, sent.get("baseline_method")),
         clip=_one_of((EXAMPLE_CLIP,), sent.get("clip")),
         picture=_one_of((OWN_PICTURE,), sent.get("picture")),
+        options=_options(sent.get("options")),
+        baseline_options=_options(sent.get("baseline_options")),
     )
 
 
@@ -110,6 +117,11 @@ def _percent(text: str | None) -> float | None:
     if not text or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or float(text) > 100:
         return None
     return round(float(text), 1)
+
+
+def _options(text: str | None) -> str | None:
+    named = (text or "").split(",")
+    return ",".join(name for name in OPTIONS if name in named) or None
 
 
 def _question(text: str | None) -> str | None:

@@ -105,6 +105,8 @@ class Method:
     limits: ClassVar[str]
     #: Whether the vision tower itself makes no more tokens than are kept.
     encodes_kept_alone: ClassVar[bool] = False
+    #: Whether it goes by the rows and columns at which visual tokens stand in a picture.
+    needs_places: ClassVar[bool] = False
     #: Whether it serves videos alone.
     videos_alone: ClassVar[bool] = False
     #: Whether ``k`` is a choice.

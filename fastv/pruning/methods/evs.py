@@ -44,6 +44,7 @@ class EfficientVideoSampling(Method):
     videos_alone = True
     takes_k = False
     default_k = 0
+    needs_places = True
 
     def score(self, prompt: PromptTokens, signals: Signals) -> Tensor:
         import torch

@@ -55,6 +55,7 @@ class Feather(Method):
     limits = "Needs a decoder of at least 3 layers, and images whose rows and columns are known."
     takes_k = False
     default_k = 0
+    needs_places = True
 
     stride: int = field(default=3, kw_only=True)
 

@@ -29,6 +29,7 @@ class UniformGrid(Method):
     signals = ()
     cuts = "on entering decoder layer K"
     limits = "Ignores image and question. Needs images whose rows and columns are known, and all of their tokens."
+    needs_places = True
 
     def select(self, prompt: PromptTokens, signals: Signals) -> Choice:
         from fastv.pruning.picture_cells import picture_cells

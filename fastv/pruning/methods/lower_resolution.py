@@ -54,6 +54,7 @@ class LowerResolution(Method):
     takes_k = False
     default_k = 0
     encodes_kept_alone = True
+    needs_places = True
 
     def reduced(self, group: VisualGroup, total: int) -> Size:
         """The rows and columns that a picture or a frame of ``group`` is read at, in a prompt of ``total`` tokens."""

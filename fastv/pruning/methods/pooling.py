@@ -32,6 +32,7 @@ class Pooling(Method):
     cuts = "on entering decoder layer K"
     limits = "Ignores the question. Needs images whose rows and columns are known, and all of their tokens."
     default_k = 0
+    needs_places = True
 
     def select(self, prompt: PromptTokens, signals: Signals) -> Choice:
         import torch

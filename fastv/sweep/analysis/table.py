@@ -11,7 +11,7 @@ from fastv.errors import InvalidInputError
 from fastv.inputs.answer_matching import is_match
 from fastv.inputs.scoring.base import Measure
 from fastv.inputs.scoring.registry import MEASURES
-from fastv.pruning.config import PruningConfig
+from fastv.pruning.config import OPTIONS, PruningConfig
 from fastv.stats import Change, Ratio, Score, holm
 from fastv.sweep.cells import Cell, CellAnswer
 from fastv.sweep.results import SampleResult
@@ -71,7 +71,7 @@ class Row:
     control: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """In JSON's types, with the config's ``method``, ``k``, ``r`` and ``seed`` at the top; None without pruning."""
+        """In JSON's types, with the config's fields at the top; None without pruning."""
         return _config_dict(self.config) | {name: value for name, value in asdict(self).items() if name != "config"}
 
 
@@ -204,4 +204,4 @@ def _scores(asked: Sequence[SampleResult], config: Cell, measure: Measure) -> tu
 
 
 def _config_dict(config: Cell) -> dict[str, Any]:
-    return config.to_dict() if config else {"method": None, "k": None, "r": 0.0, "seed": None}
+    return config.to_dict() if config else {"method": None, "k": None, "r": 0.0, "seed": None, **dict.fromkeys(OPTIONS)}

@@ -15,6 +15,7 @@ import pytest
 from fastv.app import page
 from fastv.app.compare import export, layout, link
 from fastv.app.compare.baseline_panel import SAME
+from fastv.app.compare.chosen_sides import chosen_sides
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.deep_link import Link, link_of
 from fastv.app.shared.example_scenes import example
@@ -63,11 +64,23 @@ def chosen(ui, **changes):
 def test_all_of_a_link_is_restored(ui, pool):
     updates = link.follow(ui, pool, Link("standin", 3, 40.0, None, "how many ?", 42, "fastv_mean"))
     assert updates[ui.picture].tobytes() == example(42).picture.tobytes()
-    assert (updates[ui.question], updates[ui.scene], updates[ui.method]) == ("how many ?", 42, "fastv_mean")
+    assert (updates[ui.question], updates[ui.scene], updates[ui.method].value) == ("how many ?", 42, "fastv_mean")
     assert (updates[ui.model], updates[ui.in_use]) == ("standin", "standin")
     assert (updates[ui.k].value, updates[ui.r].value, updates[ui.preset].value) == (3, 40.0, "Your own")
     assert (updates[ui.baseline.model], updates[ui.baseline.r].value) == (SAME, 0.0)
     assert ui.status not in updates and ui.pending_link not in updates
+
+
+def test_options_of_both_sides_are_told_and_restored(ui, pool):
+    values = chosen(ui, options=["per", "proportional"], baseline_r=50, baseline_options=["positions"])
+    said = link.chosen_link(ui, values)
+    assert (said.options, said.baseline_options) == ("per,proportional", "positions")
+    sides = chosen_sides(ui, values)
+    assert sides.candidate.pruning.options == {"per": "image", "proportional": True}
+    assert sides.baseline.pruning.options == {"positions": "close"}
+    updates = link.follow(ui, pool, said)
+    # A picture is one tile to this model: there is no box for tiles.
+    assert (updates[ui.options].value, updates[ui.baseline.options].value) == (["proportional"], ["positions"])
 
 
 def test_a_picture_of_the_senders_own_is_asked_for(ui, pool):

@@ -31,6 +31,10 @@ class Worker:
         return text
 
 
+def repeated(text: str, times: int = 2, end: str | None = None) -> str:
+    return text * times + (end or "")
+
+
 @pytest.fixture
 def worker():
     return Worker()
@@ -44,6 +48,7 @@ def page(worker, tmp_path, monkeypatch):
         gr.Textbox("hello", label="a text")
         gr.api(worker.work, api_name="work", **ONE_AT_A_TIME)
         gr.api(worker.work, api_name="other", api_visibility="private")
+        gr.api(repeated, api_name="repeated", queue=False)
     page.queue(max_size=9)
     gradio_queue.limit(page, most=2, most_per_visitor=1)
     gradio_adapter.stop_in_order(page)
@@ -119,12 +124,20 @@ def test_outside_of_an_event_there_is_no_request():
 
 
 def test_the_page_tells_its_endpoints_its_files_and_whether_it_is_stopped(page, tmp_path):
-    assert gradio_adapter.public_endpoints(page) == ["work"]
+    assert gradio_adapter.public_endpoints(page) == ["work", "repeated"]
     files = gradio_adapter.built_in_files(page)
     assert files and all(Path(file).is_relative_to(tmp_path) for file in files)
     assert not gradio_adapter.is_stopped(page)
     page.close(verbose=False)
     assert gradio_adapter.is_stopped(page)
+
+
+def test_values_left_out_at_the_end_are_the_endpoints_defaults(page):
+    gradio_adapter.fill_missing_values(page)
+    stranger = Stranger(page.address)
+    for values, answer in ((("ab",), "abab"), (("ab", 3), "ababab"), (("ab", 1, "."), "ab.")):
+        assert f'["{answer}"]' in stranger.ask("repeated", *values)
+    assert "event: error" in stranger.ask("repeated")
 
 
 def test_a_file_goes_into_the_cache(page, tmp_path):

@@ -23,7 +23,15 @@ FULL = Link(
 
 
 @pytest.mark.parametrize(
-    "link", [FULL, Link(), Link(k=0, r=0.0, scene=0), Link(r=100.0), Link(r=75.0, method="random")]
+    "link",
+    [
+        FULL,
+        Link(),
+        Link(k=0, r=0.0, scene=0),
+        Link(r=100.0),
+        Link(r=75.0, method="random"),
+        Link(options="per,proportional"),
+    ],
 )
 def test_there_and_back(link):
     assert link_of(dict(parse_qsl(link.query))) == link
@@ -57,6 +65,7 @@ def test_what_is_not_said_is_not_in_the_query():
         {"scene": "1000000"},
         {"scene": "٣"},
         {"method": "best"},
+        {"options": "all"},
         {"model": ""},
         {"model": "x" * 101},
         {"model": "a\x00b"},

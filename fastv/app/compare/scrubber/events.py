@@ -39,7 +39,7 @@ def connect_scrubber(ui: CompareControls, pool: ModelPool) -> Dependency:
     def follow(values: Values) -> Updates:
         return or_skip(shown_updates(ui, pool, values))
 
-    of_sides = (ui.note, ui.in_use, ui.baseline.model, *ui.baseline.inputs)
+    of_sides = (ui.note, ui.in_use, ui.options, ui.baseline.model, *ui.baseline.inputs)
     gr.on(
         # The picture too: the change of a scene's number alone can get lost while another request is under way.
         [part.change for part in (ui.picture, ui.question, ui.video.frames, *of_sides)],
@@ -98,7 +98,7 @@ def shown_updates(ui: CompareControls, pool: ModelPool, values: Values) -> Updat
             ui.tiles: shown.tiles,
             ui.remark: shown.remark,
         }
-    is_other_side = before[-1] and (key[0] != before[0] or not sides.has_plain_baseline)
+    is_other_side = before[-1] and (key[0] != before[0] or not _recordable(sides))
     if is_other_side:  # what was recorded is not of these sides
         labels = side_labels(*setups(pool, sides))
         updates |= {ui.answers: answers("", "", labels), ui.tiles: tiles(), ui.remark: NO_REMARK}
@@ -108,7 +108,11 @@ def shown_updates(ui: CompareControls, pool: ModelPool, values: Values) -> Updat
 
 
 def recorded_of(pool: ModelPool, sides: ChosenSides, scene: int | None, question: str) -> RecordedScene | None:
-    """What was recorded of the chosen sides, which it can be where the baseline is the usual one."""
-    if not sides.has_plain_baseline:
-        return None
-    return recorded_scene(pool.entry(sides.candidate.model), scene, question)
+    """What was recorded of the chosen sides."""
+    return recorded_scene(pool.entry(sides.candidate.model), scene, question) if _recordable(sides) else None
+
+
+def _recordable(sides: ChosenSides) -> bool:
+    """Whether the baseline is the usual one, and the candidate's method has its usual options."""
+    pruning = sides.candidate.pruning
+    return sides.has_plain_baseline and not (pruning and pruning.options)
