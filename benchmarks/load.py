@@ -44,8 +44,8 @@ _QUESTIONS = ("How many animals are there?", "What is in the middle?", "What col
 # What is wrong with a request -> a piece of the sentence that has to come back.
 _BROKEN = {
     "no question": "question is empty",
-    "no picture": "no picture",
-    "a text": "not a picture",
+    "no picture": "no image",
+    "a text": "not an image",
     "layer": "layers",
     "fraction": "from 0 to 1",
     "model": "no model",

@@ -66,13 +66,14 @@ class Stranger:
         for the rest, which the server remembers itself.
         """
         config = self.http.get("/config").json()
+        empty = {part["id"]: [] for part in config["components"] if part["type"] == "checkboxgroup"}
         props = {part["id"]: part["props"] for part in config["components"]}
         inputs = next(one["inputs"] for one in config["dependencies"] if one["api_name"] == function)
         names = [
             re.sub(r"\W", "_", props[number].get("elem_id") or props[number].get("label") or "") for number in inputs
         ]
         assert set(chosen) <= set(names), set(chosen) - set(names)
-        return [chosen.get(name) for name in names]
+        return [chosen.get(name, empty.get(number)) for number, name in zip(inputs, names)]
 
     def run_values(
         self, picture: Any, question: str, *, tokens: int, repeats: int, k: int = 2, r_percent: float = 50

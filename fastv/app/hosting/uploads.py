@@ -9,7 +9,7 @@ from gradio_client.utils import is_file_obj_with_meta
 from fastv.errors import InvalidInputError
 
 
-def upload_path(upload: Any, kind: str = "picture") -> str:
+def upload_path(upload: Any, kind: str = "image") -> str:
     """The path of a file that Gradio has received and checked.
 
     Raises

@@ -78,7 +78,12 @@ class Setting:
         return replace(self.config.build(), proportional=self.proportional)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self.config) | {
+        config = self.config
+        return {
+            "method": config.method,
+            "k": config.k,
+            "r": config.r,
+            "seed": config.seed,
             "proportional": self.proportional,
             "equal": self.equal,
             "reference_r": self.reference_r,

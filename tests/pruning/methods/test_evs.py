@@ -67,7 +67,7 @@ def test_pictures_and_too_small_budgets_are_refused(key):
     model = standin.model()
     with EVS(r=0.5)(model), torch.no_grad():
         for row in ((3, PICTURE, 5), (3, VIDEO, 2, PICTURE, 5)):
-            with pytest.raises(InvalidInputError, match="picture"):
+            with pytest.raises(InvalidInputError, match="has an image"):
                 model(**standin.inputs([row]))
     with EVS(r=0.9)(model), torch.no_grad(), pytest.raises(InvalidInputError, match="first frame"):
         model(**standin.inputs([(3, VIDEO, 5)]))
