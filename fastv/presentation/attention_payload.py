@@ -50,14 +50,14 @@ def attention_payload(
     dict
         ``model``, ``name``, ``question``, ``answer``, ``layers``, ``visual``: the model, what was asked and answered,
         the numbers of the layers, and how many visual tokens there are. ``frames``: pictures as data URIs, each with
-        ``rows``, ``columns`` and ``lead``. ``words``: tokens that look, in their order, with ``text`` and ``kind``:
-        "question" for one that was read, "answer" for one that is being written; ``last`` is the index of the last
-        prompt token, which writes the first. ``shares``: for each word and layer those of ``attention_map.PARTS``.
-        ``maps``: base64 of uint8 (words, layers, visual), the square root of each visual token's attention by the
-        highest one of its layer. ``ranking``: base64 of little-endian float32 (layers, visual), the last prompt
-        token's row. ``heads``: how many, 0 where their maps are left out; ``head_maps``: base64 of uint8 (layers,
-        heads, visual), and ``head_shares``: (layers, heads), the image's, both of the last prompt token. ``things``:
-        ``name`` and ``tokens``, indices of visual tokens, of each that is known.
+        ``rows``, ``columns``, ``lead`` and ``row_end``, as ``FrameSpan`` has them. ``words``: tokens that look, in
+        their order, with ``text`` and ``kind``: "question" for one that was read, "answer" for one that is being
+        written; ``last`` is the index of the last prompt token, which writes the first. ``shares``: for each word and
+        layer those of ``attention_map.PARTS``. ``maps``: base64 of uint8 (words, layers, visual), the square root of
+        each visual token's attention by the highest one of its layer. ``ranking``: base64 of little-endian float32
+        (layers, visual), the last prompt token's row. ``heads``: how many, 0 where their maps are left out;
+        ``head_maps``: base64 of uint8 (layers, heads, visual), and ``head_shares``: (layers, heads), the image's, both
+        of the last prompt token. ``things``: ``name`` and ``tokens``, indices of visual tokens, of each that is known.
     """
     positions = sorted(found.rows)
     read = [position for position in positions if position < found.last and _text(found, loaded, position).strip()]
@@ -104,7 +104,14 @@ def _word(found: AttentionMap, loaded: LoadedModel, position: int) -> dict[str, 
 def _frame(place: FrameSpan) -> dict[str, Any]:
     picture = place.picture.copy()
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-    return {"picture": data_uri(picture), "rows": place.grid[0], "columns": place.grid[1], "lead": place.lead}
+    rows, columns = place.grid
+    return {
+        "picture": data_uri(picture),
+        "rows": rows,
+        "columns": columns,
+        "lead": place.lead,
+        "row_end": place.row_end,
+    }
 
 
 def data_uri(picture: Image.Image) -> str:

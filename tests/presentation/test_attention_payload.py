@@ -66,5 +66,5 @@ def test_maps_shares_and_heads_belong_to_the_words(found, payload):
 def test_things_and_frames_are_named(payload):
     assert payload["things"] == [{"name": "cat", "tokens": [2, 3]}, {"name": "sign 7", "tokens": [9]}]
     (frame,) = payload["frames"]
-    assert (frame["rows"], frame["columns"], frame["lead"]) == (4, 4, 0)
+    assert (frame["rows"], frame["columns"], frame["lead"], frame["row_end"]) == (4, 4, 0, 0)
     assert frame["picture"].startswith("data:image/jpeg;base64,")

@@ -34,15 +34,17 @@ function paint(canvas, levels, gone, width) {
       pen.imageSmoothingEnabled = true;
       outline(pen, frame, first, places[index]);
     }
-    first += frame.rows * frame.columns;
+    first += frame.rows * across(frame);
   });
 }
+
+const across = frame => frame.columns + (frame.row_end ?? 0);  // tokens of a row: some may stand behind its patches
 
 function heat(frame, levels, gone, first) {
   const grid = Object.assign(document.createElement("canvas"), {width: frame.columns, height: frame.rows});
   const pen = grid.getContext("2d"), picture = pen.createImageData(frame.columns, frame.rows);
   for (let index = 0; index < frame.rows * frame.columns; index++) {
-    const token = first + index, much = levels[token] / 255;
+    const token = first + Math.floor(index / frame.columns) * across(frame) + index % frame.columns, much = levels[token] / 255;
     const color = gone?.[token] ? [...SHADE, 255 * STRENGTH] : [255, 120 + 125 * much ** 2, 30 + 150 * much ** 4, 235 * much];
     picture.data.set(color, 4 * index);
   }
@@ -53,12 +55,12 @@ function heat(frame, levels, gone, first) {
 function outline(pen, frame, first, box) {  // around the patches of the thing that is pointed at
   if (lit < 0) return;
   const inside = new Set(reading.things[lit].tokens.map(token => token - first));
-  const w = box.w / frame.columns, h = box.h / frame.rows;
+  const w = box.w / frame.columns, h = box.h / frame.rows, row = across(frame);
   pen.beginPath();
   for (const index of inside) {
-    const column = index % frame.columns, x = box.x + column * w, y = box.y + Math.floor(index / frame.columns) * h;
-    if (!inside.has(index - frame.columns)) { pen.moveTo(x, y); pen.lineTo(x + w, y); }
-    if (!inside.has(index + frame.columns)) { pen.moveTo(x, y + h); pen.lineTo(x + w, y + h); }
+    const column = index % row, x = box.x + column * w, y = box.y + Math.floor(index / row) * h;
+    if (!inside.has(index - row)) { pen.moveTo(x, y); pen.lineTo(x + w, y); }
+    if (!inside.has(index + row)) { pen.moveTo(x, y + h); pen.lineTo(x + w, y + h); }
     if (!column || !inside.has(index - 1)) { pen.moveTo(x, y); pen.lineTo(x, y + h); }
     if (column === frame.columns - 1 || !inside.has(index + 1)) { pen.moveTo(x + w, y); pen.lineTo(x + w, y + h); }
   }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 
 import numpy as np
 import pytest
@@ -64,6 +64,36 @@ def test_where_few_layers_attend_the_last_before_the_cut_ranks(page):
         assert f"least in layer {4 * row + 3}." in page.inner_text(".cut-takes")
     page.evaluate("window.fastvShowCut('3,50')")
     assert things_left(page) == things_kept(rows[0], 0) and "layer 3" in page.inner_text(".cut-takes")
+
+
+_BRIGHT = """() => {
+  const canvas = document.querySelector(".layer-frame canvas"), {width, height} = canvas;
+  const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const columns = 23, rows = 24, found = [];
+  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+    const x = Math.floor((column + 0.5) * width / columns), y = Math.floor((row + 0.5) * height / rows);
+    const [red, , blue] = data.slice(4 * (y * width + x));
+    if (red - blue > 40) found.push([row, column]);
+  }
+  return found;
+}"""
+
+
+def test_tokens_behind_rows_are_not_drawn_on_the_picture(page):
+    """As if the recorded model had 23 columns and a token that ends each row."""
+    payload = recorded()["payload"]
+    levels = np.zeros((len(payload["words"]), len(payload["layers"]), 24, 24), np.uint8)
+    levels[..., 23] = 255
+    levels[..., 5, 7] = levels[..., 20, 0] = 150
+    page.add_init_script(
+        f"const parse = JSON.parse, maps = '{b64encode(levels.tobytes()).decode()}';"
+        "JSON.parse = text => { const made = parse(text); if (made?.ranking) { made.maps = maps;"
+        "Object.assign(made.frames[0], {columns: 23, row_end: 1}); } return made; };"
+    )
+    page.reload()
+    page.wait_for_selector("#xray .layer-frame canvas")
+    page.evaluate("window.fastvShowCut('0,50')")  # nothing is marked as dropped
+    assert page.evaluate(_BRIGHT) == [[5, 7], [20, 0]]
 
 
 def things_kept(row, r: float) -> dict[str, int]:
