@@ -148,8 +148,15 @@ class RunResult:
 
     @property
     def kept(self) -> Grid | tuple[Grid, ...]:
-        """What was kept of the picture, see ``FrameView``; of a clip one grid for each of its frames."""
-        return tuple(one.kept for one in self.seen) if self.is_clip else self.seen[0].kept
+        """What was kept of the picture, see ``FrameView``; one grid for each part that the model saw it as, such as
+        tiles and an overview, and for each frame of a clip.
+        """
+        return tuple(one.kept for one in self.seen) if self.is_in_parts else self.seen[0].kept
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether the model saw several pictures: frames of a clip, or parts of a picture."""
+        return self.is_clip or len(self.seen) > 1
 
     @property
     def is_clip(self) -> bool:
@@ -179,17 +186,17 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         """All but the pictures, in JSON's types, with the setup's fields at the top.
 
-        ``kept`` is as the property. A clip also has ``frames``: their ``seconds``, ``tokens`` and ``kept_tokens``,
-        tokens without a place in the grid included.
+        ``kept`` is as the property. Where it has several grids there are also ``frames``: for each the ``seconds``,
+        none in a picture, ``tokens`` and ``kept_tokens``, tokens without a place in the grid included.
         """
         plain = {name: value for name, value in vars(self).items() if name not in ("setup", "seen")}
         grids = [[list(row) for row in one.kept] for one in self.seen]
-        frames = {"frames": [one.counts for one in self.seen]} if self.is_clip else {}
+        frames = {"frames": [one.counts for one in self.seen]} if self.is_in_parts else {}
         return {
             **asdict(self.setup),
             **plain,
             "timing": asdict(self.timing),
-            "kept": grids if self.is_clip else grids[0],
+            "kept": grids if self.is_in_parts else grids[0],
             **frames,
             "prefill_seconds": self.prefill_seconds,
             "total_seconds": self.total_seconds,

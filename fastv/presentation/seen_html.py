@@ -46,10 +46,9 @@ def seen_views(views: Sequence[FrameView], label: SideLabel | None = None, *, st
     label, stamp
         As in ``seen_picture``.
     """
-    if len(views) == 1:
-        return seen_picture(views[0].picture, views[0].kept, label, stamp=stamp)
     count, total = (sum(getattr(view, name) for view in views) for name in ("kept_tokens", "tokens"))
-    shown = [_shown(view.picture, view.kept, _MOST_TILE_PIXELS) for view in views]
+    most_pixels = _MOST_PIXELS if len(views) == 1 else _MOST_TILE_PIXELS
+    shown = [_shown(view.picture, view.kept, most_pixels) for view in views]
     return _figure(shown, overlay.description_of(views), count, total, label, stamp)
 
 

@@ -49,7 +49,8 @@ class SharedResult:
         The candidate's model, what was asked, and the day, ISO 8601.
     baseline, candidate : SharedSide
     kept : tuple of tuple of bool or None
-        What the candidate kept of a picture; None for a clip and without pruning.
+        What the candidate kept of a picture; None for a clip, for a picture that the model saw in several parts, and
+        without pruning.
     scene : int or None
         The seed of the example picture; a visitor's own one is not in a link.
     """
@@ -67,7 +68,7 @@ class SharedResult:
         baseline, candidate = comparison.baseline, comparison.fastv
         labels = side_labels(baseline.setup, candidate.setup)
         kept = None
-        if candidate.setup.k is not None and not candidate.is_clip:
+        if candidate.setup.k is not None and not candidate.is_in_parts:
             grid = candidate.seen[0].kept
             kept = grid if 1 < len(grid) <= _MOST_SIDE and len(grid[0]) <= _MOST_SIDE else None
         day = comparison.date[:10]

@@ -10,6 +10,7 @@ from fastv.families.config_reader import read_shape
 from fastv.loading.load import load
 from fastv.measurement.compare import Comparison
 from fastv.presentation.overlay import dimmed
+from fastv.presentation.shared_result import SharedResult
 from tests.support.compare_sides import compare
 from tests.support.family_standins.qwen_vl import MOST_PIXELS
 from tests.support.standins import save_checkpoint
@@ -46,3 +47,16 @@ def test_pictures_of_other_shapes_have_other_grids(tmp_path):
         *_, result = compare(loaded, Image.new("RGB", size, "red"), "what ?", max_new_tokens=1, repeats=1)
         assert (len(result.fastv.kept), len(result.fastv.kept[0])) == grid
         assert result.fastv.seen[0].picture.size == (4 * grid[1], 4 * grid[0])
+
+
+def test_a_picture_seen_in_parts_has_a_grid_for_each(tmp_path):
+    """A link, whose one grid lies on the picture, carries none of them."""
+    save_checkpoint("llava_next", tmp_path)
+    *_, result = compare(load(str(tmp_path)), Image.new("RGB", (28, 56), "red"), "what ?", max_new_tokens=1, repeats=1)
+    overview, finer = result.fastv.seen
+    assert np.shape(result.fastv.kept[0]) == (2, 2) and np.shape(result.fastv.kept[1]) == (4, 2)
+    told = result.to_dict()
+    assert told["kept"] == told["fastv"]["kept"] == [[list(row) for row in one.kept] for one in (overview, finer)]
+    assert [one["tokens"] for one in told["fastv"]["frames"]] == [overview.tokens, finer.tokens] == [4, 4 * (2 + 1)]
+    assert sum(one["kept_tokens"] for one in told["fastv"]["frames"]) == result.fastv.visual_tokens == 8
+    assert SharedResult.of(result, scene=3).kept is None

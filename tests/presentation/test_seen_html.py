@@ -61,3 +61,8 @@ def test_all_tiles_are_shown_each_below_its_own_mask(parts, across):
 def test_one_view_is_the_picture():
     view = FrameView(((True, False), (False, True)), Image.new("RGB", (8, 8)))
     assert seen_views((view,), LABEL) == seen_picture(view.picture, view.kept, LABEL)
+
+
+def test_tokens_without_a_place_count_too():
+    view = FrameView(((True, False), (False, True)), Image.new("RGB", (8, 8)), lead=(True, False, True))
+    assert "4 of 7" in words(seen_views((view,), LABEL))
