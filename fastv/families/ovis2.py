@@ -7,14 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastv.families.base import ModelEntry, base_of
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
 from fastv.families.shapes import ModelShape, ProjectorShape
 from fastv.families.tiled_shapes import TiledVisionShape
 from fastv.families.tiles import TiledFamily, patch_side, picture_side
+from fastv.families.tower_layers import TowerLayer, TowerSequences
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_PROMPT = (
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n{picture}\n{question}<|im_end|>\n"
+    "<|im_start|>assistant\n"
+)
+_TOWER = {"image_size": 448, "hidden_stride": 2, "vocab_size": 65536}
 _COVERED = 0.9  # share of the picture that tiles must show at their own resolution, as the processor has it
 
 
@@ -87,14 +97,79 @@ class TableProjectorShape(ProjectorShape):
         return 2.0 * tokens * self.input_width * width
 
 
+def _entry(scale: str, description: str, text: Mapping[str, Any]) -> ModelEntry:
+    text = {"model_type": "qwen2", "vocab_size": 151936, "num_key_value_heads": 2, "tie_word_embeddings": True, **text}
+    return ModelEntry(
+        f"ovis2-{scale.lower()}",
+        f"Ovis2 {scale}",
+        f"thisisiron/Ovis2-{scale}-hf",
+        description,
+        prompt=_PROMPT,
+        visual_span="256 tokens for each tile of 448 x 448 pixels, at most 12 and an overview: 2,560 for 1,024 x 1,024 "
+        "pixels",
+        visual_tokens=2_560,
+        config={
+            "model_type": "ovis2",
+            "text_config": text,
+            "vision_config": _TOWER,
+            "hidden_size": text["hidden_size"],
+            "vocab_size": text["vocab_size"],
+        },
+    )
+
+
 class Ovis2(TiledFamily):
     name = "Ovis2"
     model_types = ("ovis2",)
     unquantized = ("model.vision_tower", "lm_head")
+    # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
+    entries = (
+        _entry(
+            "1B",
+            "Its image tokens are means of a table's rows.",
+            {
+                "hidden_size": 896,
+                "intermediate_size": 4864,
+                "num_hidden_layers": 24,
+                "num_attention_heads": 14,
+            },
+        ),
+        _entry(
+            "2B",
+            "The same tower before a larger decoder.",
+            {
+                "hidden_size": 1536,
+                "intermediate_size": 8960,
+                "num_hidden_layers": 28,
+                "num_attention_heads": 12,
+            },
+        ),
+    )
 
     def tile_side(self, config: Any) -> int:
         vision = config.vision_config
         return -(-(picture_side(vision) // patch_side(vision)) // vision.hidden_stride)
+
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        stride, side = config.vision_config.hidden_stride, self.tile_side(config)
+
+        def squares(sequences: int, length: int) -> Tensor:
+            """The ``stride`` x ``stride`` patches that become a visual token; at the edge some may be missing."""
+            import torch
+
+            rows = round(length**0.5)
+            numbers = torch.full((sequences, side * stride, side * stride), -1)
+            numbers[:, :rows, :rows] = torch.arange(sequences * length).view(sequences, rows, rows)
+            numbers = numbers.view(sequences, side, stride, side, stride).transpose(2, 3)
+            return numbers.reshape(sequences * side**2, stride**2)
+
+        def sequences(_token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            return TowerSequences(None, squares)
+
+        attention = base.vision_tower.transformer.encoder.layers[-1].attention
+        return TowerLayer({config.image_token_id: attention}, False, sequences)
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
         text = as_dict(settings.get("text_config") or {"model_type": "qwen2"}, "text_config")
