@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from fastv.pruning.methods.registry import METHODS
 
 if TYPE_CHECKING:
     from fastv.sweep.analysis.recommendation import LossMonitor
-    from fastv.sweep.datasets.base import Sample
+    from fastv.sweep.datasets.base import Dataset, Sample
     from fastv.sweep.results import SampleResult
     from fastv.sweep.run import Step
 
@@ -49,7 +50,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument(
-        "--skip-bad-rows", action="store_true", help="leave out rows that cannot be used, in place of refusing the file"
+        "--skip-bad-rows",
+        action=BooleanOptionalAction,
+        default=True,
+        help="leave out rows that cannot be used and list them, or refuse a file that has any (default: leave out)",
     )
     parser.add_argument(
         "--columns",
@@ -139,6 +143,7 @@ def _run(arguments: Namespace) -> Output | None:
         dataset = read_dataset(
             arguments.questions, skip_bad_rows=arguments.skip_bad_rows, columns=dict(arguments.columns)
         )
+        left_out = _left_out(dataset)
         samples = dataset.samples[: arguments.limit]
         configs = grid(arguments.methods, arguments.k, arguments.r, options_of(arguments))
         controls = [] if arguments.no_controls else controls_of(configs)
@@ -147,6 +152,8 @@ def _run(arguments: Namespace) -> Output | None:
         points = _POINTS if arguments.lose_at_most is None else arguments.lose_at_most
         monitor = LossMonitor(configs, points / 100, measure)
         rank = Rank.here()
+        if left_out and rank.number == 0:
+            print("\n".join(left_out), file=sys.stderr)  # now, not at the end of a long sweep
         loaded = load(
             arguments.model, dtype=arguments.dtype, device=rank.device, report=lambda at: progress.show(at.sentence)
         )
@@ -178,7 +185,7 @@ def _run(arguments: Namespace) -> Output | None:
     unused = ", ".join(dataset.unused_columns)
     told = [
         *notes(results),
-        *(f"Left out: {row}" for row in dataset.bad_rows),
+        *left_out,
         *([f"Columns not used: {unused}."] if unused else []),
         f"All answers: {output}",
     ]
@@ -199,6 +206,12 @@ def _run(arguments: Namespace) -> Output | None:
     sentence = recommendation.sentence if recommendation else ""
     text = [sentence, as_markdown(rows, measure), parts_as_markdown(parts, measure), "\n".join(told)]
     return Output(data, "\n\n".join(filter(None, text)))
+
+
+def _left_out(dataset: Dataset) -> list[str]:
+    """How many rows cannot be used, then each with its line and reason; empty where all can."""
+    bad, rows = dataset.bad_rows, len(dataset.bad_rows) + len(dataset.samples)
+    return [f"{len(bad):,} of {rows:,} rows left out:", *(f"- {row}" for row in bad)] if bad else []
 
 
 def _progress(step: Step) -> str:

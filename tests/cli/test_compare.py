@@ -125,18 +125,17 @@ def test_settings_of_a_sweep_are_refused_before_a_model_is_loaded(arguments, tol
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_bad_rows_are_refused_or_left_out_and_listed(tmp_path, capsys):
+def test_bad_rows_are_left_out_listed_and_counted_or_refused(tmp_path, capsys):
     controls = [name for name in CONTROLS if name in METHODS]
     path, output = tmp_path / "mine.csv", ["--output", str(tmp_path / "out.jsonl")]
     path.write_text(f"picture,question,note\n{SCENE},How many animals are there?,x\nnone.png,How many?,x\n")
-    assert run(["sweep", "mini-7", str(path), *output]) == 1
+    assert run(["sweep", "mini-7", str(path), *output, "--no-skip-bad-rows"]) == 1
     assert "line 3" in capsys.readouterr().err
     command = [
         "sweep",
         "mini-7",
         str(path),
         *output,
-        "--skip-bad-rows",
         "--answer-tokens",
         "2",
         "--rank",
@@ -144,9 +143,11 @@ def test_bad_rows_are_refused_or_left_out_and_listed(tmp_path, capsys):
         "--answers-only",
     ]
     assert run(command) == 0
-    told = capsys.readouterr().out
-    assert "line 3" in told
-    assert "note" in told
+    told = capsys.readouterr()
+    for stream in (told.err, told.out):  # before the sweep, and beneath its tables
+        assert "1 of 2 rows" in stream
+        assert "line 3" in stream
+    assert "note" in told.out
     assert run([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [row["line"] for row in told["bad_rows"]] == [3]

@@ -28,7 +28,6 @@ def test_columns_scores_bad_rows_and_reports(table, tmp_path, capsys):
     arguments = ["sweep", "mini-7", str(table), "-k", "2", "-r", "0.5", "--answer-tokens", "4"]
     arguments += ["--columns", "image=photo", "answer=index", "--output", str(tmp_path / "sweep.jsonl"), "--json"]
     arguments += [
-        "--skip-bad-rows",
         "--no-controls",
         "--answers-only",
         "--report",
@@ -55,5 +54,5 @@ def test_columns_scores_bad_rows_and_reports(table, tmp_path, capsys):
 def test_wrong_choices_are_refused_before_a_model_is_loaded(table, tmp_path, monkeypatch, capsys, wrong):
     monkeypatch.setattr("fastv.loading.load.load", lambda *_, **__: pytest.fail("loaded"))
     columns = [] if "--columns" in wrong else ["--columns", "image=photo", "answer=index"]
-    assert run(["sweep", "mini-7", str(table), "--skip-bad-rows", *columns, *wrong]) == 1
+    assert run(["sweep", "mini-7", str(table), *columns, *wrong]) == 1
     assert capsys.readouterr().err.strip()
