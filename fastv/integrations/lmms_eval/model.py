@@ -24,7 +24,7 @@ from fastv.integrations.lmms_eval.messages import inputs_of
 from fastv.loading.load import load
 from fastv.measurement.results import layer_count
 from fastv.measurement.timing import TokenTimes
-from fastv.pruning.config import PruningConfig
+from fastv.pruning.config import OPTIONS, PruningConfig
 
 _DEFAULTS = {"max_new_tokens": 1024, "temperature": 0.0, "top_p": None, "num_beams": 1}
 _UNPRUNED = ("none", "None", "", None)
@@ -45,6 +45,10 @@ class FastVModel(Huggingface):
         The fraction dropped, 0 to 1; 0 runs without pruning.
     seed : int
         For methods that draw.
+    per, positions : str
+        Options of every method, see ``PruningConfig``.
+    proportional : bool
+        Likewise.
     dtype : str
         As ``load``'s.
     device : str
@@ -63,6 +67,9 @@ class FastVModel(Huggingface):
         k: int = 2,
         r: float = 0.5,
         seed: int = 0,
+        per: str = OPTIONS["per"],
+        positions: str = OPTIONS["positions"],
+        proportional: bool = OPTIONS["proportional"],
         dtype: str = "auto",
         device: str = "auto",
         batch_size: int | str = 1,
@@ -77,7 +84,9 @@ class FastVModel(Huggingface):
         self._rank, self._world_size = self.accelerator.process_index, self.accelerator.num_processes
         if self._world_size > 1 and torch.cuda.is_available():
             device = f"cuda:{self.accelerator.local_process_index}"
-        self.pruning = None if method in _UNPRUNED or not r else PruningConfig(str(method), int(k), float(r), int(seed))
+        options: dict[str, Any] = {"per": per, "positions": positions, "proportional": proportional}
+        unpruned = method in _UNPRUNED or not r
+        self.pruning = None if unpruned else PruningConfig(str(method), int(k), float(r), int(seed), **options)
         self.loaded = load(pretrained, dtype=dtype, device=device)
         if self.pruning:
             check_pruning(self.pruning.k, self.pruning.r, layer_count(self.loaded))
