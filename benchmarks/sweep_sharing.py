@@ -5,7 +5,8 @@
 A grid of (K, R) over drawn scenes with one question each: every cell by itself; branching off one pass;
 that with the answer without pruning as a guess; and that in batches. The ways take turns, in
 alternating order; each is given by wall clock and by the process's own processor time, which other
-processes disturb less. Answers are compared with those of the passes by themselves.
+processes disturb less. Answers are compared with those of the passes by themselves. Beside them stands what arithmetic
+leaves of the FLOPs: what branches share, and nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Answers = dict[str, list[tuple[str, int]]]  # question -> each cell's answer and
 
 
 def by_themselves(loaded: LoadedModel, questions: Questions, configs: list[PruningConfig], tokens: int) -> Answers:
-    """As a user would ask each: from pixels on, for each cell anew; the prompt alone is made once."""
+    """Each cell anew, the vision tower included; the prompt alone, with its picture's preparation, is made once."""
     found: Answers = {}
     for sample, identity in questions:
         prompt = prompt_for(loaded, sample, tokens)
@@ -64,6 +65,33 @@ def shared(
     }
 
 
+def flops_share(loaded: LoadedModel, questions: Questions, configs: list[PruningConfig], tokens: int) -> float:
+    """FLOPs where cells branch off one pass, as a share of those of passes by themselves.
+
+    tokens: of each answer. A branch takes over the vision tower, the projector, and the layers before its cut.
+    """
+    apart = together = 0.0
+    for sample, _ in questions:
+        prompt = prompt_for(loaded, sample, tokens)
+        for config in (None, *configs):
+            cost = answer_cost(loaded, prompt, tokens, config)
+            if cost is None:
+                raise SystemExit(f"The FLOPs of {loaded.entry.key} are not known.")
+            apart += cost.total_flops
+            cut = config.build().schedule(len(cost.layer_flops))[0] if config else 0
+            seen = cost.vision_tower_flops + cost.projector_flops if config else 0.0
+            together += cost.total_flops - seen - sum(cost.layer_flops[:cut])
+    return together / apart
+
+
+def preparation(loaded: LoadedModel, questions: Questions, tokens: int) -> tuple[float, float]:
+    """Wall and processor seconds of making all prompts once, pictures included."""
+    begun = time.perf_counter(), time.process_time()
+    for sample, _ in questions:
+        prompt_for(loaded, sample, tokens)
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+
+
 def main() -> None:
     settings = arguments()
     loaded = load(settings.model)
@@ -81,6 +109,7 @@ def main() -> None:
         for way in ways.values():
             way(questions[:1])
         wall, cpu = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
+        prepared = [0.0, 0.0]
         answers: dict[str, Answers] = {name: {} for name in ways}
         for turn in range(settings.rounds):
             for name in ways if turn % 2 == 0 else reversed(ways):
@@ -88,13 +117,17 @@ def main() -> None:
                 answers[name] = ways[name](questions)
                 wall[name] += time.perf_counter() - begun[0]
                 cpu[name] += time.process_time() - begun[1]
-    alone = answers["by_themselves"]
-    tokens = [count for cells in alone.values() for _, count in cells]
+            prepared = [sum(both) for both in zip(prepared, preparation(loaded, questions, settings.answer_tokens))]
+        alone = answers["by_themselves"]
+        tokens = [count for cells in alone.values() for _, count in cells]
+        share = flops_share(loaded, questions, configs, round(sum(tokens) / len(tokens)))
     found = {
         "machine": asdict(Machine.here(loaded.device, others)),
         "settings": {name: value for name, value in vars(settings).items() if name != "record"},
         "answers": len(tokens),
         "mean_answer_tokens": sum(tokens) / len(tokens),
+        "flops_share": share,
+        "preparation": {"seconds": prepared[0], "cpu_seconds": prepared[1]},
         "ways": {
             name: {
                 "seconds": wall[name],

@@ -346,6 +346,30 @@ def load_test() -> str:
     )
 
 
+def sweep_sharing() -> str:
+    """The run of benchmarks/sweep_sharing.py."""
+    record = _record("sweep_sharing")
+    batch = record["settings"]["batch"]
+    told = {
+        "by_themselves": "every answer by itself",
+        "shared": "branching off one pass",
+        "shared_and_guessed": "that, with the answer without pruning as a guess",
+        "shared_guessed_and_batched": f"that, with up to {batch} questions together",
+    }
+    return _table(
+        ["answers", "processor time", "wall clock", "answers that differ"],
+        [
+            [words, f"{way['cpu_ratio']:.2f}", f"{way['ratio']:.2f}", str(way["different_answers"])]
+            for words, way in ((words, record["ways"][name]) for name, words in told.items())
+        ],
+    )
+
+
+def sweep_flops_share() -> str:
+    """What is left of the FLOPs of that run."""
+    return f"{_record('sweep_sharing')['flops_share']:.2f}"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     **exhibit_blocks.BLOCKS,
     **leaderboard_blocks.BLOCKS,
@@ -377,4 +401,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "contention": contention,
     "endpoints": endpoint_times,
     "load-test": load_test,
+    "sweep-sharing": sweep_sharing,
+    "sweep-flops-share": sweep_flops_share,
 }
