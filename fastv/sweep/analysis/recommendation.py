@@ -30,7 +30,7 @@ from fastv.sweep.analysis.table_text import name_of
 from fastv.sweep.results import SampleResult
 
 LEVEL = 0.05  # how often the promise may be broken
-_HOPELESS = 20  # times the questions asked, from which on more of them are no help
+_HOPELESS = 20  # times the questions asked, or those that no loss at all would take: more of them are no help
 WORTHWHILE = 0.05  # the least saving that is worth a change
 Status = Literal["passes", "out", "open"]
 
@@ -123,12 +123,19 @@ class Recommendation:
     def _what(self) -> str:
         return "time" if self.by_time else "FLOPs"
 
+    @property
+    def _fewest(self) -> int:
+        """About how many questions without any loss let a setting pass."""
+        test = LossTest(self.tolerance)
+        test.add([0.0])
+        return test.more_needed(LEVEL / len(self.verdicts)) or 0
+
     def _open(self, verdicts: Sequence[Verdict]) -> list[str]:
         """Of the cheapest setting that may still pass."""
         for verdict in verdicts:
             if verdict.status == "open" and verdict.more is not None and _is_worthwhile(verdict):
                 named = f"{name_of(verdict.config)}, which would save {percent(verdict.saving or 0.0)}"
-                if verdict.more > _HOPELESS * verdict.questions:
+                if verdict.more > _HOPELESS * max(verdict.questions, self._fewest):
                     return [f"It loses about {_points(self.tolerance)}, too close to tell: {named}."]
                 return [f"Not enough questions for {named}: about {max(verdict.more, 1):,} more."]
         return []

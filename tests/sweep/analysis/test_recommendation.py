@@ -70,6 +70,14 @@ def test_with_few_questions_it_is_told_how_many_more():
     assert recommended(enough).chosen == CHEAP
 
 
+@pytest.mark.parametrize("count, tolerance", [(2, 0.05), (40, 0.005)])
+def test_few_questions_without_a_loss_are_not_taken_for_a_loss_at_the_limit(count, tolerance):
+    found = recommended(results(count, dict.fromkeys(CONFIGS, 0.0)), tolerance)
+    more = found.verdicts[0].more
+    assert more > 20 * count
+    assert f"about {more:,} more" in found.sentence
+
+
 def test_a_loss_too_close_to_the_limit_asks_for_no_endless_questions():
     found = recommended(results(200, {SAFE: 0.05, CHEAP: 0.05, RUINOUS: 0.5}))
     assert found.chosen is None
