@@ -14,6 +14,7 @@ from fastv.presentation.sweep.report import setting_name
 from fastv.pruning.methods.registry import METHODS
 
 Row = Mapping[str, Any]
+_SHAPES = 3  # of marks, see explorer.css
 
 
 def sweep_pane(found: Mapping[str, Any]) -> Markup:
@@ -41,11 +42,12 @@ def frontier(rows: Sequence[Row]) -> Markup | None:
     """FLOPs against score, or against agreement where no answer is known; None where FLOPs are not known."""
     scored = all(row["right"] for row in rows)
     title = "Right answers, %" if scored else "Same answer as without pruning, %"
-    dots = {}
+    dots, marks = {}, _marks(rows)
     for number, row in enumerate(rows):
         share = 1.0 if row["method"] is None else row["flops_ratio"]
         if share is not None:
-            dots[number] = _dot(row, share, row["right"] if scored else row["same_answer"])
+            mark = "baseline" if row["method"] is None else f"fastv {marks.get(row['method'], '')}".strip()
+            dots[number] = _dot(row, share, row["right"] if scored else row["same_answer"], mark)
     if len(dots) < 2:
         return None
     lines: dict[tuple[str, int], list[Dot]] = {}
@@ -69,14 +71,19 @@ def _unpruned(rows: Sequence[Row], dots: Mapping[int, Dot]) -> list[Dot]:
     return [dot for number, dot in dots.items() if rows[number]["method"] is None]
 
 
-def _dot(row: Row, share: float, score: Mapping[str, float]) -> Dot:
+def _marks(rows: Sequence[Row]) -> dict[str, str]:
+    """Method -> the classes of its marks: its own fill, and one shape after the other, since fills are much alike."""
+    used = dict.fromkeys(row["method"] for row in rows if row["method"] in METHODS)
+    return {name: f"method-{name} shape-{number % _SHAPES}" for number, name in enumerate(used)}
+
+
+def _dot(row: Row, share: float, score: Mapping[str, float], mark: str) -> Dot:
     interval = f"95% CI {percent(score['low'])} to {percent(score['high'])}"
     words = f"{setting_name(row)}: {percent(share)} of the FLOPs; {percent(score['share'])} ({interval})"
-    plain = row["method"] is None
     return Dot(
         100 * share,
         100 * score["share"],
-        "baseline" if plain else f"fastv method-{row['method']}",
+        mark,
         words,
         "",
         row["k"] if row["method"] in METHODS and METHODS[row["method"]].takes_k else None,
@@ -86,9 +93,8 @@ def _dot(row: Row, share: float, score: Mapping[str, float]) -> Dot:
 
 
 def legend(rows: Sequence[Row]) -> list[dict[str, str]]:
-    used = dict.fromkeys(row["method"] for row in rows if row["method"] in METHODS)
     return [
         {"kind": "key-baseline", "text": "without pruning"},
-        *({"kind": f"key-method method-{name}", "text": METHODS[name].label} for name in used),
+        *({"kind": f"key-method {mark}", "text": METHODS[name].label} for name, mark in _marks(rows).items()),
         {"kind": "key-reach", "text": "95% CI"},
     ]

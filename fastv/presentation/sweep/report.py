@@ -141,17 +141,20 @@ _NOTHING: Cell = ("", "")
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Cell]]:
     """The table of a sweep. Heading -> a cell for each row; columns of which nothing is known are left out."""
     changes = [row.get("change") or {} for row in rows]
+    # What decides comes first: a narrow page shows no more without being scrolled.
     columns = {
-        "Same answer": [_interval(row, "same_answer", percent) for row in rows],
         "Score": [_interval(row, "right", percent) for row in rows],
         "Change, points": [_interval(row, "change", points) for row in rows],
         "p (Holm)": [_plain(row.get("p_holm"), "{:.2g}".format) for row in rows],
-        "Right to wrong": [_plain(change.get("lost"), "{:,}".format) for change in changes],
-        "Wrong to right": [_plain(change.get("gained"), "{:,}".format) for change in changes],
         "First token": [_interval(row, "prefill_ratio", times) for row in rows],
         "Whole answer": [_interval(row, "total_ratio", times) for row in rows],
-        "KV cache": [_plain(row.get("kv_cache_ratio"), percent) for row in rows],
         "FLOPs": [_plain(row.get("flops_ratio"), percent) for row in rows],
+        "Same answer": [_interval(row, "same_answer", percent) for row in rows],
+        "Right to wrong": [_plain(change.get("lost"), "{:,}".format) for change in changes],
+        "Wrong to right": [_plain(change.get("gained"), "{:,}".format) for change in changes],
+        "Method, ms": [_plain(row.get("method_seconds"), lambda seconds: f"{1000 * seconds:.2g}") for row in rows],
+        "KV cache": [_plain(row.get("kv_cache_ratio"), percent) for row in rows],
+        "Peak memory": [_plain(row.get("peak_ratio"), percent) for row in rows],
     }
     return {heading: cells for heading, cells in columns.items() if any(cell != _NOTHING for cell in cells)}
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from fastv.app.shared.sweep_chart import frontier, sweep_pane
+from fastv.app.shared.sweep_chart import frontier, legend, sweep_pane
 from fastv.app.sweep.kr_map import kr_maps
 from fastv.app.sweep.result_html import recorded, result
 from fastv.formatting import day
@@ -40,6 +40,14 @@ def test_every_setting_is_a_dot_and_every_method_a_line(rows):
     drawn = frontier(rows)
     assert drawn.count('class="dot ') == 4 and drawn.count("<polyline") == 2
     assert drawn.count('data-k="2"') == 2  # K is no choice of the method that reduces the picture
+
+
+def test_methods_beside_each_other_have_marks_of_other_shapes(rows):
+    found = [*rows[:2], *(row(name, 0.5, 0.6) for name in ("random", "divprune"))]
+    marks = [entry["kind"] for entry in legend(found) if "key-method" in entry["kind"]]
+    assert len({mark.split()[-1] for mark in marks}) == 3
+    for mark in marks:
+        assert f'class="dot fastv {mark.removeprefix("key-method ")}"' in frontier(found)
 
 
 def test_without_known_answers_agreement_is_drawn(rows):

@@ -18,6 +18,7 @@ CHANGE = {"gained": 0, "lost": 1, "asked": 4, "share": -0.25, "low": -0.6, "high
 RATIO = {"share": 0.5, "low": 0.4, "high": 0.6, "rounds": 4}
 UNPRUNED = {"method": None, "k": None, "r": 0.0, "seed": None, "same_answer": SHARE, "right": SHARE, "change": None}
 PRUNED = {"method": "fastv", "k": 2, "r": 0.5, "seed": 0, "same_answer": SHARE, "right": SHARE, "change": CHANGE}
+OWN = {"method_seconds": 0.0025, "kv_cache_ratio": 0.64, "peak_ratio": 0.87}
 SWEEP = {
     "model": "<b>mine</b>",
     "questions": 4,
@@ -26,7 +27,7 @@ SWEEP = {
     "recommendation": {"sentence": "Use K=2 <script>"},
     "rows": [
         {**UNPRUNED, "prefill_ratio": RATIO, "flops_ratio": 1.0},
-        {**PRUNED, "prefill_ratio": RATIO, "flops_ratio": 0.743, "p_holm": 0.04},
+        {**PRUNED, "prefill_ratio": RATIO, "flops_ratio": 0.743, "p_holm": 0.04, **OWN},
         {**PRUNED, "method": "random", "prefill_ratio": None, "flops_ratio": 0.74, "control": True},
     ],
     "parts": [
@@ -65,7 +66,18 @@ def test_the_page_stands_alone_and_escapes_what_others_wrote():
     page = str(as_html(SWEEP))
     assert "default-src 'none'" in page.replace("&#39;", "'")
     assert not re.search(r"<script|<b>|<i>|https?://(?!www\.w3)|url\(", page)
-    for text in ("&lt;b&gt;mine", "Use K=2 &lt;script&gt;", "a.png", "row 3", "task colour", "74.3%", "−25.0"):
+    for text in (
+        "&lt;b&gt;mine",
+        "Use K=2 &lt;script&gt;",
+        "a.png",
+        "row 3",
+        "task colour",
+        "74.3%",
+        "−25.0",
+        ">2.5<",
+        ">64%<",
+        ">87%<",
+    ):
         assert text in page
     assert page.count("<circle") == 2
     assert page.count('<th scope="row">') == 4
