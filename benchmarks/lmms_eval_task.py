@@ -51,8 +51,9 @@ def run(folder: Path, arguments: str) -> dict[str, Any]:
         cwd=folder,
         capture_output=True,
         text=True,
-        check=True,
     )
+    if done.returncode:
+        raise SystemExit(f"{shlex.join(command)} failed:\n{done.stderr[-3000:]}")
     (found,) = output.rglob("*_results.json")
     result = json.loads(found.read_text())
     printed = done.stdout[done.stdout.index("|Tasks") :].rstrip() if "|Tasks" in done.stdout else ""
