@@ -76,25 +76,27 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
     left = kernel.squares()  # the diagonal, given those chosen; -inf once a token is chosen itself
     enough = left.amax(dim=1, keepdim=True) * _EXHAUSTED
     left = left.masked_fill(absent, float("-inf"))
+    # Everything keeps its dimensions, and views are made by methods: indexing would take longer than the arithmetic.
+    left = left.view(batch, 1, count)
     factor = features.new_empty(batch, most, count)
     picks: list[Tensor] = []
     pivots: list[Tensor] = []
     for step in range(most):
-        pivot, pick = left.max(dim=1)
+        pivot, pick = left.max(dim=2, keepdim=True)
         picks.append(pick)
         pivots.append(pivot)
-        row = kernel.rows(pick)
+        row = kernel.rows(pick.view(batch)).view(batch, 1, count)
         if step:
-            before = factor[:, :step]
-            own = before.gather(2, pick[:, None, None].expand(-1, step, 1))
-            row = torch.baddbmm(row[:, None], own.transpose(1, 2), before, alpha=-1)[:, 0]
-        row = torch.mul(row, pivot.rsqrt()[:, None], out=factor[:, step])
-        left.addcmul_(row, row, value=-1).scatter_(1, pick[:, None], float("-inf"))
+            before = factor.narrow(1, 0, step)
+            own = before.gather(2, pick.expand(batch, step, 1))
+            row = row.baddbmm_(own.transpose(1, 2), before, alpha=-1)
+        row = torch.mul(row, pivot.rsqrt(), out=factor.narrow(1, step, 1))
+        left.addcmul_(row, row, value=-1).scatter_(2, pick, float("-inf"))
     if not picks:
         return torch.zeros_like(absent)
     # What comes after the kernel's rank is exhausted follows from rounding errors.
-    sound = (torch.stack(pivots, dim=1) > enough).cumprod(dim=1).sum(dim=1)
-    chosen = _marked(picks, torch.minimum(keep, sound), absent)
+    sound = (torch.cat(pivots, dim=1).view(batch, most) > enough).cumprod(dim=1).sum(dim=1)
+    chosen = _marked([pick.view(batch) for pick in picks], torch.minimum(keep, sound), absent)
     rest = quality.masked_fill(absent | chosen, float("-inf"))
     return chosen | highest(rest, (keep - sound).clamp(min=0))
 

@@ -9,6 +9,9 @@ from torch import Tensor
 _MOST_HELD = 64_000_000
 #: The most that are changed at a time.
 _BLOCK_FLOATS = 2_000_000
+#: Into how many bands of rows the product of all pairs is divided, so that no pair but those of a band is computed
+#: twice; fewer where a band would have fewer rows than this.
+_BANDS, _LEAST_ROWS = 4, 64
 
 
 def unit_vectors(states: Tensor) -> Tensor:
@@ -38,14 +41,15 @@ class Similarities:
         self._own_hidden = False
         self._held: Tensor | None = None
         if batch * count**2 <= _MOST_HELD:
-            self._held = torch.bmm(vectors, vectors.transpose(1, 2))
+            self._held = _products(vectors)
+            self._held_rows = self._held.view(batch * count, count)
 
     def rows(self, columns: Tensor) -> Tensor:
         """The products of one vector of each row, long (batch,), with all: float32 (batch, n)."""
         batch, count, width = self.vectors.shape
         at = columns if batch == 1 else columns + self._first
         if self._held is not None:
-            return self._held.view(batch * count, count).index_select(0, at)
+            return self._held_rows.index_select(0, at)
         own = self.vectors.reshape(batch * count, width).index_select(0, at)
         rows = torch.bmm(self.vectors, own[..., None])[..., 0]
         return rows.scatter_(1, columns[:, None], float("inf")) if self._own_hidden else rows
@@ -83,6 +87,20 @@ class Similarities:
             block.diagonal(start, dim1=1, dim2=2).fill_(float("-inf"))
             found.append(block.amax(dim=2))
         return torch.cat(found, dim=1)
+
+
+def _products(vectors: Tensor) -> Tensor:
+    """The products of all pairs, float32 (batch, n, n): those below the diagonal's band are copied from above it."""
+    count = vectors.shape[1]
+    size = max(-(-count // _BANDS), _LEAST_ROWS)
+    if size >= count:
+        return torch.bmm(vectors, vectors.transpose(1, 2))
+    products, turned = vectors.new_empty(len(vectors), count, count), vectors.transpose(1, 2)
+    for start in range(0, count, size):
+        end = start + size
+        products[:, start:end, start:] = torch.bmm(vectors[:, start:end], turned[:, :, start:])
+        products[:, end:, start:end] = products[:, start:end, end:].transpose(1, 2)
+    return products
 
 
 def mean_similarity(units: Tensor, others: Tensor, counted: Tensor) -> Tensor:
