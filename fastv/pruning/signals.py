@@ -22,7 +22,7 @@ TOWER = "tower"
 #: What a method may read, as a person reads it.
 SIGNALS = {
     ATTENTION: "queries and keys of decoder layer K - 1",
-    UNROTATED: "queries and keys of decoder layer K - 1, before the rotary embedding",
+    UNROTATED: "the last token's query and all keys of decoder layer K - 1, before the rotary embedding",
     OWN_ATTENTION: "the last token's query and all keys of decoder layer K, computed before it runs",
     STATES: "hidden states entering decoder layer K",
     EARLIER_STATES: "hidden states entering decoder layer K - 1",
@@ -40,7 +40,8 @@ class Attention(NamedTuple):
     Parameters
     ----------
     query : Tensor
-        (batch, heads, n, width), after the rotary embedding (before it in ``Signals.unrotated``).
+        (batch, heads, n, width), after the rotary embedding; in ``Signals.unrotated`` (batch, heads, 1, width), of the
+        prompt's last token alone, and before it.
     key : Tensor
         (batch, kv_heads, n, width), like query.
     mask : Tensor or None

@@ -165,7 +165,7 @@ def test_queries_before_a_layer_runs_leave_out_the_gate():
     layer = model.model.language_model.layers[3]
 
     def ahead(_layer, args, kwargs):
-        found.append(own_attention(layer, layer.self_attn, args[0], kwargs))
+        found.append(own_attention(layer, layer.self_attn, args[0], kwargs)[0])
 
     handle = layer.register_forward_pre_hook(ahead, with_kwargs=True)
     try:

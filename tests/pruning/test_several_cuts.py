@@ -166,9 +166,12 @@ def test_signals_are_what_the_masked_model_has_in_these_columns(layers, attentio
                 (signals.embeddings, states[0]),
             ):
                 torch.testing.assert_close(found[row, there], expected[row, columns], **CLOSE)
-            for name, found in (("q_proj", signals.unrotated.query), ("k_proj", signals.unrotated.key)):
-                expected = plain[layer - 1, name][row, columns].view(len(columns), -1, 8).transpose(0, 1)
-                torch.testing.assert_close(found[row][:, there], expected, **CLOSE)
+            query, key = (
+                plain[layer - 1, name][row, columns].view(len(columns), -1, 8).transpose(0, 1)
+                for name in ("q_proj", "k_proj")
+            )
+            torch.testing.assert_close(signals.unrotated.query[row], query[:, -1:], **CLOSE)
+            torch.testing.assert_close(signals.unrotated.key[row][:, there], key, **CLOSE)
             ordinals = torch.isin(visual[row], torch.tensor(columns)).nonzero()[:, 0]
             assert torch.equal(prompt.ordinals[row][prompt.ordinals[row] >= 0], ordinals)
 

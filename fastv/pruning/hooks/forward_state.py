@@ -11,6 +11,7 @@ from fastv.pruning.choice import Choice
 from fastv.pruning.hooks.outer_arguments import OuterArguments
 from fastv.pruning.hooks.prompt_cuts import Cut, PromptCuts
 from fastv.pruning.hooks.pruned_forward import DecoderTraits, PrunedForward
+from fastv.pruning.hooks.reused_keys import ProjectedKeys
 from fastv.pruning.hooks.tower_reader import Calls, PromptTower
 from fastv.pruning.index_selection import Selection
 from fastv.pruning.prompt_tokens import PromptTokens
@@ -46,6 +47,8 @@ class ForwardState:
         What the vision tower's layer shows, and for which prompt.
     choice
         The next cut's, where it was made before its layer.
+    projected_keys
+        Those of the layer that is entered, where a method computed them ahead.
     scores
         Those of the first cut.
     kept
@@ -65,6 +68,7 @@ class ForwardState:
     tower_calls: Calls = field(default_factory=list)
     tower: PromptTower | None = None
     choice: Choice | None = None
+    projected_keys: ProjectedKeys | None = None
     scores: Tensor | None = None
     kept: list[Tensor] = field(default_factory=list)
 

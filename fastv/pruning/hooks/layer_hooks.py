@@ -136,7 +136,7 @@ class LayerHooks:
             forward.scores = choice.scores.detach() if looked and choice.scores is not None else None
         forward.add_cut(cut, self.traits)
         forward.prompt, forward.choice = (later if later.cut < later.cuts else None), None
-        self.signals.cut(forward, selection)
+        self.signals.cut(forward, selection, same_states=choice.states is None)
         if forward.reads_prompt:
             forward.cache = cache_in(kwargs)  # the model may have made one
             if forward.cache is not None:  # at once: should a later layer fail, the cache is known to be unfit

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
+from fastv.pruning.hooks.reused_keys import ProjectedKeys
 from fastv.pruning.signals import Attention
 
 
 @torch.no_grad()
 def own_attention(
     layer: nn.Module, attention: nn.Module | None, hidden_states: Tensor, kwargs: Mapping[str, Any]
-) -> Attention:
+) -> tuple[Attention, ProjectedKeys]:
     """The last position's query and all keys of a layer, by its own norm, projections and rotary embedding.
 
     Parameters
@@ -32,6 +33,8 @@ def own_attention(
     -------
     Attention
         With ``query`` (batch, heads, 1, width).
+    ProjectedKeys
+        What its keys were made of, which the layer itself would compute again.
 
     Raises
     ------
@@ -43,7 +46,10 @@ def own_attention(
             "This method ranks tokens by the attention of the layers at which it cuts, and one of them does not attend "
             "in this model. Choose a method that ranks by a layer before, such as fastv."
         )
-    parts = [getattr(layer, "input_layernorm", None), *(getattr(attention, n, None) for n in ("q_proj", "k_proj"))]
+    parts: list[Any] = [
+        getattr(layer, "input_layernorm", None),
+        *(getattr(attention, n, None) for n in ("q_proj", "k_proj")),
+    ]
     rotate = getattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb", None)
     rotation, width = kwargs.get("position_embeddings"), getattr(attention, "head_dim", None)
     if None in parts or rotate is None or width is None or not isinstance(rotation, tuple) or len(rotation) != 2:
@@ -55,15 +61,19 @@ def own_attention(
     length = hidden_states.shape[1]
     entering = norm(hidden_states)
     cos, sin = (part[..., :length, :] for part in rotation)
-    query = _heads(entering[:, -1:], parts[1], getattr(attention, "q_norm", None), width, _gated(attention))
-    key = _heads(entering, parts[2], getattr(attention, "k_norm", None), width)
+    query = parts[1](entering[:, -1:])
+    if _gated(attention):
+        query = query.unflatten(-1, (-1, 2 * width))[..., :width].flatten(-2)
+    query = _heads(query, getattr(attention, "q_norm", None), width)
+    projected = ProjectedKeys(parts[2], entering[:, -1:], parts[2](entering))
+    key = _heads(projected.keys, getattr(attention, "k_norm", None), width)
     # The function turns both, of which one is wanted at a time: the other has no heads.
     query = rotate(query, query[:, :0], cos[..., -1:, :], sin[..., -1:, :])[0]
     key = rotate(key[:, :0], key, cos, sin)[1]
     mask = kwargs.get("attention_mask")
     if mask is not None:
         mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
-    return Attention(query, key, mask, getattr(attention, "scaling", width**-0.5))
+    return Attention(query, key, mask, getattr(attention, "scaling", width**-0.5)), projected
 
 
 def _gated(attention: Any) -> bool:
@@ -72,11 +82,8 @@ def _gated(attention: Any) -> bool:
     return out is not None and attention.q_proj.out_features == 2 * out.in_features
 
 
-def _heads(states: Tensor, projection: Any, norm: Any, width: int, gated: bool = False) -> Tensor:
-    """(batch, heads, n, width): projected, and normed where the module does, each head or all of them together."""
-    projected = projection(states)
-    if gated:
-        projected = projected.unflatten(-1, (-1, 2 * width))[..., :width].flatten(-2)
+def _heads(projected: Tensor, norm: Any, width: int) -> Tensor:
+    """(batch, heads, n, width): normed where the module does, each head or all of them together."""
     per_head = norm is not None and norm.weight.shape[-1] == width
     if norm is not None and not per_head:
         projected = norm(projected)

@@ -15,6 +15,7 @@ from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.pruning.attention_tap import observing
 from fastv.pruning.hooks.forward_state import ForwardState
 from fastv.pruning.hooks.own_attention import own_attention
+from fastv.pruning.hooks.reused_keys import ProjectedKeys, reusable, reusing_keys
 from fastv.pruning.index_selection import Selection
 from fastv.pruning.signals import (
     ATTENTION,
@@ -75,6 +76,9 @@ class SignalCollector:
     @contextmanager
     def attached(self) -> Iterator[None]:
         with ExitStack() as stack:
+            ahead = [self.attentions[layer] for layer, names in self.wanted if OWN_ATTENTION in names]
+            keys = [getattr(attention, "k_proj", None) for attention in ahead]
+            stack.enter_context(reusing_keys([key for key in keys if key is not None], self._ready_keys))
             for cut, layer in enumerate(self.ranking):
                 attention = None if layer is None else self.attentions[layer]
                 if attention is not None:
@@ -136,20 +140,34 @@ class SignalCollector:
             states[STATES] = hidden_states[:, :length]
         attention = {name: collected[name] for name in (ATTENTION, UNROTATED) if name in names}
         if OWN_ATTENTION in names and hidden_states is not None:
-            attention[OWN_ATTENTION] = own_attention(
+            attention[OWN_ATTENTION], projected = own_attention(
                 self._modules[layer], self.attentions[layer], hidden_states[:, :length], kwargs
             )
+            if hidden_states.shape[1] == length and reusable(projected.module):
+                forward.projected_keys = projected
         tower = forward.tower.signal(forward.prompt) if TOWER in names and forward.tower is not None else None
         return Signals(**attention, **states, tower=tower)
 
-    def cut(self, forward: ForwardState, selection: Selection | None) -> None:
-        """A cut was made: what was seen for it is let go, and what stays is cut as well."""
+    def cut(self, forward: ForwardState, selection: Selection | None, same_states: bool) -> None:
+        """A cut was made: what was seen for it is let go, and what stays is cut as well.
+
+        same_states: whether the tokens that stay are what they were.
+        """
+        ready = forward.projected_keys
+        forward.projected_keys = ready.cut(selection) if ready is not None and same_states else None
         embeddings = forward.collected.pop(EMBEDDINGS, None)
         forward.collected.clear()
         if embeddings is not None and forward.prompt is not None:
             if selection is not None:
                 embeddings = selection.grown(embeddings.shape[1]).take(embeddings, -2)
             forward.collected[EMBEDDINGS] = embeddings
+
+    def _ready_keys(self) -> ProjectedKeys | None:
+        forward = self._current()
+        if forward is None:
+            return None
+        ready, forward.projected_keys = forward.projected_keys, None
+        return ready
 
     @property
     def wants_tower(self) -> bool:
@@ -182,8 +200,8 @@ class SignalCollector:
 
 
 def _unrotated(module: Any, attention: Attention, rotation: Any) -> Attention:
-    """Queries and keys before their rotary embedding, by the module's own function, which is given the angles with the
-    opposite sign. All that is done to them before it, such as norms, stays done.
+    """The last query and all keys before their rotary embedding, by the module's own function, which is given the
+    angles with the opposite sign. All that is done to them before it, such as norms, stays done.
     """
     rotate = getattr(sys.modules[type(module).__module__], "apply_rotary_pos_emb", None)
     if rotate is None or not isinstance(rotation, tuple) or len(rotation) != 2:
@@ -191,9 +209,12 @@ def _unrotated(module: Any, attention: Attention, rotation: Any) -> Attention:
             f"FastV cannot undo the rotary embedding of {type(module).__name__}. Use a method that keeps it."
         )
     query, key, mask, scaling = attention
-    length = query.shape[2]
+    length = key.shape[2]
     cos, sin = (part[..., :length, :].float() for part in rotation)
     square = cos.square() + sin.square()  # not 1 where the embedding scales as well
+    cos, sin, query, key = cos / square, -sin / square, query[:, :, -1:].float(), key.float()
     with torch.autocast(query.device.type, enabled=False):
-        query, key = rotate(query.float(), key.float(), cos / square, -sin / square)
+        # The function turns both, of which one is wanted at a time: the other has no heads.
+        query = rotate(query, query[:, :0], cos[..., -1:, :], sin[..., -1:, :])[0]
+        key = rotate(key[:, :0], key, cos, sin)[1]
     return Attention(query, key, mask, scaling)

@@ -25,7 +25,8 @@ class PyramidDrop(Method):
     Each cut keeps the same fraction of what it finds, so that the amount is what is left after the last one: 1/2, 1/4
     and 1/8 of the prompt's for ``keep_ratio=1/8``, as in the paper. Tokens are ranked by the attention that the
     prompt's last token pays to them in the very layer that is entered, whose norm and projections of queries and keys
-    run for it beforehand; averaged over heads. See ``Method`` for the parameters; there is no choice of ``k``.
+    run for it beforehand, averaged over heads; the layer then takes the keys of the tokens that stay from there. See
+    ``Method`` for the parameters; there is no choice of ``k``.
 
     References
     ----------
@@ -39,7 +40,7 @@ class PyramidDrop(Method):
     paper = "arXiv 2410.17247"
     signals = (OWN_ATTENTION,)
     cuts = "on entering the layers at 1/4, 1/2 and 3/4 of the depth"
-    limits = "Needs a decoder of at least 4 layers. The keys of three layers are computed twice."
+    limits = "Needs a decoder of at least 4 layers. Three layers compute the keys of tokens that are then dropped."
     takes_k = False
     default_k = 0
 
@@ -58,9 +59,10 @@ class PyramidDrop(Method):
         return attention.gather(1, prompt.positions.clamp(min=0))
 
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
-        """Keys of all tokens, the last token's query, and its product with the keys, at each cut."""
+        """Keys of the tokens that are dropped, the last token's query, and its product with all keys, at each cut."""
         found = [visual, *(self.kept_at(cut, visual, _CUTS) for cut in range(_CUTS - 1))]
         tokens = float(sum(text + count for count in found))
-        keys = 2.0 * tokens * decoder.width * decoder.kv_heads * decoder.head_dim
+        dropped = visual - self.kept_of(visual)
+        keys = 2.0 * dropped * decoder.width * decoder.kv_heads * decoder.head_dim
         query = 2.0 * _CUTS * decoder.width * decoder.heads * decoder.head_dim
         return keys + query + 2.0 * tokens * decoder.heads * decoder.head_dim

@@ -12,7 +12,7 @@ def picture_attention(query: Tensor, key: Tensor, scaling: float, positions: Ten
     Parameters
     ----------
     query : Tensor
-        (batch, heads, n, width); the last position stands after all of ``positions`` and sees them.
+        (batch, heads, rows, width); the last one stands after all of ``positions`` and sees them.
     key : Tensor
         (batch, kv_heads, n, width); heads is a multiple of kv_heads.
     scaling : float
