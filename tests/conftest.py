@@ -1,13 +1,17 @@
 """Tests run offline, whatever the machine's settings are."""
 
+import gc
 import os
 import shutil
 
 import pytest
 
+from fastv.app.hosting.gradio_import import skip_type_stubs
+
 os.environ |= {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1,localhost"}
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # workers share the cores: threads of all would wait for each other
+skip_type_stubs()
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # One process for all pages, and none kept in reserve: a page opens in two thirds of the time.
@@ -40,6 +44,12 @@ def pytest_collection_modifyitems(items):
     for number, tests in enumerate(waiting):
         others.insert(number * (apart + 1), tests)
     items[:] = [test for tests in others for test in tests]
+
+
+def pytest_collection_finish():
+    """Leaves modules and tests, a million objects, out of garbage collection: one comes before each memory pass."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

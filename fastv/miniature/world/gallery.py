@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from fastv.miniature.world.scenes import Scene, scene
 
 GALLERY_SEEDS = (61, 15, 56, 35, 7, 41)
 
 
+@cache
 def gallery_scene(seed: int) -> Scene:
-    """A scene as the page draws it."""
+    """A scene as the page draws it, drawn once."""
     return scene(seed, held_out=True)
