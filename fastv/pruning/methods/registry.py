@@ -27,6 +27,7 @@ from fastv.pruning.methods.pooling import Pooling
 from fastv.pruning.methods.pyramiddrop import PyramidDrop
 from fastv.pruning.methods.question_tokens import QuestionTokens
 from fastv.pruning.methods.random import RandomTokens
+from fastv.pruning.methods.scope import Scope
 from fastv.pruning.methods.sparsevlm import SparseVLM
 from fastv.pruning.methods.v2drop import V2Drop
 from fastv.pruning.methods.visionzip import VisionZip
@@ -100,6 +101,7 @@ for _method in (
     FasterVLM,
     VisPruner,
     VisionZip,
+    Scope,
     PyramidDrop,
     SparseVLM,
     Feather,

@@ -1,4 +1,4 @@
-"""FasterVLM, VisPruner and VisionZip: their steps by plain loops, on a tower that is watched from outside."""
+"""FasterVLM, VisPruner, VisionZip and SCOPE: their steps by plain loops, on a tower that is watched from outside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from fastv.errors import InvalidBudgetError
 from fastv.families.decoders import llama_like
 from fastv.pruning.methods.fastervlm import FasterVLM
+from fastv.pruning.methods.scope import Scope, covering
 from fastv.pruning.methods.visionzip import VisionZip
 from fastv.pruning.methods.vispruner import VisPruner
 from tests.pruning.scorers.test_contextual_merging import one_by_one as merged_one_by_one
@@ -28,7 +29,7 @@ from tests.support.masked_reference import (
 )
 from tests.support.standins import ROWS, STANDINS, llava_inputs
 
-METHODS = [FasterVLM, VisPruner, VisionZip]
+METHODS = [FasterVLM, VisPruner, VisionZip, Scope]
 CASES = [(key, list(STANDINS[key].prompts)[-1]) for key in OBSERVED if key in STANDINS]
 
 
@@ -41,6 +42,20 @@ def seen_by_tower(key: str, model, inputs) -> list[list[tuple[int, float, torch.
         [(p, *expected[int(ids[p])].pop(0), given[row, p]) for p in visual_of(ids, *VISUAL).nonzero()[:, 0].tolist()]
         for row, ids in enumerate(inputs["input_ids"])
     ]
+
+
+def covering_one_by_one(saliency: list[float], states: torch.Tensor, keep: int) -> list[int]:
+    """The token whose addition raises the sum of all tokens' coverage most, times its saliency; over and over."""
+    units = states.double() / states.double().norm(dim=1, keepdim=True)
+    cosines, kept = (units @ units.T).tolist(), []
+    covered = [0.0] * len(units)
+    for _ in range(keep):
+        gains = {}
+        for u in set(range(len(units))) - set(kept):
+            gains[u] = saliency[u] * sum(max(0.0, cosines[i][u] - covered[i]) for i in range(len(units)))
+        kept.append(max(gains, key=lambda u: (gains[u], -u)))
+        covered = [max(covered[i], cosines[i][kept[-1]]) for i in range(len(units))]
+    return kept
 
 
 def kept_of(trace) -> list[list[int]]:
@@ -63,6 +78,8 @@ def test_keeps_and_merges_what_the_paper_does(method, keep_ratio, key, name):
         kept, states = order[:keep], {}
         if method is VisPruner and tokens:
             kept = distinct_one_by_one(attention, torch.stack([one[3] for one in tokens]), keep, 0.5)
+        elif method is Scope and tokens:
+            kept = covering_one_by_one(attention, torch.stack([one[3] for one in tokens]), keep)
         elif method is VisionZip and tokens:
             keys = [one[2].view(heads, -1).mean(dim=0) for one in tokens]
             found = merged_one_by_one(attention, keys, [one[3] for one in tokens], keep, round(keep * 10 / 64))
@@ -108,8 +125,8 @@ def test_a_budget_for_each_picture(method):
 
 
 def test_options_are_checked_and_work_is_counted():
-    for method, option in ((VisPruner, "salient"), (VisionZip, "contextual")):
-        for bad in (-0.1, 1.5, "half"):
+    for method, option in ((VisPruner, "salient"), (VisionZip, "contextual"), (Scope, "alpha")):
+        for bad in (-0.1, float("inf") if method is Scope else 1.5, "half"):
             with pytest.raises(InvalidBudgetError, match=option):
                 method(**{option: bad})
         assert method(keep=64).own_flops(llama_like({}), 40, 576) > 0
@@ -121,3 +138,14 @@ def test_options_are_checked_and_work_is_counted():
     with VisionZip(keep=5, contextual=0)(model) as one, torch.no_grad():
         model(**inputs)
     assert torch.equal(one.kept, other.kept)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1, 2.5])
+def test_scope_covers_many_tokens_as_step_by_step(alpha):
+    """More than one block of gains, equal tokens, and saliency of very different sizes."""
+    random = torch.Generator().manual_seed(3)
+    states, saliency = torch.randn(40, 5, generator=random), torch.rand(40, generator=random) ** 4
+    states[7], saliency[7] = states[3], saliency[3]
+    weights = saliency**alpha
+    units = torch.nn.functional.normalize(states, dim=1)
+    assert covering(units, weights, 40).tolist()[:25] == covering_one_by_one(weights.tolist(), states, 25)
