@@ -18,7 +18,21 @@ _MOST_LAYERS = 10_000  # more than any model has: configs may be anyone's
 
 
 @dataclass(frozen=True)
-class LinearAttentionShape(DecoderShape):
+class RecurrentShape(DecoderShape):
+    """A layer that keeps a state: what takes the place of attention in it."""
+
+    @property
+    def recurrent(self) -> bool:
+        return True
+
+    @property
+    def own_parameters(self) -> int:
+        """Weights outside the layer's matrices, its norms of the width and its experts."""
+        return 0
+
+
+@dataclass(frozen=True)
+class LinearAttentionShape(RecurrentShape):
     """A layer of linear attention by the gated delta rule, behind a short convolution of each channel.
 
     Each value head keeps a state of ``key_width`` x ``value_width`` numbers, and several may share a key head.
@@ -35,10 +49,6 @@ class LinearAttentionShape(DecoderShape):
     kernel: int = 0
 
     @property
-    def recurrent(self) -> bool:
-        return True
-
-    @property
     def channels(self) -> int:
         """That the convolution reads: queries, keys and values."""
         return 2 * self.key_heads * self.key_width + self.value_heads * self.value_width
@@ -51,7 +61,7 @@ class LinearAttentionShape(DecoderShape):
 
     @property
     def own_parameters(self) -> int:
-        """Weights outside the layer's matrices: convolution, decay and norm."""
+        """Those of convolution, decay and norm."""
         return self.channels * self.kernel + 2 * self.value_heads + self.value_width
 
     def recurrence_flops(self, tokens: float, paper: bool) -> float:
@@ -74,35 +84,60 @@ class LinearAttentionShape(DecoderShape):
 
 
 @dataclass(frozen=True)
-class HybridDecoderShape(DecoderShape):
-    """Layers that attend as the base class has them, and beside them layers of linear attention.
+class ShortConvolutionShape(RecurrentShape):
+    """A layer in which each channel is convolved over the last ``kernel`` tokens, between two gates, as in LFM2.
 
-    recurring: which layers these are, over and over again. The others: as in ``LinearAttentionShape``.
+    convolution_bias: of the convolution and of the matrices around it.
+    """
+
+    kernel: int = 0
+    convolution_bias: bool = False
+
+    @property
+    def mixing_matrices(self) -> list[tuple[int, int]]:
+        return [(3 * self.width, self.width), (self.width, self.width)]
+
+    @property
+    def own_parameters(self) -> int:
+        return self.kernel * self.width + 5 * self.width * self.convolution_bias
+
+    def recurrence_flops(self, tokens: float, paper: bool) -> float:
+        return (1.0 if paper else 2.0) * tokens * self.width * (4 * self.width + self.kernel)
+
+    def state_bytes(self, element_bytes: int) -> int:
+        return self.width * self.kernel * element_bytes
+
+
+@dataclass(frozen=True)
+class HybridDecoderShape(DecoderShape):
+    """Layers that attend as the base class has them, and beside them layers that keep a state.
+
+    recurring: which layers these are, over and over again. state_layer: one of them.
     """
 
     recurring: tuple[bool, ...] = (False,)
-    key_heads: int = 0
-    key_width: int = 0
-    value_heads: int = 0
-    value_width: int = 0
-    kernel: int = 0
+    state_layer: RecurrentShape | None = None
 
     @cached_property
     def kinds(self) -> tuple[DecoderShape, ...]:
-        plain = {name: getattr(self, name) for name in DecoderShape.__dataclass_fields__}
-        own = ("key_heads", "key_width", "value_heads", "value_width", "kernel")
-        return (DecoderShape(**plain), LinearAttentionShape(**plain, **{name: getattr(self, name) for name in own}))
+        attending = DecoderShape(**_fields(self))
+        return (attending,) if self.state_layer is None else (attending, self.state_layer)
 
     def kind_of(self, layer: int) -> int:
         return int(self.recurring[layer % len(self.recurring)])
 
     @property
     def other_parameters(self) -> int:
-        attending, linear = self.kinds
-        assert isinstance(linear, LinearAttentionShape)
+        attending = self.kinds[0]
         recurring = sum(self.kind_of(layer) for layer in range(self.layers))
-        each = self.layer_norms * self.width + linear.own_parameters + self.expert_parameters
+        own = self.state_layer.own_parameters if self.state_layer else 0
+        each = self.layer_norms * self.width + own + self.expert_parameters
         return replace(attending, layers=self.layers - recurring).other_parameters + recurring * each
+
+
+def _fields(shape: DecoderShape) -> dict[str, Any]:
+    """What every decoder has."""
+    return {name: getattr(shape, name) for name in DecoderShape.__dataclass_fields__}
 
 
 def hybrid(settings: Mapping[str, Any], plain: DecoderShape) -> HybridDecoderShape:
@@ -113,12 +148,29 @@ def hybrid(settings: Mapping[str, Any], plain: DecoderShape) -> HybridDecoderSha
     else:
         interval = size(settings, "full_attention_interval", 4)
         recurring = tuple(bool((layer + 1) % interval) for layer in range(min(plain.layers, _MOST_LAYERS)))
-    return HybridDecoderShape(
-        **{name: getattr(plain, name) for name in DecoderShape.__dataclass_fields__},
-        recurring=recurring,
+    linear = LinearAttentionShape(
+        **_fields(plain),
         key_heads=size(settings, "linear_num_key_heads", 16),
         key_width=size(settings, "linear_key_head_dim", 128),
         value_heads=size(settings, "linear_num_value_heads", 32),
         value_width=size(settings, "linear_value_head_dim", 128),
         kernel=size(settings, "linear_conv_kernel_dim", 4),
     )
+    return HybridDecoderShape(**_fields(plain), recurring=recurring, state_layer=linear)
+
+
+def convolving(settings: Mapping[str, Any], plain: DecoderShape) -> HybridDecoderShape:
+    """The decoder in a ``text_config`` of LFM2's kind; plain: what its attending layers are."""
+    listed = settings.get("layer_types")
+    if isinstance(listed, list) and listed:
+        recurring = tuple(kind in RECURRENT for kind in listed[:_MOST_LAYERS])
+    else:
+        layers, given = range(min(plain.layers, _MOST_LAYERS)), settings.get("full_attn_idxs")
+        attending = given if isinstance(given, list) else layers  # as its config class has it
+        recurring = tuple(layer not in attending for layer in layers)
+    convolution = ShortConvolutionShape(
+        **_fields(plain),
+        kernel=size(settings, "conv_L_cache", 3),
+        convolution_bias=bool(settings.get("conv_bias")),
+    )
+    return HybridDecoderShape(**_fields(plain), recurring=recurring, state_layer=convolution)

@@ -12,6 +12,7 @@ from fastv.families.generic import Generic
 from fastv.families.glm4v import Glm4v
 from fastv.families.idefics3 import Idefics3
 from fastv.families.internvl import InternVL
+from fastv.families.lfm2_vl import Lfm2VL
 from fastv.families.llava import Llava
 from fastv.families.llava_next import LlavaNext, LlavaOnevision
 from fastv.families.mistral3 import Mistral3
@@ -58,6 +59,7 @@ FAMILIES = registered(
     Gemma4(),
     DeepseekVL(),
     Ovis2(),
+    Lfm2VL(),
 )
 
 

@@ -18,15 +18,21 @@ class SiglipVisionShape(OneTileVisionShape):
 
     @property
     def parameters(self) -> int:
-        width, ffn = self.width, self.ffn_width
-        attention = width + 4 * width * width + 4 * width  # a learned query before the matrices
-        head = attention + 2 * width + 2 * width * ffn + ffn + width
-        return super().parameters + self.pooled * head
+        return super().parameters + self.pooled * head_parameters(self.width, self.ffn_width)
 
     def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
-        keys = 4.0 * self.patches * self.width * (self.width + 1)
-        head = keys + 4.0 * self.width**2 + 4.0 * self.width * self.ffn_width
+        head = head_flops(self.patches, self.width, self.ffn_width)
         return super().flops(visual_tokens, pictures, frames) + self.pooled * visual_tokens / self.tile_tokens * head
+
+
+def head_parameters(width: int, ffn_width: int) -> int:
+    """Weights of a pooling head: a learned query, attention, a norm and an FFN."""
+    return width + 4 * width * width + 4 * width + 2 * width + 2 * width * ffn_width + ffn_width + width
+
+
+def head_flops(patches: int, width: int, ffn_width: int) -> float:
+    """FLOPs of a pooling head over so many patches."""
+    return 4.0 * patches * width * (width + 1) + 4.0 * width**2 + 4.0 * width * ffn_width
 
 
 def siglip(settings: Mapping[str, Any]) -> SiglipVisionShape:

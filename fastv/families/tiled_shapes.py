@@ -78,14 +78,8 @@ class CanvasVisionShape(TiledVisionShape):
     most_tiles: int = 12
 
     def tiles(self, height: int, width: int) -> int:
-        best, nearest = (1, 1), float("inf")
-        grids = [(rows, columns) for rows in range(1, self.most_tiles + 1) for columns in range(1, self.most_tiles + 1)]
-        for rows, columns in sorted((grid for grid in grids if grid[0] * grid[1] <= self.most_tiles), key=_area):
-            off = abs(width / height - columns / rows)
-            larger = off == nearest and height * width > 0.5 * self.side**2 * rows * columns
-            if off < nearest or larger:
-                best, nearest = (rows, columns), off
-        return _area(best) + (_area(best) > 1)
+        count = area(nearest_grid(height, width, self.side, 1, self.most_tiles))
+        return count + (count > 1)
 
 
 @dataclass(frozen=True)
@@ -111,8 +105,22 @@ class OneTileVisionShape(TiledVisionShape):
         return 1
 
 
-def _area(grid: tuple[int, int]) -> int:
+def area(grid: tuple[int, int]) -> int:
     return grid[0] * grid[1]
+
+
+def nearest_grid(height: int, width: int, side: int, least: int, most: int) -> tuple[int, int]:
+    """Rows and columns of tiles of ``side`` pixels, from ``least`` to ``most`` in all, whose proportions are nearest to
+    a picture's; of grids that are as near, the largest that the picture would fill by half.
+    """
+    best, nearest = (1, 1), float("inf")
+    grids = [(rows, columns) for rows in range(1, most + 1) for columns in range(1, most // rows + 1)]
+    for grid in sorted((grid for grid in grids if area(grid) >= least), key=area):
+        off = abs(width / height - grid[1] / grid[0])
+        larger = off == nearest and height * width > 0.5 * side**2 * area(grid)
+        if off < nearest or larger:
+            best, nearest = grid, off
+    return best
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,8 @@ def test_what_cannot_be_pruned_is_refused_with_the_reason_on_entering(model_type
 
 @pytest.mark.parametrize("k", [0, 2, 3])
 def test_layers_of_convolutions_read_what_is_left(k, tiny_model):
-    """Padded rows and beams, in a decoder whose last layer keeps no columns."""
-    model = tiny_model("lfm2_vl")
+    """Padded rows and beams, in a decoder whose first two layers keep no columns."""
+    model = tiny_model("lfm3_vl")
     token, decoder = model.config.image_token_id, family_of(model).decoder(model)
     ids = torch.randint(500, 600, (2, 30), generator=torch.Generator().manual_seed(0))
     ids[0, 5:17] = ids[1, 9:21] = token

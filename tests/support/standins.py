@@ -27,6 +27,7 @@ from tests.support.family_standins.gemma4 import Gemma4StandIn
 from tests.support.family_standins.glm4v import Glm4vStandIn, Glm46VStandIn
 from tests.support.family_standins.idefics3 import Idefics3StandIn, SmolVLMStandIn
 from tests.support.family_standins.internvl import InternVLStandIn
+from tests.support.family_standins.lfm2_vl import Lfm2VLStandIn
 from tests.support.family_standins.llava import (
     PATCH,
     SIDE,
@@ -94,6 +95,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Gemma4StandIn(),
         DeepseekVLStandIn(),
         Ovis2StandIn(),
+        Lfm2VLStandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
