@@ -37,7 +37,7 @@ VISUAL_SPAN = "576 tokens for every image, in place of <image>"
 class Llava(Family):
     name = "LLaVA"
     model_types = ("llava",)
-    unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+    unquantized: ClassVar[tuple[str, ...]] = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
     entries: ClassVar[tuple[ModelEntry, ...]] = (
         ModelEntry(

@@ -81,10 +81,10 @@ def _onevision_entry(scale: str, description: str, text: Mapping[str, Any]) -> M
 class LlavaNext(Llava):
     name = "LLaVA-NeXT"
     model_types = ("llava_next",)
-    unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+    unquantized: ClassVar[tuple[str, ...]] = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     splits_pictures = True
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
-    entries = (
+    entries: ClassVar[tuple[ModelEntry, ...]] = (
         _next_entry(
             "llava-next-vicuna-7b",
             "LLaVA-NeXT 7B (Vicuna)",
@@ -142,11 +142,15 @@ class LlavaNext(Llava):
 
     def _pictures(self, config: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[VisualGroup, VisualGroup]]:
         """Overview and finer grid of each picture."""
-        side = picture_side(config.vision_config) // patch_side(config.vision_config)
+        side = self._tile_side(config)
         for shown in inputs["image_sizes"].tolist():
             grid = tile_grid(shown, config.image_grid_pinpoints, picture_side(config.vision_config))
             rows, columns = finer_grid(shown, grid, side, self._most_tiles(config))
             yield VisualGroup(1, side, side), VisualGroup(1, rows, columns, row_end=1)
+
+    def _tile_side(self, config: Any) -> int:
+        """Rows, and columns, of a tile's visual tokens."""
+        return picture_side(config.vision_config) // patch_side(config.vision_config)
 
     def encoded_tokens(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> int | None:
         if "image_sizes" not in inputs:

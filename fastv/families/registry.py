@@ -10,6 +10,7 @@ from fastv.families.gemma3 import Gemma3
 from fastv.families.gemma4 import Gemma4
 from fastv.families.generic import Generic
 from fastv.families.glm4v import Glm4v
+from fastv.families.granite4_vision import Granite4Vision
 from fastv.families.idefics3 import Idefics3
 from fastv.families.internvl import InternVL
 from fastv.families.lfm2_vl import Lfm2VL
@@ -60,6 +61,7 @@ FAMILIES = registered(
     DeepseekVL(),
     Ovis2(),
     Lfm2VL(),
+    Granite4Vision(),
 )
 
 

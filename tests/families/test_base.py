@@ -91,10 +91,14 @@ def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
     assert mask.sum(dim=1).tolist() == [
         sum(standin.visual_tokens[part] for part in row if isinstance(part, str)) for row in rows
     ]
-    # Other pixels change the decoder's input exactly where the mask says.
+    # Other pixels change the first layer's input exactly where the mask says.
     seen = []
-    handle = decoder_of(key).register_forward_pre_hook(
-        lambda _, args, kwargs: seen.append(kwargs["inputs_embeds"]), with_kwargs=True
+    handle = (
+        decoder_of(key)
+        .layers[0]
+        .register_forward_pre_hook(
+            lambda _, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
+        )
     )
     with torch.no_grad():
         model(**inputs)

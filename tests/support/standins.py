@@ -25,6 +25,7 @@ from tests.support.family_standins.deepseek_vl import DeepseekVLStandIn
 from tests.support.family_standins.gemma3 import Gemma3StandIn
 from tests.support.family_standins.gemma4 import Gemma4StandIn
 from tests.support.family_standins.glm4v import Glm4vStandIn, Glm46VStandIn
+from tests.support.family_standins.granite4_vision import Granite4VisionStandIn
 from tests.support.family_standins.idefics3 import Idefics3StandIn, SmolVLMStandIn
 from tests.support.family_standins.internvl import InternVLStandIn
 from tests.support.family_standins.lfm2_vl import Lfm2VLStandIn
@@ -96,6 +97,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         DeepseekVLStandIn(),
         Ovis2StandIn(),
         Lfm2VLStandIn(),
+        Granite4VisionStandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
