@@ -41,6 +41,8 @@ class ForwardState:
         The ``generate`` that reads the prompt again for each token.
     counts_positions
         Whether the model takes positions from the cache's length.
+    padding
+        (batch, length), non-zero = no padding, as the model was given it for a sequence that goes on.
     collected
         What was seen for the next cut, by the names of ``signals``.
     tower_calls, tower
@@ -64,6 +66,7 @@ class ForwardState:
     decoder_inputs: PrunedForward | None = None
     uncached_call: int | None = None
     counts_positions: bool = False
+    padding: Tensor | None = None
     collected: dict[str, Any] = field(default_factory=dict)
     tower_calls: Calls = field(default_factory=list)
     tower: PromptTower | None = None

@@ -210,6 +210,7 @@ class PruningHooks:
             raise InvalidInputError(
                 "With layers of several kinds, a pruned cache goes on with an attention_mask (batch, tokens) alone."
             )
+        forward.padding = mask if mask is not None and mask.dim() == 2 else None
         forward.go_on(cuts, seen + new, new, traits, mask if traits.window_sizes else None)
 
     @property
@@ -226,10 +227,13 @@ class PruningHooks:
         if forward is None or pruned is None:
             return None
         kwargs = dict(kwargs)
+        mask = kwargs.get("attention_mask")
         if pruned.decoder.window_sizes:
             pass  # layers of several kinds get masks of their own
-        elif kwargs.get("attention_mask") is not None:
-            kwargs["attention_mask"] = pruned.prune_mask(kwargs["attention_mask"])
+        elif mask is not None and mask.dim() == 4 and mask.shape[-1] < pruned.length:
+            kwargs["attention_mask"] = pruned.own_mask(mask.dtype, forward.padding)  # made before, by the short cache
+        elif mask is not None:
+            kwargs["attention_mask"] = pruned.prune_mask(mask)
         elif pruned.chosen.valid is not None:
             kwargs["attention_mask"] = pruned.selection.valid
         if kwargs.get("position_ids") is None:

@@ -146,8 +146,7 @@ class PrunedForward:
         if self._makes_masks:
             if self.decoder.flat_mask:
                 return self._flat_mask()
-            own = grown_mask(self.selection, self.real, self.new, window)
-            return added(own, mask.dtype) if mask is not None and mask.is_floating_point() else own
+            return self.own_mask(torch.bool if mask is None else mask.dtype, self.real, window)
         queries = self._queries if queries is None else queries
         if mask is not None:
             return self.selection.take_mask(mask, rows=self.reads(queries))
@@ -163,6 +162,13 @@ class PrunedForward:
     @property
     def _queries(self) -> int:
         return self.selection.pruned_length if self.whole else self.new
+
+    def own_mask(self, dtype: torch.dtype, real: Tensor | None, window: Window | None = None) -> Tensor:
+        """The mask of a sequence that goes on, (batch, 1, new, columns), made without the decoder's; see
+        ``sliding_windows.grown_mask``. dtype: boolean, or floating for what is added to logits.
+        """
+        own = grown_mask(self.selection, real, self.new, window)
+        return added(own, dtype) if dtype.is_floating_point else own
 
     @property
     def _makes_masks(self) -> bool:
