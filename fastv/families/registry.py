@@ -17,6 +17,7 @@ from fastv.families.lfm2_vl import Lfm2VL
 from fastv.families.llava import Llava
 from fastv.families.llava_next import LlavaNext, LlavaOnevision
 from fastv.families.mistral3 import Mistral3
+from fastv.families.molmo2 import Molmo2
 from fastv.families.ovis2 import Ovis2
 from fastv.families.qwen3_5 import Qwen3_5
 from fastv.families.qwen3_vl import Qwen3VL
@@ -62,6 +63,7 @@ FAMILIES = registered(
     Ovis2(),
     Lfm2VL(),
     Granite4Vision(),
+    Molmo2(),
 )
 
 

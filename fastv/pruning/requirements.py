@@ -67,7 +67,8 @@ def check_renumbering(decoder: Any) -> None:
         )
     rotary = getattr(decoder, "rotary_emb", None)
     given = inspect.signature(rotary.forward).parameters if isinstance(rotary, nn.Module) else ()
-    if tuple(given) != ("x", "position_ids") or settings.get("rope_type") in ("dynamic", "longrope"):
+    several = len(set(getattr(decoder, "rope_types", ()))) > 1
+    if several or tuple(given) != ("x", "position_ids") or settings.get("rope_type") in ("dynamic", "longrope"):
         raise UnsupportedModelError(
             "positions='close' needs one rotary embedding for all layers that does not depend on the prompt's length, "
             f"which {type(decoder).__name__} does not have. Use positions='keep'."

@@ -41,6 +41,7 @@ from tests.support.family_standins.llava import (
 )
 from tests.support.family_standins.llava_next import LlavaNextStandIn, LlavaOnevisionStandIn
 from tests.support.family_standins.mistral3 import Mistral3StandIn
+from tests.support.family_standins.molmo2 import Molmo2StandIn
 from tests.support.family_standins.ovis2 import Ovis2StandIn
 from tests.support.family_standins.qwen3_5 import Qwen3_5MoeStandIn, Qwen3_5StandIn
 from tests.support.family_standins.qwen3_vl import Qwen3VLMoeStandIn, Qwen3VLStandIn
@@ -98,6 +99,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Ovis2StandIn(),
         Lfm2VLStandIn(),
         Granite4VisionStandIn(),
+        Molmo2StandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
