@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from fastv.loading.load import load
 from fastv.miniature.world.scenes import scene
 from fastv.pruning.config import PruningConfig
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import sweep
+from tests.support.prompts import talkative
+
+#: Of the sweep that tests start from: the longest answer, and questions whose passes are timed.
+TOKENS, TIMED = 4, 2
 
 
 @pytest.fixture(scope="package")
-def mini():
-    return load("mini-7")
+def mini(tmp_path_factory):
+    return talkative(tmp_path_factory.mktemp("model") / "mini", layers=8)
 
 
 @pytest.fixture(scope="package")
@@ -38,4 +41,4 @@ def configs():
 def swept(mini, samples, configs, tmp_path_factory):
     """The record file and the results."""
     path = tmp_path_factory.mktemp("sweep") / "sweep.jsonl"
-    return path, sweep(mini, samples, configs, path, timed=2)
+    return path, sweep(mini, samples, configs, path, answer_tokens=TOKENS, timed=TIMED)

@@ -11,6 +11,7 @@ from fastv.measurement.records import read
 from fastv.sweep import run
 from fastv.sweep.earlier_records import _digest
 from fastv.sweep.run import sweep
+from tests.sweep.conftest import TOKENS
 
 SECONDS = [0.4, 0.4, 0.1, 0.1]
 
@@ -45,7 +46,7 @@ def test_answers_are_kept_but_for_those_that_were_drawn_at_random(mini, samples,
         return plain(loaded, questions, missing, **settings)
 
     monkeypatch.setattr(run, "answers_to", spy)
-    results = sweep(mini, samples, configs, earlier, timed=0)
+    results = sweep(mini, samples, configs, earlier, answer_tokens=TOKENS, timed=0)
     assert asked == {samples[0]: configs[2:], samples[2]: configs[2:], samples[3]: configs}
     assert results[1].problem == "the memory ran out"
     for index in (0, 2):
@@ -58,7 +59,7 @@ def test_answers_are_kept_but_for_those_that_were_drawn_at_random(mini, samples,
 def test_files_of_other_questions_or_settings_are_refused_and_left_alone(mini, samples, configs, earlier):
     before = earlier.read_bytes()
     with pytest.raises(InvalidInputError, match="questions differs"):
-        sweep(mini, samples[:3], configs, earlier)
+        sweep(mini, samples[:3], configs, earlier, answer_tokens=TOKENS)
     with pytest.raises(InvalidInputError, match="answer_tokens differs"):
         sweep(mini, samples, configs, earlier, answer_tokens=16)
     assert earlier.read_bytes() == before

@@ -18,8 +18,7 @@ from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import SweepRun, sweep
 from fastv.sweep.settings import SweepSettings
 from tests.support.compare_sides import compare
-
-TIMED = 2
+from tests.sweep.conftest import TIMED, TOKENS
 
 
 def texts(results):
@@ -29,7 +28,7 @@ def texts(results):
 @pytest.mark.slow
 def test_each_answer_is_that_of_a_single_run(mini, samples, configs, swept):
     for sample, result in zip(samples[:3], swept[1]):
-        *_, single = compare(mini, sample.image, sample.question, k=2, r=0.75, repeats=1, max_new_tokens=32)
+        *_, single = compare(mini, sample.image, sample.question, k=2, r=0.75, repeats=1, max_new_tokens=TOKENS)
         assert isinstance(single, Comparison)
         for config, side in ((None, single.baseline), (configs[1], single.fastv)):
             found = result.answers[config].pruned
@@ -76,7 +75,7 @@ def test_a_sweep_killed_while_it_wrote_goes_on_where_it_was(
     path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
     lines = swept[0].read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:complete]) + lines[complete][:40])
-    assert texts(sweep(mini, samples, configs, path, timed=TIMED)) == texts(swept[1])
+    assert texts(sweep(mini, samples, configs, path, answer_tokens=TOKENS, timed=TIMED)) == texts(swept[1])
     assert len(asked) == max(0, len(samples) + 1 - complete)
     assert path.read_text().startswith("".join(lines[:complete]))
     header, records = read(path)
@@ -85,23 +84,25 @@ def test_a_sweep_killed_while_it_wrote_goes_on_where_it_was(
     )
     asked.clear()
     before = path.read_bytes()
-    assert texts(sweep(mini, samples, configs, path, timed=TIMED)) == texts(swept[1])
+    assert texts(sweep(mini, samples, configs, path, answer_tokens=TOKENS, timed=TIMED)) == texts(swept[1])
     assert not asked
     assert path.read_bytes() == before
 
 
 def test_a_sweep_can_grow_by_configs_and_by_questions(mini, samples, configs, swept, tmp_path, monkeypatch):
     path, asked = tmp_path / "sweep.jsonl", asked_by(monkeypatch)
-    sweep(mini, samples[1:3], configs[:1], path, timed=0)
+    sweep(mini, samples[1:3], configs[:1], path, answer_tokens=TOKENS, timed=0)
     assert known(asked) == known((sample, configs[:1]) for sample in samples[1:3])
     asked.clear()
-    grown = sweep(mini, samples, configs[1:], path, timed=0)
+    grown = sweep(mini, samples, configs[1:], path, answer_tokens=TOKENS, timed=0)
     assert known(asked) == known((sample, configs[1:]) for sample in samples)
     assert {config for result in grown for config in result.answers} == {None, *configs}
     for result, whole in zip(texts(grown), texts(swept[1])):
         assert result == {config: whole[config] for config in result}
     asked.clear()
-    assert texts(sweep(mini, list(reversed(samples)), configs[1:], path, timed=0)) == list(reversed(texts(grown)))
+    assert texts(sweep(mini, list(reversed(samples)), configs[1:], path, answer_tokens=TOKENS, timed=0)) == list(
+        reversed(texts(grown))
+    )
     assert not asked
 
 
@@ -114,7 +115,7 @@ def test_another_machine_goes_on_with_the_answers_and_takes_times_of_its_own(
     moved = [json.loads(header) | {"machine": elsewhere}, *map(json.loads, lines)]
     moved = [record | {"machine": elsewhere} if "times" in record else record for record in moved]
     path.write_text("".join(json.dumps(record) + "\n" for record in moved[:-1]))
-    with SweepRun(mini, samples, configs, path, SweepSettings(timed=TIMED)) as going:
+    with SweepRun(mini, samples, configs, path, SweepSettings(answer_tokens=TOKENS, timed=TIMED)) as going:
         steps = list(going.steps())
         results = going.results()
     assert not asked
@@ -123,7 +124,7 @@ def test_another_machine_goes_on_with_the_answers_and_takes_times_of_its_own(
     own = [time.pruned for result in results for time in result.times.values()]
     assert len(own) == TIMED * 4
     path.write_text("".join(json.dumps(record) + "\n" for record in moved))
-    with SweepRun(mini, samples, configs, path, SweepSettings(timed=TIMED)) as going:
+    with SweepRun(mini, samples, configs, path, SweepSettings(answer_tokens=TOKENS, timed=TIMED)) as going:
         assert len(list(going.steps())) == 1  # all is there
 
 
@@ -171,7 +172,7 @@ def test_files_of_something_else_are_refused_and_left_alone(mini, samples, confi
     ):
         path.write_text(text)
         with pytest.raises(InvalidInputError, match=told):
-            sweep(mini, samples, configs, path)
+            sweep(mini, samples, configs, path, answer_tokens=TOKENS)
         assert path.read_text() == text
 
 
@@ -198,7 +199,7 @@ def test_another_image_under_the_same_name_is_another_question(mini, samples, co
 def test_a_question_that_cannot_be_asked_is_told_and_the_others_go_on(mini, samples, configs, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     broken = Sample(tmp_path / "broken.png", "How many?", ("two",))
-    results = sweep(mini, [broken, samples[0]], configs[:1], tmp_path / "sweep.jsonl", timed=2)
+    results = sweep(mini, [broken, samples[0]], configs[:1], tmp_path / "sweep.jsonl", answer_tokens=TOKENS, timed=2)
     assert "not an image" in results[0].problem
     assert not results[0].answers
     assert results[1].problem is None

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fastv.errors import InvalidInputError
+from fastv.loading.load import load
 from fastv.measurement.records import read, with_hash
 from fastv.miniature.world.scenes import scene
 from fastv.pruning.config import PruningConfig
@@ -21,6 +22,7 @@ from fastv.sweep.cells import sample_id
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import sweep
 from fastv.sweep.shards import Rank, merged, rank_file, slice_of, write_part
+from tests.support.standins import save_llava_checkpoint
 
 QUESTIONS = ("How many animals are there?", "Where is the boat?", "What is on the left?", "What colour is the sky?")
 
@@ -85,15 +87,28 @@ def rank_process(parent: int, number: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the rank's process in /proc")
-def test_two_processes_give_the_records_of_one_also_after_one_was_killed(mini, many, tmp_path):
+def test_two_processes_give_the_records_of_one_also_after_one_was_killed(many, tmp_path):
     table, path, alone = (tmp_path / name for name in ("questions.jsonl", "two.jsonl", "one.jsonl"))
+    save_llava_checkpoint(tmp_path / "model", layers=8)
     rows = [{"image": sample.image.name, "question": sample.question} for sample in many]
     table.write_text("\n".join(map(json.dumps, rows)))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    command += ["--main_process_port", port, "-m", "fastv", "sweep", "mini-7", str(table), "-k", "2", "-r", "0.5"]
+    command += [
+        "--main_process_port",
+        port,
+        "-m",
+        "fastv",
+        "sweep",
+        str(tmp_path / "model"),
+        str(table),
+        "-k",
+        "2",
+        "-r",
+        "0.5",
+    ]
     command += [
         "--answer-tokens",
         "12",
@@ -122,7 +137,7 @@ def test_two_processes_give_the_records_of_one_also_after_one_was_killed(mini, m
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["questions"] == len(many)  # one rank prints
-    sweep(mini, many, [PruningConfig("fastv", 2, 0.5)], alone, answer_tokens=12, timed=0)
+    sweep(load(str(tmp_path / "model")), many, [PruningConfig("fastv", 2, 0.5)], alone, answer_tokens=12, timed=0)
     assert answers(path) == answers(alone)
     assert len(answers(path)) == len(many)
     assert not list(tmp_path.glob("*.rank*"))
