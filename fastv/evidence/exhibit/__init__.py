@@ -16,6 +16,7 @@ from fastv.evidence.exhibit.table import Cell, Exhibit
 from fastv.evidence.exhibit.tasks import by_budget, by_group
 from fastv.evidence.exhibit.times import first_token
 from fastv.evidence.findings import PAIR
+from fastv.evidence.group_records import group_records
 from fastv.evidence.layer_profiles import layer_profiles
 from fastv.evidence.measurements import all_measured
 from fastv.evidence.method_records import method_records
@@ -34,11 +35,11 @@ def exhibits() -> tuple[Exhibit, ...]:
     if _has_pair(profiles):
         made += [attention([profiles[model] for model in PAIR]), withdrawal([profiles[model] for model in PAIR])]
     if _has_pair(methods):
-        made.append(by_group([methods[model] for model in PAIR]))
+        made.append(by_group([methods[model] for model in PAIR], group_records()))
     if _has_pair(grids):
         made += [by_budget(grids[model]) for model in PAIR]
     if _has_pair(methods) and methods[PAIR[0]].tasks == methods[PAIR[1]].tasks:
-        made.append(at_equal_cost(methods[PAIR[0]], methods[PAIR[1]]))
+        made.append(at_equal_cost(methods[PAIR[0]], methods[PAIR[1]], group_records()))
     if _has_pair(in_order):
         made.append(in_reading_order({model: in_order[model] for model in PAIR}))
     if _has_pair(grids):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from fastv.evidence.exhibit.table import name
+from fastv.evidence.group_records import GroupRecords
 from fastv.evidence.method_records import REFERENCE_K, MethodPoint, MethodRecord
 from fastv.stats import Change
 
@@ -19,6 +21,24 @@ def point_at(record: MethodRecord, method: str) -> MethodPoint:
     )
 
 
+def asked_most(record: MethodRecord, groups: GroupRecords, group: str, *methods: str) -> MethodRecord:
+    """The record with the most questions of a group in which all these methods were measured at that cost."""
+    alone = groups.get((record.model, group))
+    measured = {point.method for point in alone.at("flops", R)} if alone else set()
+    return alone if alone is not None and measured >= set(methods) else record
+
+
+def asked_alone(records: Sequence[MethodRecord], groups: GroupRecords) -> str:
+    """Which groups have questions of their own, as a sentence that goes on after another; empty if none has."""
+    models = [record.model for record in records]
+    found = [
+        f"{group} of {name(model)} ({len(record.tasks):,})"
+        for (model, group), record in groups.items()
+        if model in models
+    ]
+    return f" Of their own, where a method was measured on them: {', '.join(found)}." if found else ""
+
+
 def change_since(
     record: MethodRecord, before: MethodPoint, after: MethodPoint, tasks: Collection[str] | None = None
 ) -> Change:
@@ -26,3 +46,10 @@ def change_since(
     counted = [tasks is None or task in tasks for task in record.tasks]
     marks = ([mark for mark, counts in zip(one.marks, counted, strict=True) if counts] for one in (before, after))
     return Change.of(*marks)
+
+
+def commands(records: Sequence[MethodRecord], groups: GroupRecords) -> tuple[str, ...]:
+    """That made the records of some models and of their groups."""
+    models = [record.model for record in records]
+    alone = [record.command for (model, _), record in groups.items() if model in models]
+    return (*(record.command for record in records), *alone)

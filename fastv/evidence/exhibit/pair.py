@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from fastv.evidence.exhibit.budget import R, change_since, point_at
+from fastv.evidence.exhibit.budget import R, asked_alone, change_since, commands, point_at
 from fastv.evidence.exhibit.table import Exhibit, corrected, marks, name, rounded
-from fastv.evidence.method_records import GROUPS, REFERENCE_K, MethodRecord
+from fastv.evidence.group_records import GroupRecords
+from fastv.evidence.method_records import GROUPS, REFERENCE_K, MethodPoint, MethodRecord
 from fastv.evidence.published import table1
 from fastv.formatting import budget
+from fastv.stats import Change
 
 
-def at_equal_cost(small: MethodRecord, big: MethodRecord) -> Exhibit:
+def at_equal_cost(small: MethodRecord, big: MethodRecord, groups: GroupRecords) -> Exhibit:
     """Both were asked the same questions, and pruned to K=2, R=50% the larger one costs what the smaller one does."""
-    columns = [("all tasks", None), *GROUPS.items()]
+    columns = ["all tasks", *GROUPS]
     pruned = sorted(big.at("flops", R), key=lambda point: -sum(point.marks))
     table = []
-    for _, tasks in columns:
-        whole = corrected([change_since(big, small.unpruned, big.unpruned, tasks)])
-        table.append(whole + corrected([change_since(big, small.unpruned, point, tasks) for point in pruned]))
+    for column in columns:
+        whole, *changes = [_gap(small, big, point, column, groups) for point in (big.unpruned, *pruned)]
+        table.append(corrected([whole]) + corrected(changes))
     rows = tuple(
         (point.label, tuple(column[at] for column in table)) for at, point in enumerate((big.unpruned, *pruned))
     )
@@ -35,12 +37,22 @@ def at_equal_cost(small: MethodRecord, big: MethodRecord) -> Exhibit:
         "FLOPs.",
         _published_pair(),
         f"{name(big.model)} minus {name(small.model)} without pruning, points, 95% CI, the same {len(big.tasks):,} "
-        f"questions; {name(big.model)} pruned costs {rounded(cost)} of {name(small.model)}'s prefill FLOPs. "
-        + marks(f"the {len(pruned)} methods of each column"),
-        tuple(column for column, _ in columns),
+        f"questions.{asked_alone((small, big), groups)} {name(big.model)} pruned costs {rounded(cost)} of "
+        f"{name(small.model)}'s prefill FLOPs. " + marks(f"the {len(pruned)} methods of each column"),
+        tuple(columns),
         rows,
-        (small.command, big.command),
+        commands((small, big), groups),
     )
+
+
+def _gap(small: MethodRecord, big: MethodRecord, point: MethodPoint, column: str, groups: GroupRecords) -> Change:
+    """Of the larger model at a point from the smaller one without pruning, by the most questions both were asked."""
+    few = change_since(big, small.unpruned, point, GROUPS.get(column))
+    alone = [groups.get((model, column)) for model in (small.model, big.model)]
+    if alone[0] is None or alone[1] is None or alone[0].tasks != alone[1].tasks:
+        return few
+    same = next((one for one in (alone[1].unpruned, *alone[1].at("flops", R)) if one.kind == point.kind), None)
+    return change_since(alone[1], alone[0].unpruned, same) if same else few
 
 
 def _published_pair() -> str:

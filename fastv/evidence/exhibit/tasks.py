@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from fastv.evidence.exhibit.budget import R, change_since, point_at
+from fastv.evidence.exhibit.budget import R, asked_alone, asked_most, change_since, commands, point_at
 from fastv.evidence.exhibit.table import Cell, Exhibit, corrected, marks, name, rounded
+from fastv.evidence.group_records import GroupRecords
 from fastv.evidence.measurements import Measured
 from fastv.evidence.method_records import CONTROL, GROUPS, REFERENCE_K, MethodRecord
 from fastv.evidence.published import TABLE1_BENCHMARKS, table1
@@ -17,19 +18,18 @@ from fastv.stats import Change
 RS = (0.5, 0.75, 0.9)
 
 
-def by_group(records: Sequence[MethodRecord]) -> Exhibit:
+def by_group(records: Sequence[MethodRecord], groups: GroupRecords) -> Exhibit:
     """FastV at the paper's setting, by its own ranking and by the question's tokens, beside random dropping."""
     columns: list[str] = []
     cells: list[list[Cell]] = []
     for record in records:
         for method in ("fastv", "question_tokens", CONTROL):
-            point = point_at(record, method)
-            changes = [change_since(record, record.unpruned, point, tasks) for tasks in GROUPS.values()]
-            columns.append(f"{name(record.model)}, {point.label}")
+            changes = [_change(record, groups, group, method) for group in GROUPS]
+            columns.append(f"{name(record.model)}, {point_at(record, method).label}")
             cells.append([*corrected(changes), Cell(points(fmean(change.share for change in changes)))])
     worst = []
     for record in records:
-        group, change = _worst(record)
+        group, change = _worst(record, groups)
         worst.append(f"{name(record.model)} loses most on {group} ({points(change.share)} points)")
     f1 = " and ".join(
         f"{points(point_at(record, 'fastv').caption_f1 - record.unpruned.caption_f1)} ({name(record.model)})"
@@ -41,12 +41,12 @@ def by_group(records: Sequence[MethodRecord]) -> Exhibit:
         f"numbers FastV changes them by {f1} points.",
         _published_change(),
         f"Change in points against no pruning at the prefill FLOPs of FastV at {budget(REFERENCE_K, R)}, 95% CI, "
-        f"{len(records[0].tasks):,} questions. {marks('the groups of each column')}",
+        f"{len(records[0].tasks):,} questions.{asked_alone(records, groups)} {marks('the groups of each column')}",
         tuple(columns),
         tuple(
             (group, tuple(column[at] for column in cells)) for at, group in enumerate((*GROUPS, "average of groups"))
         ),
-        tuple(record.command for record in records),
+        commands(records, groups),
     )
 
 
@@ -74,10 +74,14 @@ def by_budget(one: Measured) -> Exhibit:
     )
 
 
-def _worst(record: MethodRecord) -> tuple[str, Change]:
-    changes = {
-        name: change_since(record, record.unpruned, point_at(record, "fastv"), tasks) for name, tasks in GROUPS.items()
-    }
+def _change(record: MethodRecord, groups: GroupRecords, group: str, method: str) -> Change:
+    """What a method costs a model in a group, by the record with the most questions of it."""
+    most = asked_most(record, groups, group, method)
+    return change_since(most, most.unpruned, point_at(most, method), GROUPS[group])
+
+
+def _worst(record: MethodRecord, groups: GroupRecords) -> tuple[str, Change]:
+    changes = {group: _change(record, groups, group, "fastv") for group in GROUPS}
     return min(changes.items(), key=lambda item: item[1].share)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from fastv.miniature.world.question_templates import TASKS
@@ -20,6 +22,24 @@ class Item:
     scene: Scene
     question: Question
     held_out: bool
+
+
+def of_tasks(tasks: Collection[str], count: int, *, first: int) -> list[Item]:
+    """``count`` questions of some tasks: one about each scene from number ``first`` on that allows one.
+
+    Layouts and phrasings are held out as in :func:`benchmark`.
+    """
+    return list(itertools.islice(_one_a_scene(sorted(tasks), first), count))
+
+
+def _one_a_scene(tasks: Sequence[str], first: int) -> Iterator[Item]:
+    for seed in itertools.count(first):
+        held_out = seed % 8 >= 6
+        made, rng = scene(seed, held_out=held_out), random.Random(f"tasks {seed}")
+        asked = (ask(made, task, rng, seen=seed % 2 == 0) for task in rng.sample(tasks, len(tasks)))
+        question = next(filter(None, asked), None)
+        if question:
+            yield Item(made, question, held_out)
 
 
 def benchmark(scenes: int = SCENES, questions: int = QUESTIONS_A_SCENE, *, first: int = 0) -> list[Item]:

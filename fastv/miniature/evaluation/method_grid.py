@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -146,8 +146,14 @@ def _prefill(config: Any, workload: Workload, pruning: PruningConfig) -> float:
     return float(workload.cost(config, convention="exact", **arguments).prefill_flops)
 
 
-def measure(loaded: LoadedModel, items: Sequence[Item], path: Path, command: str) -> None:
-    """Measure the points that the record file does not hold yet."""
+def measure(
+    loaded: LoadedModel,
+    items: Sequence[Item],
+    path: Path,
+    command: str,
+    wanted: Callable[[Setting], bool] | None = None,
+) -> None:
+    """Measure the points that the record file does not hold yet: all, or those that are wanted."""
     whole, pixels = BatchedEvaluator(loaded, items), PixelEvaluator(loaded, items)
     workload = _workload(whole)
     header = {
@@ -166,7 +172,7 @@ def measure(loaded: LoadedModel, items: Sequence[Item], path: Path, command: str
     path.parent.mkdir(parents=True, exist_ok=True)
     with RecordFile.open(path, header, free=_FREE) as file:
         done = [{name: value for name, value in one.items() if name in _NAMES} for one in file.records]
-        for setting in [None, *settings(loaded.model.config, workload)]:
+        for setting in [None, *filter(wanted, settings(loaded.model.config, workload))]:
             named = setting.to_dict() if setting else {"method": None, "k": None, "r": 0.0}
             if named in done:
                 continue

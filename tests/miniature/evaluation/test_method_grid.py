@@ -11,9 +11,9 @@ from fastv.costs.solver import Workload
 from fastv.errors import UnsupportedModelError
 from fastv.loading.load import load
 from fastv.measurement.records import read
-from fastv.miniature.evaluation import method_grid
+from fastv.miniature.evaluation import group_grid, method_grid
 from fastv.miniature.evaluation.batched_generation import BatchedEvaluator, PixelEvaluator
-from fastv.miniature.evaluation.dataset import benchmark
+from fastv.miniature.evaluation.dataset import benchmark, of_tasks
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.registry import METHODS
 
@@ -100,3 +100,19 @@ def test_methods_that_need_the_tower_get_pixels_and_the_others_answer_alike_with
     assert {"visionzip", "fastervlm", "vispruner", "lower_resolution"} <= needing and "fastv" not in needing
     method = METHODS["fastv"](k=2, r=0.75)
     assert PixelEvaluator(mini, items).answers(method) == BatchedEvaluator(mini, items).answers(method)
+
+
+def test_a_group_is_asked_by_the_methods_that_the_exhibit_compares():
+    points = [one for one in method_grid.settings(configs.shape_of("mini-7"), WORKLOAD) if group_grid.wanted(one)]
+    plain = [one.config.method for one in points if not one.proportional]
+    assert sorted(plain) == sorted(group_grid.METHODS)
+    assert {one.config.method for one in points if one.proportional} == set(method_grid.PROPORTIONAL)
+    assert {(one.equal, one.reference_r) for one in points} == {("flops", 0.5)}
+
+
+def test_questions_of_a_group_are_one_a_scene_and_the_same_again():
+    items = of_tasks(["sign", "describe"], 6, first=group_grid.FIRST_SCENE)
+    assert [(one.scene.seed, one.question) for one in items] == [
+        (one.scene.seed, one.question) for one in of_tasks(["describe", "sign"], 6, first=group_grid.FIRST_SCENE)
+    ]
+    assert len({one.scene.seed for one in items}) == 6 and {one.question.task for one in items} == {"sign", "describe"}
