@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import ModelEntry, Processor
+from fastv.errors import UnsupportedModelError
+from fastv.families.base import ModelEntry, Processor, base_of
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
 from fastv.families.shapes import ModelShape
 from fastv.families.tiled_shapes import CanvasVisionShape, NormedProjectorShape
 from fastv.families.tiles import TiledFamily, patch_side, picture_side
+from fastv.families.tower_layers import TowerLayer, TowerSequences, squares_after
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedConfig
 
 _PROMPT = "<|im_start|>user\n<img>{picture}</img>\n{question}<|im_end|>\n<|im_start|>assistant\n"
@@ -80,6 +83,21 @@ class InternVL(TiledFamily):
     def tile_side(self, config: Any) -> int:
         vision = config.vision_config
         return int(picture_side(vision) // patch_side(vision) * config.downsample_ratio)
+
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        layers, taken = base.vision_tower.encoder.layer, config.vision_feature_layer
+        if not isinstance(taken, int):
+            raise UnsupportedModelError("The model uses several layers of its vision tower, and FastV observes one.")
+        layer = layers[len(layers) + taken if taken < 0 else taken - 1]
+        lead = 1 if config.vision_feature_select_strategy == "default" else 0
+        squares = squares_after(lead, round(1 / config.downsample_ratio))
+
+        def sequences(_token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            return TowerSequences(None, squares)
+
+        return TowerLayer({config.image_token_id: layer.attention}, True, sequences)
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         from transformers import InternVLProcessor

@@ -69,6 +69,20 @@ def encoder_layer(tower: Any, feature_layer: int | Sequence[int]) -> Any:
     return layers[max(taken)]
 
 
+def squares_after(lead: int, side: int) -> Callable[[int, int], Tensor]:
+    """For ``lead`` patches and a square of patches, of which each ``side`` x ``side`` become a visual token."""
+
+    def patches(sequences: int, length: int) -> Tensor:
+        import torch
+
+        rows = round((length - lead) ** 0.5)
+        numbers = torch.arange(sequences * length).view(sequences, length)[:, lead:]
+        squares = numbers.reshape(sequences, rows // side, side, rows // side, side).transpose(2, 3)
+        return squares.reshape(-1, side**2)
+
+    return patches
+
+
 def patches_after(lead: int) -> Callable[[int, int], Tensor]:
     """For sequences of which all but the first ``lead`` patches become a visual token each."""
 

@@ -28,7 +28,7 @@ from tests.support.standins import (
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
 OPTIONS = GREEDY | dict(max_new_tokens=3, suppress_tokens=[2, START, END, *VISUAL])
-TOWERS = {key: ALL_STANDINS[key] for key in (*STANDINS, "qwen3_vl")}
+TOWERS = {key: ALL_STANDINS[key] for key in dict.fromkeys((*STANDINS, "qwen3_vl", "internvl"))}
 CASES = [
     (key, name) for key, one in TOWERS.items() for name in ("three rows", *(["video and picture"] if one.video else []))
 ]
@@ -38,6 +38,7 @@ OBSERVED = {
     "qwen2_vl": -1,
     "qwen2_5_vl": 1,
     "qwen3_vl": -1,
+    "internvl": -1,
 }  # the layer whose output is used
 
 
@@ -98,10 +99,35 @@ def qwen_like(tower, layer: int, pixels: torch.Tensor, grids: torch.Tensor) -> l
     ]
 
 
+def internvl_like(base, layer: int, pixels: torch.Tensor) -> list[tuple[float, torch.Tensor]]:
+    """Of each visual token the mean of [CLS]'s attention to its four patches, and of their keys."""
+    attend, seen = base.vision_tower.encoder.layer[layer].attention, []
+    handle = attend.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
+    )
+    with torch.no_grad():
+        base.vision_tower(pixels)
+    handle.remove()
+    found = []
+    for states in seen[0]:
+        query, key = attend.q_norm(attend.q_proj(states)), attend.k_norm(attend.k_proj(states))
+        total = torch.zeros(len(states))
+        for head in range(attend.num_heads):
+            part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
+            total += (query[0, part] @ key[:, part].T * attend.head_dim**-0.5).softmax(dim=0) / attend.num_heads
+        side = round((len(states) - 1) ** 0.5)
+        numbers = torch.arange(1, len(states)).view(1, side, side, 1)
+        for four in base.pixel_shuffle(numbers).view(-1, 4):  # which patches the model itself puts side by side
+            found.append((total[four].mean().item(), key[four].mean(dim=0)))
+    return found
+
+
 def expected_of(key: str, model, inputs: dict) -> dict[int, list[tuple[float, torch.Tensor]]]:
     base, layer, found = model.model, OBSERVED[key], {}
     if key == "llava":
         return {IMAGE_TOKEN: clip_like(base.vision_tower, layer, inputs["pixel_values"], False)}
+    if key == "internvl":
+        return {IMAGE_TOKEN: internvl_like(base, layer, inputs["pixel_values"])}
     if key == "video_llava":
         if "pixel_values_images" in inputs:
             found[IMAGE_TOKEN] = clip_like(base.image_tower, layer, inputs["pixel_values_images"], False)
@@ -149,7 +175,7 @@ def test_each_token_has_its_own_attention_and_key(key, name, way):
                     atol=1e-5,
                     rtol=1e-4,
                 )
-        assert not any(left.values()) and tower.has_cls == ("llava" in key)
+        assert not any(left.values()) and tower.has_cls == ("llava" in key or key == "internvl")
         if way == "beams":
             assert torch.equal(tower.attention[::2], tower.attention[1::2])
 
