@@ -8,8 +8,8 @@ import gc
 def exempt_what_is_there() -> None:
     """Call it when all libraries are imported, and before a model is loaded that may be dropped later.
 
-    A full collection otherwise visits some hundred thousand objects of modules, which takes about half a second, and
-    one comes before each memory measurement (:func:`fastv.measurement.memory.peak_memory`).
+    A full collection otherwise visits some hundred thousand objects of modules, which takes about half a second;
+    on a GPU one comes before each memory measurement (:func:`fastv.measurement.memory.peak_memory`).
     """
     gc.collect()
     gc.freeze()
