@@ -6,6 +6,9 @@ and keys that are values, as in 31B, and with experts, as in 26B-A4B.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +19,9 @@ from fastv.errors import InvalidBudgetError
 from fastv.families.registry import family_of
 from fastv.measurement.masked_reference import dropped_by_masking
 from fastv.measurement.model_check import check
+from fastv.pruning.attention_tap import observing
 from fastv.pruning.transformers_compat import cache_in
+from tests.support.cutting_methods import Watching
 from tests.support.masked_reference import CACHE, CLOSE, GREEDY, assert_same_answer
 
 IMAGE, VIDEO, AUDIO, START, END, WINDOW, PATCH = 98, 97, 94, 95, 96, 12, 4
@@ -168,3 +173,42 @@ def test_tokens_read_without_positions_after_a_cut_before_all_layers():
     dropped = dropped_of(model, trace, inputs)
     with dropped_by_masking(model.model.language_model, 0, dropped), torch.no_grad():
         torch.testing.assert_close(found, model(**inputs).logits[:, -3:], **CLOSE)
+
+
+@dataclass(frozen=True)
+class Entering(Watching):
+    signals = ("own_attention",)
+
+
+def test_queries_and_keys_are_shown_without_their_rotation():
+    """Of a sliding and of a full layer, whose heads differ: as the norms of both leave them."""
+    model, inputs, normed = model_of("shared"), inputs_of(ROWS[:1]), {}
+    method = Watching(r=0.5, layers=(1, 2))
+    with ExitStack() as hooks, method(model), torch.no_grad():
+        for number in (0, 1):
+            attention = model.model.language_model.layers[number].self_attn
+            for name in ("q_norm", "k_norm"):
+                hook = getattr(attention, name).register_forward_hook(
+                    lambda _, __, output, at=(number, name): normed.setdefault(at, output)
+                )
+                hooks.callback(hook.remove)
+        model(**inputs)
+    assert len(method.seen) == 2
+    for number, (_, signals) in enumerate(method.seen):
+        for name, found in (("q_norm", signals.unrotated.query), ("k_norm", signals.unrotated.key)):
+            torch.testing.assert_close(found.transpose(1, 2), normed[number, name], **CLOSE)
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_keys_of_a_layer_that_is_entered_are_those_it_makes(layer):
+    """The kept ones of them; in its full layers keys are values too."""
+    model, inputs, made = model_of("both ways"), inputs_of(ROWS[:1]), []
+    method, attention = Entering(r=0.5, layers=(layer,)), model.model.language_model.layers[layer].self_attn
+    with method(model) as trace, observing(attention, lambda *made_of: made.append(made_of)), torch.no_grad():
+        model(**inputs)
+    (query, key, *_), own = made[0], method.seen[0][1].own_attention
+    stays = torch.ones(inputs["input_ids"].shape[1], dtype=torch.bool)
+    stays[dropped_of(model, trace, inputs)[0]] = False
+    assert 0 < stays.sum() < len(stays)
+    torch.testing.assert_close(own.key[:, :, stays], key, **CLOSE)
+    torch.testing.assert_close(own.query, query[:, :, -1:], **CLOSE)

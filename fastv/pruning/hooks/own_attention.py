@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from fastv.errors import InvalidBudgetError, UnsupportedModelError
 from fastv.pruning.hooks.reused_keys import ProjectedKeys
+from fastv.pruning.hooks.rotation import rotation_of
 from fastv.pruning.signals import Attention
 
 
@@ -50,7 +50,7 @@ def own_attention(
         getattr(layer, "input_layernorm", None),
         *(getattr(attention, n, None) for n in ("q_proj", "k_proj")),
     ]
-    rotate = getattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb", None)
+    rotate = rotation_of(attention)
     rotation, width = kwargs.get("position_embeddings"), getattr(attention, "head_dim", None)
     if None in parts or rotate is None or width is None or not isinstance(rotation, tuple) or len(rotation) != 2:
         raise UnsupportedModelError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from fastv.pruning.attention_tap import observing
 from fastv.pruning.hooks.forward_state import ForwardState
 from fastv.pruning.hooks.own_attention import own_attention
 from fastv.pruning.hooks.reused_keys import ProjectedKeys, reusable, reusing_keys
+from fastv.pruning.hooks.rotation import rotation_of
 from fastv.pruning.index_selection import Selection
 from fastv.pruning.signals import (
     ATTENTION,
@@ -203,7 +203,7 @@ def _unrotated(module: Any, attention: Attention, rotation: Any) -> Attention:
     """The last query and all keys before their rotary embedding, by the module's own function, which is given the
     angles with the opposite sign. All that is done to them before it, such as norms, stays done.
     """
-    rotate = getattr(sys.modules[type(module).__module__], "apply_rotary_pos_emb", None)
+    rotate = rotation_of(module)
     if rotate is None or not isinstance(rotation, tuple) or len(rotation) != 2:
         raise UnsupportedModelError(
             f"FastV cannot undo the rotary embedding of {type(module).__name__}. Use a method that keeps it."
