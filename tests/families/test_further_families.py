@@ -119,21 +119,6 @@ def test_flops_are_what_torch_counts(key, k, r, row):
     assert flops["Global"] == pytest.approx(expected.prefill_flops, rel=0.01)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("key", FURTHER_STANDINS)
-@pytest.mark.parametrize("dtype", ["bfloat16", "4bit"])
-def test_files_load_in_fewer_bits(key, dtype, tmp_path):
-    pytest.importorskip("bitsandbytes")
-    FURTHER_STANDINS[key].save(tmp_path, width=64, ffn_width=128)
-    loaded = load(str(tmp_path), dtype, "cpu")
-    prompt = prompt_of(loaded, Image.new("RGB", (72, 48), (200, 30, 90)), QUESTION, answer_tokens=2)
-    with FastV(k=2, r=0.5)(loaded.model) as trace:
-        loaded.model.generate(**prompt.inputs, max_new_tokens=2, min_new_tokens=2, do_sample=False)
-    assert trace.kept.shape == (1, round(prompt.visual_tokens / 2))
-    kinds = {type(part).__name__ for part in loaded.family.decoder(loaded.model).layers[0].self_attn.children()}
-    assert ("Linear4bit" in kinds) == (dtype == "4bit")
-
-
 @pytest.mark.parametrize("key", FURTHER_STANDINS)
 def test_files_load_and_a_picture_becomes_a_pruned_answer(key, tmp_path):
     FURTHER_STANDINS[key].save(tmp_path)
