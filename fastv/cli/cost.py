@@ -45,7 +45,7 @@ def _run(arguments: Namespace) -> Output:
     prompt = workload.workload_of(arguments, shape, arguments.model)
     baseline = prompt.cost(shape, None, 0.0, arguments.convention)
     pruning = PruningConfig(arguments.method, arguments.k, arguments.r)
-    given = pruning.cost_arguments(shape.decoder, prompt.text_tokens, prompt.visual_tokens)
+    given = pruning.cost_arguments(shape, prompt.text_tokens, prompt.visual_tokens, prompt.pictures)
     pruned = prompt.cost(shape, convention=arguments.convention, **given)
     data = {
         "model": arguments.model,

@@ -158,6 +158,7 @@ class Gemma3(Family):
             patch_size=patch,
             channels=size(tower, "num_channels", 3),
             tile_tokens=tokens,
+            heads=size(tower, "num_attention_heads", 12),
         )
         return ModelShape(reader(text), vision, _PooledProjectorShape(width, tokens, bias=False))
 

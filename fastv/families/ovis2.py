@@ -187,6 +187,7 @@ class Ovis2(TiledFamily):
             patch_size=patch,
             channels=size(tower, "num_channels", 3),
             tile_tokens=tokens,
+            heads=size(tower, "num_attention_heads", 8),
             qkv_bias=bool(tower.get("qkv_bias")),
             ffn_bias=bool(tower.get("mlp_bias")),
             stride=stride,

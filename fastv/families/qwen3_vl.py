@@ -167,6 +167,7 @@ def with_tower(decoder: DecoderShape, tower: Mapping[str, Any], levels: int) -> 
         channels=size(tower, "in_channels", 3),
         merge=merge,
         patch_frames=size(tower, "temporal_patch_size", 2),
+        heads=size(tower, "num_heads", 16),
         positions=size(tower, "num_position_embeddings", 2304),
         levels=levels,
         out_width=decoder.width,

@@ -244,6 +244,7 @@ def _tower(settings: Mapping[str, Any], **sizes: Any) -> DynamicVisionShape:
         patch_size=size(settings, "patch_size", 14),
         merge=size(settings, "spatial_merge_size", 2),
         patch_frames=size(settings, "temporal_patch_size", 2),
+        heads=size(settings, "num_heads", 16),
         **sizes,
     )
 

@@ -148,6 +148,13 @@ class VisionShape(ABC):
 
     any_size: ClassVar[bool] = False  # whether a picture's visual tokens depend on its size
     layers: int
+    width: int
+    heads: int
+
+    @property
+    def head_width(self) -> int:
+        """Numbers of a key of one head; of all heads together where their count was not read."""
+        return self.width // self.heads if self.heads else self.width
 
     @property
     @abstractmethod
@@ -157,6 +164,12 @@ class VisionShape(ABC):
     @abstractmethod
     def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
         """FLOPs for all ``pictures`` and all ``frames`` of videos of one prompt, which become ``visual_tokens``."""
+
+    def observed_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """FLOPs of looking at one layer's attention for the same: the products of queries and keys once more, of the
+        class token's query, or where there is none of all of them.
+        """
+        return 0.0
 
     def with_fewer_patches(self, share: float) -> VisionShape:
         """The same, reading pictures of this share of their patches. Its ``parameters`` mean nothing."""

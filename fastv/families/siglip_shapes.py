@@ -47,5 +47,6 @@ def siglip(settings: Mapping[str, Any]) -> SiglipVisionShape:
         patch_size=patch,
         channels=size(settings, "num_channels", 3),
         tile_tokens=patches,
+        heads=size(settings, "num_attention_heads", 12),
         pooled=bool(settings.get("vision_use_head", True)),
     )

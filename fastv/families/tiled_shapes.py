@@ -31,6 +31,7 @@ class TiledVisionShape(VisionShape):
     qkv_bias: bool = True
     outer_norms: int = 1
     layer_scales: int = 0
+    heads: int = 0
 
     @abstractmethod
     def tiles(self, height: int, width: int) -> int:
@@ -57,6 +58,11 @@ class TiledVisionShape(VisionShape):
         attention = 8.0 * tokens * self.width**2 + 4.0 * tokens**2 * self.width
         ffn = 4.0 * tokens * self.width * self.ffn_width
         return visual_tokens / self.tile_tokens * (patches + self.layers * (attention + ffn))
+
+    def observed_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        tokens = self.patches + self.class_tokens
+        queries = self.class_tokens or tokens
+        return 2.0 * visual_tokens / self.tile_tokens * queries * tokens * self.width
 
     def picture_tokens(self, height: int, width: int, min_pixels: int, max_pixels: int) -> int:
         return self.tiles(height, width) * self.tile_tokens

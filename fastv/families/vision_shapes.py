@@ -22,6 +22,7 @@ class FixedVisionShape(VisionShape):
     patch_size: int
     channels: int
     towers: int = 1
+    heads: int = 0
 
     @property
     def parameters(self) -> int:
@@ -39,6 +40,9 @@ class FixedVisionShape(VisionShape):
         attention = 8.0 * tokens * self.width**2 + 4.0 * tokens**2 * self.width
         ffn = 4.0 * tokens * self.width * self.ffn_width
         return (pictures + frames) * (patches + self.layers * (attention + ffn))
+
+    def observed_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        return 2.0 * (pictures + frames) * (self.patches + 1) * self.width
 
     def with_fewer_patches(self, share: float) -> FixedVisionShape:
         return replace(self, patches=round(self.patches * share))
@@ -66,6 +70,7 @@ class DynamicVisionShape(VisionShape):
     full_attention_layers: int = 0
     ffn_matrices: int = 2
     norm_bias: bool = True
+    heads: int = 0
 
     @property
     def parameters(self) -> int:
@@ -89,6 +94,12 @@ class DynamicVisionShape(VisionShape):
         seen = patches / pictures
         spans = (self.layers - windowed) * seen + windowed * min(seen, self.window**2)
         return 2.0 * patches * inputs * self.width + self.layers * linear + 4.0 * patches * spans * self.width
+
+    def observed_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        """In the layer that is observed a patch attends to the whole picture."""
+        pictures += ceil(frames / self.patch_frames)
+        patches = visual_tokens * self.merge**2
+        return 2.0 * patches * (patches / pictures) * self.width if pictures else 0.0
 
     def picture_tokens(self, height: int, width: int, min_pixels: int, max_pixels: int) -> int:
         side = self.patch_size * self.merge

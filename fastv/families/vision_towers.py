@@ -33,6 +33,7 @@ def clip(settings: Mapping[str, Any]) -> FixedVisionShape:
         patches=(size(settings, "image_size", 224) // patch) ** 2,
         patch_size=patch,
         channels=size(settings, "num_channels", 3),
+        heads=size(settings, "num_attention_heads", 12),
     )
 
 

@@ -19,7 +19,9 @@ def answer_cost(loaded: LoadedModel, prompt: Prompt, answer_tokens: int, pruning
         return None
     text, visual = prompt.tokens - prompt.visual_tokens, prompt.visual_tokens
     pruned: dict[str, Any] = (
-        {"k": None, "r": 0.0} if pruning is None else pruning.cost_arguments(loaded.shape.decoder, text, visual)
+        {"k": None, "r": 0.0}
+        if pruning is None
+        else pruning.cost_arguments(loaded.shape, text, visual, prompt.pictures, prompt.frames)
     )
     if prompt.encoded_tokens is not None:
         pruned["encoded_tokens"] = prompt.encoded_tokens

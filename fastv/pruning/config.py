@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from fastv.errors import InvalidBudgetError
-from fastv.families.shapes import DecoderShape
+from fastv.families.shapes import ModelShape
 from fastv.pruning.methods.base import Method
 from fastv.pruning.methods.registry import METHODS, method_name
 from fastv.pruning.signals import ATTENTION, UNROTATED
@@ -72,12 +72,15 @@ class PruningConfig:
             one_of(name, "The option", OPTIONS, error=InvalidBudgetError)
         return replace(self, **options)
 
-    def cost_arguments(self, decoder: DecoderShape, text: int, visual: int) -> dict[str, Any]:
-        """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens.
+    def cost_arguments(
+        self, shape: ModelShape, text: int, visual: int, pictures: int = 1, frames: int = 0
+    ) -> dict[str, Any]:
+        """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens, which come
+        from so many pictures and frames of videos.
 
         Raises InvalidBudgetError where it ranks by attention, and no layer before k attends.
         """
-        method, depth = self.build(), decoder.layers
+        method, decoder, depth = self.build(), shape.decoder, shape.decoder.layers
         layers = method.schedule(depth)
         first = next((layer for layer in range(depth) if not decoder.layer(layer).recurrent), depth)
         if {ATTENTION, UNROTATED}.intersection(method.reads_at(0, layers[0])) and layers[0] <= first:
@@ -88,7 +91,10 @@ class PruningConfig:
         stages = None
         if layers != (self.k,):
             stages = [(layer, method.kept_at(cut, visual, len(layers))) for cut, layer in enumerate(layers)]
-        own = method.own_flops(decoder, text, visual) if method.kept_of(visual) < visual else 0.0
+        own = 0.0
+        if method.kept_of(visual) < visual:
+            own = method.own_flops(decoder, text, visual)
+            own += method.tower_flops(shape.vision, visual, pictures, frames) if shape.vision else 0.0
         made = method.kept_of(visual) if method.encodes_kept_alone else None
         return {"k": self.k, "r": self.r, "stages": stages, "method_flops": own, "encoded_tokens": made}
 

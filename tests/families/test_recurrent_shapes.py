@@ -53,12 +53,12 @@ def test_prefill_decode_and_cache_are_what_torch_counts(key, k, r):
 
 
 def test_what_cannot_rank_has_no_cost():
-    decoder = read_shape(REFERENCE_CONFIGS["qwen3.5-9b"]).decoder
+    shape = read_shape(REFERENCE_CONFIGS["qwen3.5-9b"])
     for method, k in (("fastv", 2), ("fastv_norope", 3)):
         with pytest.raises(InvalidBudgetError, match="k=4 or more"):
-            PruningConfig(method, k).cost_arguments(decoder, 36, 576)
+            PruningConfig(method, k).cost_arguments(shape, 36, 576)
     for method, k in (("fastv", 0), ("fastv", 4), ("random", 2)):
-        assert PruningConfig(method, k).cost_arguments(decoder, 36, 576)["k"] == k
+        assert PruningConfig(method, k).cost_arguments(shape, 36, 576)["k"] == k
 
 
 def test_sizes_of_real_proportions_cost_what_torch_counts():

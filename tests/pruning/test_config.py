@@ -64,10 +64,12 @@ def test_with_k_0_attention_cannot_choose(method):
 def test_what_a_method_costs_is_known(method):
     shape = read_shape({"model_type": "llava"})
     config = PruningConfig(method, 2, 0.75)
-    pruned = config.cost_arguments(shape.decoder, 36, 576)
+    pruned = config.cost_arguments(shape, 36, 576)
     found = cost(shape, text_tokens=36, visual_tokens=576, answer_tokens=1, **pruned)
     layers = config.build().schedule(shape.decoder.layers)
-    assert found.method_flops == config.build().own_flops(shape.decoder, 36, 576) < found.prefill_flops / 10
+    made = config.build()
+    own = made.own_flops(shape.decoder, 36, 576) + made.tower_flops(shape.vision, 576, 1, 0)
+    assert found.method_flops == own < found.prefill_flops / 10
     assert found.layer_flops[layers[-1]] == found.layer_flops[-1]
     assert layers[0] == 0 or found.layer_flops[layers[0] - 1] > found.layer_flops[-1]
 

@@ -178,14 +178,14 @@ def _measured(evaluator: BatchedEvaluator, budget: PruningConfig | None, repeats
 def _flops(evaluator: BatchedEvaluator, answers: Sequence[Answer], budget: PruningConfig | None) -> dict[str, float]:
     """Means over the questions, at each prompt's own length and for the answer that was given."""
     visual, config = evaluator.visual_tokens, evaluator.loaded.model.config
-    decoder = read_shape(config).decoder
+    shape = read_shape(config)
     asked = [(length - visual, answer.tokens) for length, answer in zip(evaluator.prompt_lengths, answers)]
     kinds = set(asked)
     found: dict[str, float] = {}
     for prefix, convention in (("", "exact"), ("paper_", "paper")):
         costs = {}
         for text, answer_tokens in kinds:
-            pruned = {"k": None, "r": 0.0} if budget is None else budget.cost_arguments(decoder, text, visual)
+            pruned = {"k": None, "r": 0.0} if budget is None else budget.cost_arguments(shape, text, visual)
             workload = Workload(text, visual, answer_tokens)
             costs[text, answer_tokens] = workload.cost(config, convention=convention, **pruned)
         found[f"{prefix}prefill_flops"] = round(fmean(costs[kind].prefill_flops for kind in asked))

@@ -142,7 +142,7 @@ def count_of_equal_cost(config: Any, workload: Workload, name: str, k: int, flop
 
 
 def _prefill(config: Any, workload: Workload, pruning: PruningConfig) -> float:
-    arguments = pruning.cost_arguments(read_shape(config).decoder, workload.text_tokens, workload.visual_tokens)
+    arguments = pruning.cost_arguments(read_shape(config), workload.text_tokens, workload.visual_tokens)
     return float(workload.cost(config, convention="exact", **arguments).prefill_flops)
 
 

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from fastv.costs.flops import kept_tokens
 from fastv.errors import InvalidBudgetError
 from fastv.pruning.choice import Choice
-from fastv.pruning.signals import OF_THE_LAYER_BEFORE
+from fastv.pruning.signals import OF_THE_LAYER_BEFORE, TOWER
 from fastv.validation import fraction, one_of, whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from fastv.families.base import Family
-    from fastv.families.shapes import DecoderShape
+    from fastv.families.shapes import DecoderShape, VisionShape
     from fastv.families.visual_groups import VisualGroup
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
@@ -219,6 +219,18 @@ class Method:
             Text and visual tokens of the prompt.
         """
         return 0.0
+
+    def tower_flops(self, vision: VisionShape, visual: int, pictures: int, frames: int) -> float:
+        """FLOPs of what it looks at in the vision tower, beside those of the tower.
+
+        Parameters
+        ----------
+        vision : VisionShape
+            Sizes of the tower.
+        visual, pictures, frames : int
+            Visual tokens of the prompt, its pictures, and the frames of its videos.
+        """
+        return vision.observed_flops(visual, pictures, frames) if TOWER in self.signals else 0.0
 
     def kept_of(self, count: int) -> int:
         """How many of ``count`` visual tokens stay."""

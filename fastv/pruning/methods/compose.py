@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from fastv.families.base import Family
-    from fastv.families.shapes import DecoderShape
+    from fastv.families.shapes import DecoderShape, VisionShape
     from fastv.families.visual_groups import VisualGroup
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
@@ -137,3 +137,7 @@ class Compose:
         """FLOPs of choosing the tokens of one prompt; see ``Method.own_flops``."""
         left = self.first.kept_of(visual)
         return self.first.own_flops(decoder, text, visual) + self.second.own_flops(decoder, text, left)
+
+    def tower_flops(self, vision: VisionShape, visual: int, pictures: int, frames: int) -> float:
+        """FLOPs of what both look at in the vision tower; see ``Method.tower_flops``."""
+        return sum(part.tower_flops(vision, visual, pictures, frames) for part in (self.first, self.second))

@@ -107,4 +107,5 @@ class Feather(Method):
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
         """One query's products with the visual tokens' keys at each cut, and the rotation undone."""
         found = [visual, self.kept_at(0, visual, _CUTS)]
-        return 2.0 * sum(found) * decoder.heads * decoder.head_dim
+        widths = [decoder.layer(layer - 1).head_dim for layer in self.schedule(decoder.layers)]
+        return 2.0 * decoder.heads * sum(count * width for count, width in zip(found, widths, strict=True))

@@ -60,9 +60,11 @@ class PyramidDrop(Method):
 
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
         """Keys of the tokens that are dropped, the last token's query, and its product with all keys, at each cut."""
-        found = [visual, *(self.kept_at(cut, visual, _CUTS) for cut in range(_CUTS - 1))]
-        tokens = float(sum(text + count for count in found))
-        dropped = visual - self.kept_of(visual)
-        keys = 2.0 * dropped * decoder.width * decoder.kv_heads * decoder.head_dim
-        query = 2.0 * _CUTS * decoder.width * decoder.heads * decoder.head_dim
-        return keys + query + 2.0 * tokens * decoder.heads * decoder.head_dim
+        found = [visual, *(self.kept_at(cut, visual, _CUTS) for cut in range(_CUTS))]
+        flops = 0.0
+        for number, before, after in zip(self.schedule(decoder.layers), found, found[1:], strict=False):
+            layer = decoder.layer(number)
+            keys = float(before - after) * layer.width * layer.kv_heads * layer.head_dim
+            query = layer.width * layer.heads * layer.head_dim
+            flops += 2.0 * (keys + query + (text + before) * layer.heads * layer.head_dim)
+        return flops

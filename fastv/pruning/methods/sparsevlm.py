@@ -132,8 +132,8 @@ class SparseVLM(Method):
         All text is taken for raters' candidates, and half of it for raters.
         """
         flops, found = 2.0 * text * visual * decoder.width, visual
-        for cut in range(len(_PUBLISHED_LAYERS)):
-            flops += 2.0 * (text / 2) * (text + found) * decoder.heads * decoder.head_dim
+        for cut, layer in enumerate(self.schedule(decoder.layers)):
+            flops += 2.0 * (text / 2) * (text + found) * decoder.heads * decoder.layer(layer - 1).head_dim
             keep = self.kept_at(cut, visual, len(_PUBLISHED_LAYERS))
             if self.recycle and keep < found:
                 flops += 3.0 * split_budget(keep, found)[1] ** 2 * decoder.width

@@ -13,7 +13,7 @@ from fastv.pruning.signals import STATES, TOWER
 from fastv.validation import fraction
 
 if TYPE_CHECKING:
-    from fastv.families.shapes import DecoderShape
+    from fastv.families.shapes import DecoderShape, VisionShape
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
 
@@ -86,6 +86,12 @@ class VisionZip(Method):
         return Choice(chosen, scores=None, states=states, weights=weights)
 
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
-        """Products of the tower's keys, whose heads are taken to be as wide as the decoder's, and the merged means."""
+        """The merged means. What is looked at in the tower, and the products of its keys, is counted with that."""
+        return 2.0 * (visual - self.kept_of(visual)) * decoder.width
+
+    def tower_flops(self, vision: VisionShape, visual: int, pictures: int, frames: int) -> float:
+        """Of the attention, and of the products of contextual tokens' keys, each a mean over heads, with others'."""
         keep = self.kept_of(visual)
-        return 2.0 * (visual - keep) * (round(keep * self.contextual) * decoder.head_dim + decoder.width)
+        contextual = round(keep * self.contextual)
+        products = 2.0 * (visual - keep + contextual) * contextual * vision.head_width
+        return super().tower_flops(vision, visual, pictures, frames) + products
