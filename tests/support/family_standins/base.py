@@ -32,6 +32,26 @@ ROWS = {
 }
 
 
+def text_config(
+    *, layers: int = 4, width: int = 32, heads: int = 4, kv_heads: int = 2, ffn_width: int | None = None, **more
+) -> dict:
+    """Settings of a small decoder, in the names that most model types share."""
+    return dict(
+        vocab_size=VOCABULARY,
+        hidden_size=width,
+        intermediate_size=ffn_width or 2 * width + 8,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        head_dim=width // heads,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        **more,
+    )
+
+
 class StandIn(ABC):
     """A model type's stand-in.
 

@@ -6,8 +6,15 @@ import torch
 from transformers import DeepseekVLConfig, DeepseekVLForConditionalGeneration, DeepseekVLImageProcessorPil
 from transformers.models.deepseek_vl.processing_deepseek_vl import DeepseekVLProcessor
 
-from tests.support.family_standins.base import IMAGE_TOKEN, PICTURE, WIDE, StandIn, chat_template, small_tokenizer
-from tests.support.family_standins.internvl import text_config
+from tests.support.family_standins.base import (
+    IMAGE_TOKEN,
+    PICTURE,
+    WIDE,
+    StandIn,
+    chat_template,
+    small_tokenizer,
+    text_config,
+)
 
 PATCH, SIDE, TOKENS = 14, 56, 16
 

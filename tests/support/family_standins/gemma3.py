@@ -14,8 +14,8 @@ from tests.support.family_standins.base import (
     StandIn,
     chat_template,
     small_tokenizer,
+    text_config,
 )
-from tests.support.family_standins.internvl import text_config
 
 PATCH, SIDE, TOKENS, WINDOW = 7, 28, 4, 8
 

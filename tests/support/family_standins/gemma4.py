@@ -23,8 +23,8 @@ from tests.support.family_standins.base import (
     StandIn,
     chat_template,
     small_tokenizer,
+    text_config,
 )
-from tests.support.family_standins.internvl import text_config
 
 PATCH, POOLED, WINDOW = 4, 3, 12
 GRIDS = {PICTURE: (2, 3), WIDE: (3, 4)}  # rows and columns of visual tokens

@@ -19,34 +19,15 @@ from tests.support.family_standins.base import (
     START,
     VIDEO,
     VIDEO_TOKEN,
-    VOCABULARY,
     WIDE,
     StandIn,
     chat_template,
     small_tokenizer,
+    text_config,
 )
 
 PATCH, TILE, TILE_TOKENS = 7, 28, 4
 TILES = {PICTURE: 1, WIDE: 3, VIDEO: 3}
-
-
-def text_config(
-    *, layers: int = 4, width: int = 32, heads: int = 4, kv_heads: int = 2, ffn_width: int | None = None, **more
-) -> dict:
-    return dict(
-        vocab_size=VOCABULARY,
-        hidden_size=width,
-        intermediate_size=ffn_width or 2 * width + 8,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        head_dim=width // heads,
-        max_position_embeddings=512,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-        **more,
-    )
 
 
 class InternVLStandIn(StandIn):

@@ -26,8 +26,8 @@ from tests.support.family_standins.base import (
     StandIn,
     chat_template,
     small_tokenizer,
+    text_config,
 )
-from tests.support.family_standins.internvl import text_config
 
 PATCH, SIDE = 14, 2
 TILE = PATCH * SIDE

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import Mistral3Config, Mistral3ForConditionalGeneration
 
-from tests.support.family_standins.base import END, IMAGE_TOKEN, PICTURE, START, WIDE, StandIn
-from tests.support.family_standins.internvl import text_config
+from tests.support.family_standins.base import END, IMAGE_TOKEN, PICTURE, START, WIDE, StandIn, text_config
 
 PATCH, MERGE = 4, 2
 GRIDS = {PICTURE: (2, 3), WIDE: (3, 4)}  # rows and columns of visual tokens

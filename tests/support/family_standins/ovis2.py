@@ -5,8 +5,15 @@ from __future__ import annotations
 import torch
 from transformers import Ovis2Config, Ovis2ForConditionalGeneration, Ovis2ImageProcessorPil, Ovis2Processor
 
-from tests.support.family_standins.base import IMAGE_TOKEN, PICTURE, WIDE, StandIn, chat_template, small_tokenizer
-from tests.support.family_standins.internvl import text_config
+from tests.support.family_standins.base import (
+    IMAGE_TOKEN,
+    PICTURE,
+    WIDE,
+    StandIn,
+    chat_template,
+    small_tokenizer,
+    text_config,
+)
 
 PATCH, TILE, TILE_TOKENS = 7, 28, 4
 TILES = {PICTURE: 1, WIDE: 3}

@@ -25,11 +25,11 @@ from tests.support.family_standins.base import (
     START,
     VIDEO,
     VIDEO_TOKEN,
-    VOCABULARY,
     WIDE,
     StandIn,
     chat_template,
     small_tokenizer,
+    text_config,
 )
 
 QWEN_PATCH, QWEN_CHANNELS = 2, 3 * 2 * 2 * 2  # pixels of a patch side; numbers in a patch of two frames
@@ -40,25 +40,12 @@ TOKENS = dict(
 )
 
 
-def qwen_text(
-    layers: int = 4, width: int = 32, heads: int = 4, kv_heads: int = 2, ffn_width: int | None = None, **more
-) -> dict:
-    half = width // heads // 2
+def qwen_text(**shape) -> dict:
+    """The same with positions of three dimensions, and heads that divide the width."""
+    text = text_config(**shape)
+    half = text.pop("head_dim") // 2
     sections = [half - 2 * (half // 3), half // 3, half // 3]
-    return dict(
-        vocab_size=VOCABULARY,
-        hidden_size=width,
-        intermediate_size=ffn_width or 2 * width + 8,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        max_position_embeddings=512,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": sections},
-        **more,
-    )
+    return dict(rope_parameters={"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": sections}) | text
 
 
 class QwenStandIn(StandIn):
