@@ -1,20 +1,24 @@
 """Gemma 4: sliding and full layers, inputs of each layer's own, and last layers that read the keys of earlier ones.
 
 Where layers share keys, those of the layers that make them are of all tokens that were there: what is dropped after
-them is still attended to. Cuts come before that, see ``last_cut``. Its processor has a budget of its own beside,
-``max_soft_tokens``: 70, 140, 280 (its default), 560 or 1120 visual tokens for a picture at most.
+them is still attended to. Cuts come before that, see ``last_cut``. Its processor has a budget of its own,
+``max_soft_tokens``: 70, 140, 280 (its default), 560 or 1120 visual tokens for a picture at most. The tower was trained
+at all of these, so that a smaller one is the model's own way to fewer tokens; the method ``lower_resolution`` takes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, Processor
+from fastv.families.base import Family, Processor, base_of
 from fastv.families.frames import Frame
 from fastv.families.gemma4_entries import ENTRIES
 from fastv.families.gemma4_shapes import read_model, read_text
+from fastv.families.reduced_pictures import Sizes
+from fastv.families.reduced_rows import picture_of, rows_reduced
 from fastv.families.shapes import ModelShape
 from fastv.families.visual_groups import VisualGroup
 
@@ -71,10 +75,18 @@ class Gemma4(Family):
         side, pooled = settings.vision_config.patch_size, settings.vision_config.pooling_kernel_size
         found = []
         for patches, (rows, columns) in zip(inputs["pixel_values"], _grids(config, inputs["image_position_ids"])):
-            high, wide = rows * pooled, columns * pooled
-            picture = patches[: high * wide].view(high, wide, side, side, 3).permute(4, 0, 2, 1, 3)
-            found.append(Frame(picture.reshape(3, high * side, wide * side), (rows, columns)))
+            found.append(Frame(picture_of(patches, rows * pooled, columns * pooled, side), (rows, columns)))
         return found
+
+    def reduced_pictures(self, model: nn.Module, sizes: Sizes) -> AbstractContextManager[None]:
+        config: Any = model.config
+        tower, names = config.vision_config, ("pixel_values", "image_position_ids")
+        side, pooled = tower.patch_size, tower.pooling_kernel_size
+
+        def grids(places: Tensor) -> list[tuple[int, int]]:
+            return _grids(config, places)
+
+        return rows_reduced(base_of(model), side, pooled, config.image_token_id, grids, names, sizes)
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         """For pictures; its parts for videos would need torchvision, and those for sounds are the default ones."""

@@ -23,7 +23,7 @@ def answer_cost(loaded: LoadedModel, prompt: Prompt, answer_tokens: int, pruning
         if pruning is None
         else pruning.cost_arguments(loaded.shape, text, visual, prompt.pictures, prompt.frames)
     )
-    if prompt.encoded_tokens is not None:
+    if prompt.encoded_tokens is not None and pruned.get("encoded_tokens") is None:
         pruned["encoded_tokens"] = prompt.encoded_tokens
     return cost(
         loaded.shape,

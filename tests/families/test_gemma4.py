@@ -12,11 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 from transformers import Gemma4Config, Gemma4ForConditionalGeneration, Gemma4ImageProcessorPil
+from transformers.models.gemma4.image_processing_pil_gemma4 import convert_image_to_patches
 
 from fastv import METHODS, FastV
 from fastv.errors import InvalidBudgetError
+from fastv.families.reduced_pictures import lattice
 from fastv.families.registry import family_of
+from fastv.families.visual_groups import VisualGroup
 from fastv.measurement.masked_reference import dropped_by_masking
 from fastv.measurement.model_check import check
 from fastv.pruning.attention_tap import observing
@@ -212,3 +216,51 @@ def test_keys_of_a_layer_that_is_entered_are_those_it_makes(layer):
     assert 0 < stays.sum() < len(stays)
     torch.testing.assert_close(own.key[:, :, stays], key, **CLOSE)
     torch.testing.assert_close(own.query, query[:, :, -1:], **CLOSE)
+
+
+def features(model, patches, places):
+    with torch.no_grad():
+        return model.model.get_image_features(patches, places).pooler_output
+
+
+def test_a_smaller_picture_is_read_as_its_processor_would_cut_it():
+    """With the patches of transformers' own function, and the places of the processor's own, unpadded."""
+    model, inputs = model_of("both ways"), inputs_of([(2, (40, 24), 3, (24, 60), 4)])
+    family, size = family_of(model), (3, 2)
+    pictures = [frame.pixels for frame in family.frames(model.config, inputs)]
+    grids = [frame.grid for frame in family.frames(model.config, inputs)]
+    with family.reduced_pictures(model, lambda token, groups: [size, (groups[1].rows, groups[1].columns)]):
+        reduced, as_it_is = features(model, inputs["pixel_values"], inputs["image_position_ids"])
+    high, wide = (3 * PATCH * count for count in size)
+    small = interpolate(pictures[0][None], size=(high, wide), mode="bicubic", antialias=True)[0]
+    patches = torch.from_numpy(np.ascontiguousarray(convert_image_to_patches(small.numpy(), PATCH)))
+    places = torch.tensor([[[column, row] for row in range(3 * size[0]) for column in range(3 * size[1])]])
+    (expected,) = features(model, patches[None], places)
+    there = lattice(grids[0], size)
+    torch.testing.assert_close(reduced[there], expected, **CLOSE)
+    between = [cell for cell in range(len(reduced)) if cell not in there]
+    assert between and not reduced[between].any()
+    whole = features(model, inputs["pixel_values"], inputs["image_position_ids"])
+    torch.testing.assert_close(as_it_is, whole[1], **CLOSE)
+    assert not torch.equal(reduced, whole[0])
+
+
+def test_lower_resolution_answers_by_the_smaller_pictures_alone():
+    model, inputs = model_of("shared"), inputs_of(ROWS)
+    method = METHODS["lower_resolution"](keep_ratio=0.3)
+    with method(model) as trace:
+        output = model.generate(**inputs, **OPTIONS)
+    dropped = dropped_of(model, trace, inputs)
+    assert dropped.sum() >= 0.7 * family_of(model).visual_mask(model, inputs["input_ids"]).sum()
+    sizes = [method.reduced(VisualGroup(1, *frame.grid), total) for frame, total in framed(model, inputs)]
+    with family_of(model).reduced_pictures(model, lambda token, groups: sizes):
+        with dropped_by_masking(model.model.language_model, 0, dropped):
+            assert_same_answer(output, model.generate(**inputs, **OPTIONS), **CLOSE)
+
+
+def framed(model, inputs):
+    """Each picture, and the visual tokens of the row that it stands in."""
+    frames = family_of(model).frames(model.config, inputs)
+    totals = family_of(model).visual_mask(model, inputs["input_ids"]).sum(dim=1).tolist()
+    rows = [0, 1, 1]  # of ``ROWS``
+    return [(frame, totals[row]) for frame, row in zip(frames, rows, strict=True)]
