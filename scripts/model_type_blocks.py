@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fastv.families.catalogue import find
 from fastv.families.registry import FAMILIES, family_for
 
 _TABLE = Path(__file__).resolve().parents[1] / "assets" / "measured" / "model_types" / "exactness.json"
@@ -50,7 +51,21 @@ def families() -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def catalogue() -> str:
+    """The models of the catalogue that are fetched, by family, from the smallest to the largest download."""
+    lines = [("family", "`--model`", "download"), ("---",) * 3]
+    for family in FAMILIES:
+        sizes = {entry.key: entry.download_bytes or 0 for entry in map(find, (one.key for one in family.entries))}
+        keys = sorted((key for key in sizes if sizes[key]), key=lambda key: sizes[key])
+        if not keys:
+            continue
+        ends = dict.fromkeys(f"{sizes[key] / 1e9:.1f}" for key in (keys[0], keys[-1]))
+        lines.append((family.name, ", ".join(f"`{key}`" for key in keys), f"{' to '.join(ends)} GB"))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "catalogue": catalogue,
     "families": families,
     "model-types": model_types,
     "model-types-summary": summary,
