@@ -73,10 +73,10 @@ class PruningConfig:
         return replace(self, **options)
 
     def cost_arguments(
-        self, shape: ModelShape, text: int, visual: int, pictures: int = 1, frames: int = 0
+        self, shape: ModelShape, text: int, visual: int, pictures: int | None = None, frames: int = 0
     ) -> dict[str, Any]:
         """What ``costs.flops.cost`` takes of the method, for a prompt of so many text and visual tokens, which come
-        from so many pictures and frames of videos.
+        from so many pictures and frames of videos; by default from one picture if there are no frames.
 
         Raises InvalidBudgetError where it ranks by attention, and no layer before k attends.
         """
@@ -91,7 +91,7 @@ class PruningConfig:
         stages = None
         if layers != (self.k,):
             stages = [(layer, method.kept_at(cut, visual, len(layers))) for cut, layer in enumerate(layers)]
-        own = 0.0
+        own, pictures = 0.0, int(frames == 0) if pictures is None else pictures
         if method.kept_of(visual) < visual:
             own = method.own_flops(decoder, text, visual)
             own += method.tower_flops(shape.vision, visual, pictures, frames) if shape.vision else 0.0
