@@ -19,7 +19,7 @@ from tests.support.standins import ALL_STANDINS
 
 _NOWHERE = "http://127.0.0.1:9"  # what is in the cache is loaded without asking
 #: Decoders that have their kinds of layers only as they are.
-_WHOLE = {"gemma4", "qwen3_5", "qwen3_5_moe"}
+_WHOLE = {"gemma4", "lfm2_vl", "qwen3_5", "qwen3_5_moe"}
 _SAVED: dict[str, Path] = {}
 
 
