@@ -12,6 +12,7 @@ from fastv.families.decoders import DECODERS
 from fastv.families.shapes import ModelShape
 from fastv.families.tiled_shapes import LinearProjectorShape, SplitVisionShape
 from fastv.families.tiles import TiledFamily, patch_side, picture_side
+from fastv.families.tower_layers import TowerLayer, TowerSequences, squares_after
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,6 +105,17 @@ class Idefics3(TiledFamily):
     def tile_side(self, config: Any) -> int:
         vision = config.vision_config
         return picture_side(vision) // patch_side(vision) // config.scale_factor
+
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        squares = squares_after(0, config.scale_factor)
+
+        def sequences(_token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            return TowerSequences(None, squares)
+
+        attention = base.vision_model.encoder.layers[-1].self_attn
+        return TowerLayer({config.image_token_id: attention}, False, sequences)
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         """Idefics3's, for SmolVLM too: what it makes of pictures is the same, and it needs nothing for videos."""

@@ -28,7 +28,7 @@ from tests.support.standins import (
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
 OPTIONS = GREEDY | dict(max_new_tokens=3, suppress_tokens=[2, START, END, *VISUAL])
-TOWERS = {key: ALL_STANDINS[key] for key in dict.fromkeys((*STANDINS, "qwen3_vl", "internvl"))}
+TOWERS = {key: ALL_STANDINS[key] for key in dict.fromkeys((*STANDINS, "qwen3_vl", "internvl", "idefics3", "smolvlm"))}
 CASES = [
     (key, name) for key, one in TOWERS.items() for name in ("three rows", *(["video and picture"] if one.video else []))
 ]
@@ -39,6 +39,8 @@ OBSERVED = {
     "qwen2_5_vl": 1,
     "qwen3_vl": -1,
     "internvl": -1,
+    "idefics3": -1,
+    "smolvlm": -1,
 }  # the layer whose output is used
 
 
@@ -122,12 +124,38 @@ def internvl_like(base, layer: int, pixels: torch.Tensor) -> list[tuple[float, t
     return found
 
 
+def idefics_like(base, layer: int, inputs: dict) -> list[tuple[float, torch.Tensor]]:
+    """Of each visual token the mean attention that its patches get in their tile, and the mean of their keys."""
+    attend, seen = base.vision_model.encoder.layers[layer].self_attn, []
+    handle = attend.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
+    )
+    with torch.no_grad():
+        base(**inputs)
+    handle.remove()
+    found = []
+    for states in seen[0]:
+        query, key = attend.q_proj(states), attend.k_proj(states)
+        total = torch.zeros(len(states))
+        for head in range(attend.num_heads):
+            part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
+            logits = query[:, part] @ key[:, part].T * attend.head_dim**-0.5
+            total += logits.softmax(dim=1).mean(dim=0) / attend.num_heads
+        factor = base.connector.scale_factor
+        numbers = torch.arange(len(states)).view(1, -1, 1)
+        for square in base.connector.pixel_shuffle(numbers, factor).view(-1, factor**2):  # as the model itself has it
+            found.append((total[square].mean().item(), key[square].mean(dim=0)))
+    return found
+
+
 def expected_of(key: str, model, inputs: dict) -> dict[int, list[tuple[float, torch.Tensor]]]:
     base, layer, found = model.model, OBSERVED[key], {}
     if key == "llava":
         return {IMAGE_TOKEN: clip_like(base.vision_tower, layer, inputs["pixel_values"], False)}
     if key == "internvl":
         return {IMAGE_TOKEN: internvl_like(base, layer, inputs["pixel_values"])}
+    if key in ("idefics3", "smolvlm"):
+        return {IMAGE_TOKEN: idefics_like(base, layer, inputs)}
     if key == "video_llava":
         if "pixel_values_images" in inputs:
             found[IMAGE_TOKEN] = clip_like(base.image_tower, layer, inputs["pixel_values_images"], False)
