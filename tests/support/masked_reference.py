@@ -79,13 +79,19 @@ def causal_mask(queries: int, keys: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.zeros(1, 1, queries, keys, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
 
 
+def decoder_of(model):
+    """The decoder, by the names that transformers gives it."""
+    base = model.base_model
+    return base.language_model if hasattr(base, "language_model") else base.text_model
+
+
 @contextmanager
 def dropped_by_masking(model, k: int, dropped: torch.Tensor, only: int = 0):
     """dropped: boolean (batch, prompt length). Works for a plain forward and for generate, with or without a cache.
 
     only: sequences shorter than this are left alone, such as those that guidance reads beside the prompt.
     """
-    decoder = model.base_model.language_model
+    decoder = decoder_of(model)
 
     def hook(layer, args, kwargs):
         hidden, cache, mask = args[0], cache_in(kwargs), kwargs.get("attention_mask")
@@ -122,7 +128,7 @@ def weighted(model, k: int, logs: torch.Tensor):
         added[:, : logs.shape[1]] = logs
         return args, {**kwargs, "attention_mask": mask + added[:, None, None, :]}
 
-    layers = model.base_model.language_model.layers
+    layers = decoder_of(model).layers
     with hooked(layers[k:], hook):
         yield
 
@@ -144,7 +150,7 @@ def renumbered(model, k: int, dropped: torch.Tensor):
         pair = (angles.cos().to(args[0]), angles.sin().to(args[0]))
         return args, {**kwargs, "position_embeddings": pair}
 
-    with hooked(model.base_model.language_model.layers[k:], hook):
+    with hooked(decoder_of(model).layers[k:], hook):
         yield
 
 
@@ -202,7 +208,7 @@ def written(model, layer: int, change):
 
     The prompt is what is longer than one token and stands at the beginning of the sequence.
     """
-    decoder = model.base_model.language_model
+    decoder = decoder_of(model)
 
     def hook(module, args, kwargs):
         cache = cache_in(kwargs)
@@ -268,6 +274,6 @@ def whole_state(model) -> dict:
     """All that a ``with`` could leave behind on a model. (transformers hangs hooks of its own in on the first run.)"""
     return {
         "config": copy.deepcopy(model.config.to_dict()),
-        "kernel": model.model.language_model.config._attn_implementation,
+        "kernel": decoder_of(model).config._attn_implementation,
         **{name: module_state(module) for name, module in model.named_modules()},
     }
