@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
 
-#: On entering which layers of how many the authors cut LLaVA-1.5-7B.
-_LAYERS, _DEPTH = (3, 17, 22), 32
+#: On entering which layers of how many the authors cut LLaVA-1.5-7B. The first is 3 in their decoder of 28 layers, too.
+_FIRST, _LATER, _DEPTH = 3, (17, 22), 32
 
 
 @dataclass(frozen=True)
 class V2Drop(Method):
     """Drop, at three layers, the visual tokens whose hidden states the layer before changed least.
 
-    The score is the Euclidean length of the change. The cuts are those of the authors' code for 32 layers (3, 17, 22)
-    in proportion to the depth, from layer 1 on. The first leaves half of the tokens and the second a quarter, where
-    that is more than the amount asked for, which is what is left after the last; with ``keep=1`` they are the authors'
-    own. See ``Method`` for the parameters; there is no choice of ``k``.
+    The score is the Euclidean length of the change. The first cut is the authors', on entering layer 3; the later ones
+    are those of their code for 32 layers (17 and 22) in proportion to the depth, and the first comes before them where
+    the decoder is shallow. The first leaves half of the tokens and the second a quarter, where that is more than the
+    amount asked for, which is what is left after the last; with ``keep=1`` they are the authors' own. See ``Method``
+    for the parameters; there is no choice of ``k``.
 
     References
     ----------
@@ -40,7 +41,7 @@ class V2Drop(Method):
     phrase = "in three steps, by how much a layer changes them"
     paper = "arXiv 2509.01552"
     signals = (STATES, EARLIER_STATES)
-    cuts = "on entering the layers that are to the depth as 3, 17 and 22 are to 32"
+    cuts = "on entering layer 3 and the layers that are to the depth as 17 and 22 are to 32"
     limits = "Ignores the question, except for what the layers do. Needs a decoder of at least 2 layers."
     takes_k = False
     default_k = 0
@@ -48,7 +49,8 @@ class V2Drop(Method):
     def schedule(self, depth: int) -> tuple[int, ...]:
         if depth < 2:
             raise InvalidBudgetError(f"{self.label} compares two layers, and this decoder has {depth}.")
-        return tuple(sorted({min(max(round(layer * depth / _DEPTH), 1), depth - 1) for layer in _LAYERS}))
+        later = {min(max(round(layer * depth / _DEPTH), 1), depth - 1) for layer in _LATER}
+        return tuple(sorted({min(_FIRST, max(min(later) - 1, 1)), *later}))
 
     def kept_at(self, cut: int, count: int, cuts: int) -> int:
         kept = self.kept_of(count)
@@ -65,6 +67,6 @@ class V2Drop(Method):
 
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
         """Of the lengths of all differences."""
-        cuts = len(_LAYERS)
+        cuts = 1 + len(_LATER)
         there = [visual, *(self.kept_at(cut, visual, cuts) for cut in range(cuts - 1))]
         return 3.0 * sum(there) * decoder.width

@@ -127,7 +127,7 @@ def test_v2drop_cuts_three_times_by_the_change_of_a_layer(keep):
     model, inputs = model_of(layers=8), llava_inputs()
     visual = visual_of(inputs["input_ids"])[0].nonzero()[:, 0]
     method = METHODS["v2drop"](keep=keep)
-    assert method.schedule(8) == (1, 4, 6)
+    assert method.schedule(8) == (3, 4, 6)
     there = visual
     with method(model) as trace, torch.no_grad():
         model(**inputs)
@@ -157,7 +157,8 @@ def test_v2drops_layers_and_amounts_are_the_authors():
     assert method.schedule(32) == (3, 17, 22)
     assert [method.kept_at(cut, 576, 3) for cut in range(3)] == [288, 144, 1]
     assert [METHODS["v2drop"](keep=400).kept_at(cut, 576, 3) for cut in range(3)] == [400, 400, 400]
-    assert [method.schedule(depth) for depth in (2, 4, 6)] == [(1,), (1, 2, 3), (1, 3, 4)]
+    assert [method.schedule(depth) for depth in (2, 4, 6)] == [(1,), (1, 2, 3), (2, 3, 4)]
+    assert method.schedule(28)[0] == method.schedule(10)[0] == 3
     with pytest.raises(InvalidBudgetError):
         method.schedule(1)
 
