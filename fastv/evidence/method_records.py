@@ -85,8 +85,10 @@ class MethodPoint:
         if self.method is None:
             return "No pruning"
         method = METHODS[self.method]
-        before = " before layer 0" if method.takes_k and self.k == 0 and method.default_k else ""
-        return f"{method.label}{before}{', proportional' if self.proportional else ''}"
+        where = ""
+        if method.takes_k and self.k != method.default_k:
+            where = f", K={self.k}" if self.k else " before layer 0"
+        return f"{method.label}{where}{', proportional' if self.proportional else ''}"
 
     @property
     def kind(self) -> tuple[str | None, int | None, bool]:

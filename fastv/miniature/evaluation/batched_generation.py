@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,9 @@ from fastv.pruning.config import PruningConfig
 from fastv.pruning.methods.base import Method
 from fastv.pruning.trace import Trace
 
-BATCH = 32
+BATCH, GPU_BATCH = 32, 256  # a GPU waits for the launch of many small operations
 _LONGEST_ANSWER = 40  # tokens
+_Piece = TypeVar("_Piece")
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,30 @@ class Answer:
 class BatchedEvaluator:
     """The questions of ``items``, ready to be answered by one model. Holds the projector's output of every picture.
 
-    ``trace`` is that of the latest batch that was pruned.
+    ``pixels`` of the same questions saves preparing the pictures again. ``trace`` is that of the latest batch that was
+    pruned.
     """
 
-    def __init__(self, loaded: LoadedModel, items: Sequence[Item], *, batch: int = BATCH):
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        items: Sequence[Item],
+        *,
+        batch: int | None = None,
+        pixels: PixelEvaluator | None = None,
+    ):
         self.loaded, self.items = loaded, items
         self.trace: Trace | None = None
         self._seen: dict[int, Tensor] = {}  # a scene's seed -> what ``_encoded`` made of its pixels
         self._prompts: list[Tensor] = []
-        for start in range(0, len(items), batch):
-            self._prepare(items[start : start + batch])
+        batch = batch or (BATCH if loaded.device.type == "cpu" else GPU_BATCH)
+        if pixels:
+            self._prompts = pixels._prompts
+            for seeds in _split(list(pixels._seen), batch):
+                self._see(seeds, torch.stack([pixels._seen[seed] for seed in seeds]))
+        else:
+            for some in _split(items, batch):
+                self._prepare(some)
         self.batches = _batches(
             [len(prompt) for prompt in self._prompts], [item.question.task == "describe" for item in items], batch
         )
@@ -86,8 +101,11 @@ class BatchedEvaluator:
             if item.scene.seed not in self._seen
         }
         if new:
-            with torch.inference_mode():
-                self._seen |= zip(new, self._encoded(torch.stack(list(new.values()))))
+            self._see(list(new), torch.stack(list(new.values())))
+
+    @torch.inference_mode()
+    def _see(self, seeds: Sequence[int], pixels: Tensor) -> None:
+        self._seen |= zip(seeds, self._encoded(pixels))
 
     def _encoded(self, pixels: Tensor) -> Iterable[Tensor]:
         """What is kept of each of some pictures: their projected visual tokens (n, width)."""
@@ -134,7 +152,7 @@ class PixelEvaluator(BatchedEvaluator):
 
 
 def answers(
-    loaded: LoadedModel, items: Sequence[Item], budget: PruningConfig | None = None, *, batch: int = BATCH
+    loaded: LoadedModel, items: Sequence[Item], budget: PruningConfig | None = None, *, batch: int | None = None
 ) -> list[str]:
     """Greedy answers, one per item, in order; ``budget`` prunes."""
     return [answer.text for answer in BatchedEvaluator(loaded, items, batch=batch).answers(budget)]
@@ -156,9 +174,13 @@ def given(model: nn.Module, seen: list[Tensor]) -> Iterator[None]:
         del base.get_image_features
 
 
-def _batches(lengths: Sequence[int], long: Sequence[bool], most: int) -> list[list[int]]:
+def _batches(lengths: Sequence[int], long: Sequence[bool], most: int) -> list[Sequence[int]]:
     """Indices in batches of at most ``most``: prompts of one length, with long answers or without."""
     groups: dict[tuple[bool, int], list[int]] = {}
     for index, kind in enumerate(zip(long, lengths)):
         groups.setdefault(kind, []).append(index)
-    return [group[start : start + most] for _, group in sorted(groups.items()) for start in range(0, len(group), most)]
+    return [part for _, group in sorted(groups.items()) for part in _split(group, most)]
+
+
+def _split(pieces: Sequence[_Piece], most: int) -> list[Sequence[_Piece]]:
+    return [pieces[start : start + most] for start in range(0, len(pieces), most)]

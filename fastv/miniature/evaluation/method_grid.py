@@ -51,6 +51,8 @@ REFERENCE_K, RS = 2, (0.5, 0.75, 0.9)
 PROPORTIONAL = ("fastv", "question_tokens")
 #: Also measured before layer 0, as what to compare methods with that drop tokens there.
 ALSO_AT_LAYER_0 = ("random", "grid")
+#: FastV is also measured at these K at equal cost: later layers rank better, and cost more tokens.
+OTHER_KS = (1, 3, 4)
 OUTPUT = FOLDER / "methods"
 _FREE = ("command", "machine")
 
@@ -103,6 +105,7 @@ def settings(config: Any, workload: Workload) -> Iterator[Setting]:
     kinds = [(name, cls.default_k, False) for name, cls in METHODS.items() if not cls.videos_alone]
     kinds += [(name, METHODS[name].default_k, True) for name in PROPORTIONAL]
     kinds += [(name, 0, False) for name in ALSO_AT_LAYER_0]
+    kinds += [("fastv", k, False) for k in OTHER_KS]
     visual, of_equal_tokens = workload.visual_tokens, []
     for r in RS:
         reference = PruningConfig("fastv", REFERENCE_K, r)
@@ -111,7 +114,7 @@ def settings(config: Any, workload: Workload) -> Iterator[Setting]:
             kept = count_of_equal_cost(config, workload, name, k, target)
             if kept:
                 yield Setting(of_count(name, k, kept, visual), proportional, "flops", r)
-            if abs(kept - same) > 2:
+            if abs(kept - same) > 2 and not (name == "fastv" and k in OTHER_KS):
                 of_equal_tokens.append(Setting(of_count(name, k, same, visual), proportional, "tokens", r))
     yield from of_equal_tokens
 
@@ -154,7 +157,8 @@ def measure(
     wanted: Callable[[Setting], bool] | None = None,
 ) -> None:
     """Measure the points that the record file does not hold yet: all, or those that are wanted."""
-    whole, pixels = BatchedEvaluator(loaded, items), PixelEvaluator(loaded, items)
+    pixels = PixelEvaluator(loaded, items)
+    whole = BatchedEvaluator(loaded, items, pixels=pixels)
     workload = _workload(whole)
     header = {
         "model": Path(loaded.entry.key).name,

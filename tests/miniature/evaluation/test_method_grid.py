@@ -49,9 +49,14 @@ def test_points_cost_what_fastv_costs_to_a_token_or_keep_as_many(name):
             for count in (kept - 1, kept, min(kept + 1, 576))
         ]
         assert abs(around[1] - target) == min(abs(cost - target) for cost in around)
-    for r in method_grid.RS[:2]:  # at R=90% some cost more whatever they keep
+    for r in method_grid.RS:
         found = {point.config.method for point in points if point.equal == "flops" and point.reference_r == r}
-        assert found == {method for method, made in METHODS.items() if not made.videos_alone}
+        target = method_grid._prefill(config, WORKLOAD, PruningConfig("fastv", 2, r))
+        for method, made in METHODS.items():
+            if method not in found and not made.videos_alone:
+                least = method_grid.of_count(method, made.default_k, 1, 576)
+                assert method_grid._prefill(config, WORKLOAD, least) > target
+    assert len(found) < len({point.config.method for point in points})
 
 
 @pytest.mark.slow
@@ -99,13 +104,21 @@ def test_methods_that_need_the_tower_get_pixels_and_the_others_answer_alike_with
     needing = {name for name, method in METHODS.items() if method_grid.needs_pixels(method())}
     assert {"visionzip", "fastervlm", "vispruner", "lower_resolution"} <= needing and "fastv" not in needing
     method = METHODS["fastv"](k=2, r=0.75)
-    assert PixelEvaluator(mini, items).answers(method) == BatchedEvaluator(mini, items).answers(method)
+    pixels = PixelEvaluator(mini, items)
+    said = [one.answers(method) for one in (pixels, BatchedEvaluator(mini, items, pixels=pixels))]
+    assert said == 2 * [BatchedEvaluator(mini, items).answers(method)]
 
 
 def test_a_group_is_asked_by_the_methods_that_the_exhibit_compares():
     points = [one for one in method_grid.settings(configs.shape_of("mini-7"), WORKLOAD) if group_grid.wanted(one)]
     plain = [one.config.method for one in points if not one.proportional]
-    assert sorted(plain) == sorted(group_grid.METHODS)
+    assert set(plain) == set(group_grid.METHODS)
+    assert sorted(one.config.k for one in points if one.config.method == "fastv" and not one.proportional) == [
+        1,
+        2,
+        3,
+        4,
+    ]
     assert {one.config.method for one in points if one.proportional} == set(method_grid.PROPORTIONAL)
     assert {(one.equal, one.reference_r) for one in points} == {("flops", 0.5)}
 
