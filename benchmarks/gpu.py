@@ -38,6 +38,7 @@ from gpu_parts import (
     ceilings,
     decoding,
     flash_attention,
+    flash_kernel_of,
     parity,
     prefill_of,
 )
@@ -67,6 +68,8 @@ def parts(bench: Bench) -> list[tuple[str, Callable[[], Any]]]:
         ("prefill Qwen3-VL 8B, batch 1", partial(prefill_of, bench, qwen3, late, batch=1)),
         ("prefill Qwen3-VL 8B, batch 8", partial(prefill_of, bench, qwen3, late, batch=8)),
         ("agreement with masking, 7B", partial(agreement, bench, seven, "bfloat16", small=bench.smoke)),
+        ("prefill 7B, batch 8, flash kernel", partial(flash_kernel_of, bench, seven, few, batch=8)),
+        ("prefill Qwen3-VL 8B, batch 8, flash kernel", partial(flash_kernel_of, bench, qwen3, late, batch=8)),
         ("flash attention 2", partial(flash_attention, bench)),
     ]
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from random_models import Prompt, build, config_of, prompt
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import DeviceType, ProfilerActivity, profile
 
 from fastv import FastV
@@ -275,6 +276,12 @@ def parity(bench: Bench, *, batch: int, k: int = 2) -> dict[str, Any]:
     for one, (model, _, _) in zip(made, sides, strict=True):
         one["model"] = "llava-1.5-7b" if model is small else "llava-1.5-13b"
     return {"batch": batch, "r_at_equal_flops": found, "sides": made}
+
+
+def flash_kernel_of(bench: Bench, key: str, settings: Sequence[Setting], *, batch: int) -> dict[str, Any]:
+    """``prefill_of`` with torch's flash kernel and no other: what asks for a mask that it does not take fails."""
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        return prefill_of(bench, key, settings, batch=batch)
 
 
 def flash_attention(bench: Bench) -> dict[str, Any]:
