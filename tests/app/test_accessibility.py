@@ -38,3 +38,7 @@ def test_no_tab_breaks_a_rule(browser, app, scheme):
             page.wait_for_timeout(100)
             page.evaluate(FADED_IN)
             assert violations(page) == [], tab.title
+        page.goto(f"{app.address}?__theme={scheme}&tab=explore&x_model=mini-7&x_map=quality")
+        page.wait_for_selector("#map span.dot")
+        page.evaluate(FADED_IN)
+        assert violations(page) == [], "a method's quality"

@@ -22,6 +22,7 @@ from fastv.app.shared.example_scenes import GALLERY_SEEDS
 from fastv.families.catalogue import find
 from fastv.paths import ASSETS
 from fastv.pruning.config import PruningConfig
+from fastv.pruning.methods.registry import METHODS as METHOD_CLASSES
 
 MINIS = ("mini-7", "mini-13")
 METHODS = {"last_token": "fastv", "mean": "fastv_mean"}  # as the files name them -> as the page does
@@ -169,13 +170,47 @@ def test_every_cell_of_the_cost_map_and_the_sentence_below_it_are_the_formula(re
     near(small, 100 * shown / paper_flops("llava-1.5-7b"))
 
 
+@pytest.mark.parametrize("method", ["fastv", "fastv_mean", "random"])
 @pytest.mark.parametrize("model", MINIS)
-def test_every_cell_of_the_measured_map_is_in_the_file(model):
-    html = pane("map", model=model, measure="quality")
+def test_every_cell_of_the_measured_map_is_in_the_file(model, method):
+    html = pane("map", model=model, measure="quality", quality_method=method)
     cells = re.findall(r'data-k="(\d+)" data-r="([\d.]+)".*?>([\d.]+)</button>', html)
     assert len(cells) == 20
     for k, r, text in cells:
-        near(text, share(model, (int(k), float(r), "fastv" if int(k) else "random")))
+        near(text, share(model, (int(k), float(r), method if int(k) else "random")))
+
+
+@pytest.mark.parametrize("method", ["fastv", "divprune", "lower_resolution"])
+def test_every_point_of_a_methods_curve_is_in_the_file(method):
+    head, unpruned, *rows = map(json.loads, (ASSETS / "measured/methods/mini-7.jsonl").read_text().splitlines())
+
+    def marks_of(row):
+        return [bit == "1" for digit in row["right"] for bit in f"{int(digit, 16):04b}"][: len(head["tasks"])]
+
+    before, wanted = sum(marks_of(unpruned)), {method, "random", "lower_resolution"}
+    expected = {}
+    for row in rows:
+        if row["method"] in wanted and "refused" not in row:
+            change = 100 * (sum(marks_of(row)) - before) / len(head["tasks"])
+            key = row["method"], row["k"], row["proportional"], row["kept_after_each_cut"][-1][1]
+            expected[key] = 100 * row["prefill_flops"] / unpruned["prefill_flops"], change
+    html = pane("map", model="mini-7", measure="quality", quality_method=method)
+    said = re.findall(
+        '<span role="img" [^>]*aria-label="([^":]+): '
+        r"([\d.]+)% of the prefill FLOPs, (\d+) visual tokens kept; (\S+) points",
+        html,
+    )
+    classes = {METHOD_CLASSES[name].label: METHOD_CLASSES[name] for name in wanted}
+    shown = set()
+    for label, flops, kept, change in said:
+        name, *options = label.split(", ")
+        k = next((int(one[2:]) for one in options if one.startswith("K=")), classes[name].default_k)
+        shown.add((classes[name].name, k, "proportional" in options, int(kept)))
+        found = expected[classes[name].name, k, "proportional" in options, int(kept)]
+        near(flops, found[0])
+        near(change, found[1])
+    assert shown >= {key for key in expected if key[0] == method}
+    assert {key[0] for key in shown} == wanted
 
 
 def test_the_table_of_flops_adds_up():

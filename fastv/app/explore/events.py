@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from fastv.app.explore import cost_map_html, link
+from fastv.app.explore import link
 from fastv.app.explore.exhibit_html import exhibit_pane
-from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, r_slider
+from fastv.app.explore.layout import SCORE, Explorer, k_slider, layout, map_controls, r_slider
 from fastv.app.explore.panes import panes
 from fastv.app.explore.state import Choices, shape_of
 from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
@@ -120,7 +120,7 @@ def _connect_controls(explorer: Explorer) -> None:
     explorer.model.input(
         model_changed, controls, [explorer.own_box, explorer.axis, explorer.benchmark, explorer.k, *shown], **TYPED
     )
-    explorer.measure.input(_relative, explorer.measure, explorer.relative, **TYPED)
+    explorer.measure.input(map_controls, explorer.measure, [explorer.relative, explorer.quality_method], **TYPED)
     explorer.exhibit_box.expand(exhibit_pane, None, explorer.exhibit, **INSTANT)  # large, and few look
 
 
@@ -248,11 +248,6 @@ def scores_of(model: str, benchmark: str) -> str:
     if drawn == (benchmark == pareto.SCENES):
         return benchmark
     return pareto.SCENES if drawn else SCORE
-
-
-def _relative(measure: str) -> Any:
-    """A map of scores is not relative to a model."""
-    return gr.Radio(visible=measure != cost_map_html.QUALITY)
 
 
 def _own_changed(explorer: Explorer, values: Values) -> Updates:

@@ -9,15 +9,17 @@ from typing import Any
 import gradio as gr
 
 from fastv.app.explore import state
-from fastv.app.explore.cost_map_html import measures
+from fastv.app.explore.cost_map_html import QUALITY, measures
 from fastv.app.explore.methods_html import ALL, question_choices
 from fastv.app.shared.frontier_chart import SPOTS_SCRIPT
 from fastv.app.shared.preset_choices import slider_step
 from fastv.costs import configs, roofline
 from fastv.costs.memory import DTYPES
 from fastv.evidence import pareto as frontier
+from fastv.evidence.method_curves import measured_methods
 from fastv.evidence.method_records import EQUAL, RS, method_records
 from fastv.formatting import percent
+from fastv.pruning.methods.registry import METHODS
 
 STYLE = Path(__file__).with_name("explorer.css")
 SCORE = "average"  # what the frontier shows at first: of the benchmarks that were published
@@ -54,6 +56,7 @@ CONTROLS = (
     "methods_r",
     "methods_equal",
     "methods_questions",
+    "quality_method",
 )
 #: Names of the panes that the controls change.
 PANES = ("problem", "advice", "map", "equivalence", "flops", "estimate", "frontier", "methods", "findings")
@@ -94,6 +97,7 @@ class Explorer:
     methods_r: gr.Radio
     methods_equal: gr.Radio
     methods_questions: gr.Dropdown
+    quality_method: gr.Dropdown
     problem: gr.HTML
     advice: gr.HTML
     map: gr.HTML
@@ -161,6 +165,14 @@ def layout(k: int, r_percent: float) -> Explorer:
                 value="itself",
                 label="Percent of",
                 elem_id="relative",
+            )
+            made["quality_method"] = gr.Dropdown(
+                [(METHODS[name].label, name) for name in measured_methods() or ("fastv",)],
+                value="fastv",
+                label="Method",
+                elem_id="quality-method",
+                filterable=True,
+                visible=False,
             )
         with gr.Column():
             made["map"] = _pane("map")
@@ -251,6 +263,20 @@ def _budget(layers: int, k: int, r_percent: float) -> dict[str, Any]:
 def k_slider(k: int, layers: int) -> gr.Slider:
     """The slider of K at a value, for a model with this many layers."""
     return gr.Slider(value=k, maximum=max(layers - 1, 1))  # a slider needs two ends
+
+
+def map_controls(measure: str, **values: str) -> tuple[Any, Any]:
+    """``relative`` and ``quality_method`` as a map needs them: scores are of a method, costs relative to a model.
+
+    values: new ones of the two, by name.
+    """
+    is_quality = measure == QUALITY
+    shown = {"relative": not is_quality, "quality_method": is_quality}
+    relative, method = (
+        gr.update(visible=visible, **({"value": values[name]} if name in values else {}))
+        for name, visible in shown.items()
+    )
+    return relative, method
 
 
 def r_slider(r_percent: float) -> gr.Slider:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from fastv.app.explore.layout import Explorer, k_slider, r_slider
+from fastv.app.explore.layout import Explorer, k_slider, map_controls, r_slider
 from fastv.app.explore.state import Choices, shape_of
 from fastv.app.shared.deep_link import link_of
 from fastv.app.shared.model_names import OWN
@@ -37,6 +37,7 @@ _CONTROLS = {
     "at": "methods_r",
     "equal": "methods_equal",
     "questions": "methods_questions",
+    "method": "quality_method",
 }
 _TENTHS = ("r", "lose")  # values with one digit after the point
 LINK_FIELDS = tuple(_PREFIX + name for name in _CONTROLS)
@@ -106,7 +107,8 @@ def followed(explorer: Explorer, query: Mapping[str, str], panes: Callable[[Choi
         values["cost"] = axis_for(values["score"], values["cost"])
     else:
         values["score"] = benchmark_for(values["cost"], values["score"])
-    changes = {"k": k_slider(values["k"], layers), "r": r_slider(values["r"])}
+    relative, method = map_controls(values["map"], relative=values["of"], quality_method=values["method"])
+    changes = {"k": k_slider(values["k"], layers), "r": r_slider(values["r"]), "of": relative, "method": method}
     updates: Updates = {controls[name]: changes.get(name, value) for name, value in values.items()}
     compare = link_of(query)
     if compare.k is not None and compare.r is not None:

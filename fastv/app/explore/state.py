@@ -11,7 +11,8 @@ from fastv.costs.presets import Preset, load_presets
 from fastv.costs.solver import Workload
 from fastv.errors import InvalidBudgetError, InvalidInputError
 from fastv.families.shapes import ModelShape
-from fastv.validation import real, whole
+from fastv.pruning.methods.registry import METHODS
+from fastv.validation import one_of, real, whole
 
 _MOST = 10**6  # tokens, images or prompts
 
@@ -36,6 +37,8 @@ class ExploreSettings:
         What the map is in percent of: "itself" or "small".
     pictures : int
         Images, or clips, in the prompt.
+    quality_method : str
+        Whose quality is mapped: a name in METHODS.
     """
 
     model: str
@@ -46,6 +49,7 @@ class ExploreSettings:
     measure: str = "prefill-paper"
     relative: str = "itself"
     pictures: int = 1
+    quality_method: str = "fastv"
 
     @property
     def name(self) -> str:
@@ -105,6 +109,7 @@ class Choices:
     methods_r: str = "50%"
     methods_equal: str = "flops"
     methods_questions: str = "all"
+    quality_method: str = "fastv"
 
 
 def settings(choices: Choices) -> ExploreSettings:
@@ -139,6 +144,7 @@ def settings(choices: Choices) -> ExploreSettings:
         choices.measure,
         choices.relative,
         pictures,
+        one_of(choices.quality_method, "method", METHODS, error=InvalidInputError),
     )
 
 

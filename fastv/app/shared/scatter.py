@@ -53,6 +53,7 @@ def scatter(
     x_size: float = 1.0,
     x_line: float | None = None,
     labels: Mapping[Dot, str] = MappingProxyType({}),
+    selects: bool = True,
 ) -> Markup:
     """A scatter plot: cost to the right, score upwards.
 
@@ -70,6 +71,8 @@ def scatter(
         The smaller model's cost without FastV, drawn as a vertical line.
     labels : mapping of Dot to str
         Names that stand beside a few of them.
+    selects : bool
+        Whether dots are buttons that select a setting; else they only tell theirs.
     """
     right = 1.06 * max(dot.x for dot in dots)
     ends = [dot.interval or (dot.y, dot.y) for dot in dots]
@@ -133,6 +136,7 @@ def scatter(
             if len(curve.dots) > 1
         ],
         dots=placed,
+        selects=selects,
     )
 
 

@@ -30,6 +30,7 @@ CHANGED = {
     "at": "75%",
     "equal": "tokens",
     "questions": "OCR",
+    "method": "divprune",
 }
 
 
@@ -62,8 +63,20 @@ def test_all_controls_and_panes_follow(explorer):
     assert updates[explorer.met] == (3, 75.0) and updates[explorer.problem] == ""
     assert "Qwen2-VL 7B" in updates[explorer.map] and set(updates) == set(link.outputs(explorer))
     controls = {name: updates[control] for name, control in link.linked(explorer).items()}
-    assert {name: getattr(control, "value", control) for name, control in controls.items()} == CHANGED
+    assert {name: _value(control) for name, control in controls.items()} == CHANGED
     assert controls["k"].maximum == 27
+
+
+def _value(update):
+    return update["value"] if isinstance(update, dict) else getattr(update, "value", update)
+
+
+@pytest.mark.parametrize("measure", ["quality", "memory"])
+def test_a_linked_map_has_its_own_controls(explorer, measure):
+    updates = link.followed(explorer, {"x_map": measure, "x_method": "divprune"}, panes)
+    shown = {control: updates[control]["visible"] for control in (explorer.quality_method, explorer.relative)}
+    is_quality = measure == "quality"
+    assert shown == {explorer.quality_method: is_quality, explorer.relative: not is_quality}
 
 
 def test_a_link_to_a_cost_without_a_score_shows_points(explorer):

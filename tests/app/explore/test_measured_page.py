@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fastv.evidence import measurements
+from fastv.pruning.methods.registry import METHODS
 from tests.support.browser import choose
 from tests.support.recorded_runs import record
 
@@ -48,6 +49,14 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
         assert "95% CI" in page.inner_text("#map .readout")
         page.click("#map button[data-k='1'][data-r='0.5']")
         page.wait_for_selector("#map .readout:has-text('K=1, R=50%')")
+        choose(page, "#quality-method", METHODS["divprune"].label)
+        page.wait_for_selector("#map:not(:has(.plane)) span.dot")  # measured over its cost alone
+        page.focus("#map span.dot[tabindex='0']")
+        page.keyboard.press("ArrowRight")
+        tip = page.locator("#map .dot:focus + .tip")
+        assert tip.is_visible() and "95% CI" in tip.inner_text()
+        page.click("#map .dot:focus")  # tells, and selects nothing
+        assert page.input_value("#explore-k input[type=number]") == "1"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     finally:
         context.close()

@@ -82,6 +82,25 @@ def test_the_chosen_point_is_shown_per_task(data):
         assert f"{task} {one.score(point, task).asked} {before:.1f} {after:.1f}" in said
 
 
+def test_the_map_is_of_the_method_that_is_chosen(data):
+    one = data["mini-7"]
+    html = shown(quality_method="random", k=2, r=90)["map"]
+    assert METHODS["random"].label in words(re.search("<h3>.*?</h3>", html)[0])
+    lost = one.score(one.point(2, 0.9, "random")).share
+    assert lost < one.score(one.point(2, 0.9)).share
+    assert percent(lost) in words(re.search('<p class="readout.*?</p>', html, re.DOTALL)[0])
+
+
+def test_a_method_without_a_measured_plane_has_no_map(data):
+    html = shown(quality_method="divprune")["map"]
+    assert "gridcell" not in html and html.count('<span role="img" class="dot') > 3  # over what it costs instead
+    assert all(f"key-line is-{name}" in html for name in ("random", "lower_resolution"))
+    html = shown(quality_method="random")["map"]
+    assert "gridcell" in html and "key-line is-random" not in html  # it does not stand beside itself
+    html = shown(model="llava-1.5-13b", quality_method="divprune")["map"]
+    assert "gridcell" not in html and 'class="dot' not in html
+
+
 def test_a_model_with_published_scores_keeps_them(data):
     assert "Table 1" in words(shown(model="llava-1.5-13b", benchmark="average")["map"])
 
