@@ -13,7 +13,10 @@ import fastv
 
 ROOT = Path(fastv.__file__).resolve().parents[1]
 # Read a checkpoint's files, by the libraries' own classes: imported inside functions of the families.
-_WITH_TORCH = {f"fastv.families.{name}" for name in ("processors", "videos", "lfm2_vl_pictures", "molmo2_pictures")}
+_WITH_TORCH = {
+    f"fastv.families.{name}"
+    for name in ("processors", "videos", "lfm2_vl_pictures", "molmo2_pictures", "perception_lm_pictures")
+}
 
 
 def modules_of(package: str) -> list[str]:

@@ -21,17 +21,12 @@ from fastv.families.tiled_shapes import TiledVisionShape
 class AnyResVisionShape(TiledVisionShape):
     """Of LLaVA-NeXT and LLaVA-OneVision.
 
-    patch_bias: of the matrix that reads patches. grids: heights and widths in pixels that a picture may be scaled to.
+    grids: heights and widths in pixels that a picture may be scaled to.
     most_tiles: a finer grid of clearly more tokens than so many tiles have is shrunk to that; 0 for never.
     """
 
-    patch_bias: bool = True
     grids: tuple[tuple[int, int], ...] = ()
     most_tiles: int = 0
-
-    @property
-    def parameters(self) -> int:
-        return super().parameters - (0 if self.patch_bias else self.width)
 
     @property
     def tile_side(self) -> int:

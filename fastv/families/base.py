@@ -113,10 +113,14 @@ class Family(ABC):
         Whether its models, given no positions, count them by the cache before the decoder begins, even with a mask.
     splits_pictures
         Whether one picture is several ones to its models: tiles, or an overview and a finer grid.
+    frames_are_pictures
+        Whether a video's frames are pictures of their own to its models.
     renumbers
         Whether positions of its prompts can be numbered anew: they have one dimension, and one rotary embedding.
     template_settings
         What its chat templates are told beside the question, where they ask for it.
+    packages
+        Python packages that its models need and this project does not bring.
     """
 
     name: ClassVar[str]
@@ -128,8 +132,10 @@ class Family(ABC):
     kernels: ClassVar[str | dict[str, str]] = "sdpa"
     positions_by_cache: ClassVar[bool] = False
     splits_pictures: ClassVar[bool] = False
+    frames_are_pictures: ClassVar[bool] = False
     renumbers: ClassVar[bool] = True
     template_settings: ClassVar[Mapping[str, Any]] = {}
+    packages: ClassVar[tuple[str, ...]] = ()
 
     # What methods need beyond a decoder, by what a family redefines
 

@@ -51,6 +51,7 @@ class InternVL(TiledFamily):
     model_types = ("internvl",)
     unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     videos = True
+    frames_are_pictures = True
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
     entries = (
         _entry(

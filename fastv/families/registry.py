@@ -19,6 +19,7 @@ from fastv.families.llava_next import LlavaNext, LlavaOnevision
 from fastv.families.mistral3 import Mistral3
 from fastv.families.molmo2 import Molmo2
 from fastv.families.ovis2 import Ovis2
+from fastv.families.perception_lm import PerceptionLM
 from fastv.families.qwen3_5 import Qwen3_5
 from fastv.families.qwen3_vl import Qwen3VL
 from fastv.families.qwen_vl import QwenVL
@@ -64,6 +65,7 @@ FAMILIES = registered(
     Lfm2VL(),
     Granite4Vision(),
     Molmo2(),
+    PerceptionLM(),
 )
 
 

@@ -15,7 +15,7 @@ class TiledVisionShape(VisionShape):
 
     tile_tokens: visual tokens that a tile becomes. class_tokens: beside a tile's patches. qkv_bias: of queries, keys
     and values. outer_norms: before and after the layers. layer_scales: vectors of the width in each layer beyond its
-    two norms.
+    two norms. patch_bias: of what makes patches.
     """
 
     any_size = True
@@ -32,6 +32,7 @@ class TiledVisionShape(VisionShape):
     outer_norms: int = 1
     layer_scales: int = 0
     heads: int = 0
+    patch_bias: bool = True
 
     @abstractmethod
     def tiles(self, height: int, width: int) -> int:
@@ -45,7 +46,7 @@ class TiledVisionShape(VisionShape):
     @property
     def parameters(self) -> int:
         width, ffn = self.width, self.ffn_width
-        patches = self.channels * self.patch_size**2 * width + width
+        patches = self.channels * self.patch_size**2 * width + (width if self.patch_bias else 0)
         positions = (self.patches + self.class_tokens) * width
         attention = 4 * width * width + (3 * self.qkv_bias + 1) * width
         layer = attention + 2 * width * ffn + ffn + width + (4 + self.layer_scales) * width

@@ -28,9 +28,9 @@ from fastv.loading.error_messages import first_line, is_out_of_memory, load_erro
 from fastv.loading.hub import fetch_config, fetch_files
 from fastv.loading.machine_memory import MachineMemory
 from fastv.loading.memory_fit import QUANTIZED, HeldBytes, plan_load
+from fastv.loading.packages import check_family_packages, check_packages
 from fastv.loading.precision import (
     check_device,
-    check_packages,
     free_memory,
     from_pretrained_arguments,
     input_device,
@@ -227,6 +227,7 @@ class _Load:
                 f"{self.entry.name} is a model of type “{model_type}”, which is not supported: choose "
                 f"one of type {model_types()}, or another that answers questions about images."
             )
+        check_family_packages(self.entry.name, family)
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         return config, family or self._family_by_looking(config)
 

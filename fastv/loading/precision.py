@@ -6,7 +6,6 @@ import gc
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 
 from fastv.errors import ModelLoadError
 from fastv.loading.machine_memory import RAM, MachineMemory
-from fastv.loading.memory_fit import QUANTIZED, SPREAD_SPARE_BYTES, LoadPlan, Placement, smaller
+from fastv.loading.memory_fit import QUANTIZED, SPREAD_SPARE_BYTES, Placement
 
 _PACKED_ROWS, _PACKED_COLUMNS = 32, 64  # bitsandbytes' fast 4-bit layout for CPUs takes multiples of these
 # Said at every multiplication of a bfloat16 model in 8-bit, thousands of times an answer.
@@ -58,20 +57,6 @@ def check_device(device: str) -> None:
         raise ModelLoadError(f"There is no device “{device}”: choose auto, cpu or cuda.")
     if device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
         raise ModelLoadError(f"There is no GPU “{device}” that torch can use here: choose the device cpu or auto.")
-
-
-def check_packages(name: str, plan: LoadPlan) -> None:
-    """Raises ModelLoadError where the packages are missing that quantize a model or spread it over devices."""
-    missing = [package for package in ("bitsandbytes", "accelerate") if find_spec(package) is None]
-    if plan.dtype in QUANTIZED and missing:
-        raise ModelLoadError(
-            f"{plan.dtype} needs {' and '.join(missing)}: install that with pip, or choose the dtype auto."
-        )
-    if plan.placement.is_spread and "accelerate" in missing:
-        raise ModelLoadError(
-            f"{name} in {plan.dtype} fits no single device, and spreading it needs the package "
-            f"accelerate: install it, or choose {smaller(plan.dtype)}."
-        )
 
 
 def from_pretrained_arguments(

@@ -65,7 +65,7 @@ def unserved_options(family: Family | None) -> dict[str, str]:
 def _reason(method: type[Method], family: Family | None, layers: int | None) -> str | None:
     if method.videos_alone and not (family is not None and family.videos):
         return "it serves videos, which this model does not read"
-    if method.videos_alone and family is not None and family.splits_pictures:
+    if method.videos_alone and family is not None and family.frames_are_pictures:
         return "to this model each frame is an image of its own"
     if TOWER in method.signals and not (family is not None and family.shows_tower):
         return "what the vision tower of this model attends to is not known"

@@ -14,7 +14,7 @@ from transformers import LlamaConfig
 from fastv.errors import ModelLoadError
 from fastv.families import catalogue
 from fastv.loading import load as loading
-from fastv.loading import precision
+from fastv.loading import packages
 from fastv.loading.load import load
 from tests.support.fake_hub import NAME
 from tests.support.hub_layouts import change_config
@@ -166,6 +166,6 @@ def test_a_bitsandbytes_that_knows_no_cpu_says_so(copy, failure, monkeypatch, dt
 
 @pytest.mark.parametrize("missing", [("bitsandbytes",), ("accelerate",), ("bitsandbytes", "accelerate")])
 def test_quantization_without_its_packages_names_them(hub, failure, monkeypatch, missing):
-    monkeypatch.setattr(precision, "find_spec", lambda package: None if package in missing else object())
+    monkeypatch.setattr(packages, "find_spec", lambda package: None if package in missing else object())
     assert f"4bit needs {' and '.join(missing)}: install that with pip" in failure(NAME, "4bit")
     assert hub.downloads() == ["config.json"]  # said before the weights are fetched

@@ -21,7 +21,8 @@ from fastv.loading import load as loading
 from fastv.loading.load import load
 from fastv.loading.machine_memory import RAM, Gpu, MachineMemory
 from fastv.loading.memory_fit import LoadPlan, Placement, plan_load
-from fastv.loading.precision import check_packages, from_pretrained_arguments, held_bytes, input_device, own_dtype
+from fastv.loading.packages import check_packages
+from fastv.loading.precision import from_pretrained_arguments, held_bytes, input_device, own_dtype
 from fastv.measurement.memory import weight_bytes
 from fastv.worker import Stopped
 from tests.support.standins import QUESTION_WORDS, VISUAL_TOKENS, llava_inputs, save_llava_checkpoint, tiny_llava
@@ -211,7 +212,7 @@ def test_a_device_that_was_asked_for_is_not_left():
 
 
 def test_spreading_needs_accelerate(monkeypatch):
-    monkeypatch.setattr("fastv.loading.precision.find_spec", lambda package: None)
+    monkeypatch.setattr("fastv.loading.packages.find_spec", lambda package: None)
     with pytest.raises(ModelLoadError, match="spreading it needs the package accelerate: install it, or choose the"):
         check_packages("LLaVA-1.5 13B", LoadPlan("float16", Placement((0, 1))))
 

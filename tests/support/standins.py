@@ -43,6 +43,7 @@ from tests.support.family_standins.llava_next import LlavaNextStandIn, LlavaOnev
 from tests.support.family_standins.mistral3 import Mistral3StandIn
 from tests.support.family_standins.molmo2 import Molmo2StandIn
 from tests.support.family_standins.ovis2 import Ovis2StandIn
+from tests.support.family_standins.perception_lm import PerceptionLMStandIn
 from tests.support.family_standins.qwen3_5 import Qwen3_5MoeStandIn, Qwen3_5StandIn
 from tests.support.family_standins.qwen3_vl import Qwen3VLMoeStandIn, Qwen3VLStandIn
 from tests.support.family_standins.qwen_vl import Qwen2_5VLStandIn, Qwen2VLStandIn
@@ -100,6 +101,7 @@ FURTHER_STANDINS: dict[str, StandIn] = {
         Lfm2VLStandIn(),
         Granite4VisionStandIn(),
         Molmo2StandIn(),
+        PerceptionLMStandIn(),
     )
 }
 ALL_STANDINS = STANDINS | FURTHER_STANDINS
