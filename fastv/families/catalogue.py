@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fastv.errors import FastVError, ModelLoadError
-from fastv.families.base import ModelEntry
 from fastv.families.config_reader import read_shape
+from fastv.families.entry import ModelEntry
 from fastv.families.llava import VICUNA_PROMPT, VISUAL_SPAN
 from fastv.families.registry import FAMILIES
 from fastv.families.shapes import ModelShape

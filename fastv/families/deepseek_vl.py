@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import ModelEntry, base_of
+from fastv.families.base import base_of
 from fastv.families.config_fields import as_dict, reader_for
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
 from fastv.families.shapes import ModelShape, ProjectorShape
 from fastv.families.siglip_shapes import siglip

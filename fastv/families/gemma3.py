@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, base_of
+from fastv.families.base import Family, base_of
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS, llama_like
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.shapes import DecoderShape, ModelShape
 from fastv.families.tiled_shapes import LinearProjectorShape, OneTileVisionShape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastv.families.base import ModelEntry
+from fastv.families.entry import ModelEntry
 
 _LARGE_TOWER = {
     "hidden_size": 1152,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastv.errors import UnsupportedModelError
 from fastv.families.anyres_shapes import AnyResVisionShape, listed_grids
-from fastv.families.base import Family, KeptColumns, ModelEntry
+from fastv.families.base import Family, KeptColumns
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.deepstack import features_before_layers_cut_along
+from fastv.families.entry import ModelEntry
 from fastv.families.llava_next import LlavaNext
 from fastv.families.qformer_shapes import WindowQFormerShape
 from fastv.families.shapes import ModelShape

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import ModelEntry, Processor, base_of
+from fastv.families.base import Processor, base_of
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.shapes import ModelShape
 from fastv.families.tiled_shapes import LinearProjectorShape, SplitVisionShape
 from fastv.families.tiles import TiledFamily, patch_side, picture_side

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, Processor
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import llama_like
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.naflex_shapes import NaflexVisionShape, picture_limits
 from fastv.families.recurrent_shapes import HybridDecoderShape, convolving

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastv.families.base import Family, ModelEntry, Processor, base_of
+from fastv.families.base import Family, Processor, base_of
 from fastv.families.config_fields import as_dict, reader_for
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.reduced_pictures import Sizes, square_pictures_reduced
 from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape

@@ -19,9 +19,10 @@ from fastv.families.anyres_shapes import (
     margins,
     tile_grid,
 )
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, Processor
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, Llava, vicuna_prompt
 from fastv.families.shapes import ModelShape

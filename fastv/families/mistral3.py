@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry
+from fastv.families.base import Family
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.shapes import ModelShape, ProjectorShape
 from fastv.families.vision_shapes import DynamicVisionShape

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, Processor
 from fastv.families.config_fields import as_dict
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.molmo2_shapes import molmo2_text, molmo2_tower, pooling_adapter
 from fastv.families.shapes import ModelShape

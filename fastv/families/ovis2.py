@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import ModelEntry, base_of
+from fastv.families.base import base_of
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.shapes import ModelShape, ProjectorShape
 from fastv.families.tiled_shapes import TiledVisionShape
 from fastv.families.tiles import TiledFamily, patch_side, picture_side

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastv.errors import UnsupportedModelError
-from fastv.families.base import Family, ModelEntry, Processor
+from fastv.families.base import Family, Processor
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.perception_shapes import (
     PooledLastProjectorShape,

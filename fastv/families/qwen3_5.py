@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import KeptColumns, ModelEntry
+from fastv.families.base import KeptColumns
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
+from fastv.families.entry import ModelEntry
 from fastv.families.qwen3_vl import PROMPT, VISUAL_SPAN, Qwen3VL, with_tower
 from fastv.families.recurrent_shapes import HybridDecoderShape, hybrid
 from fastv.families.shapes import ModelShape

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastv.families.base import KeptColumns, ModelEntry, Processor
+from fastv.families.base import KeptColumns, Processor
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.deepstack import features_cut_along
+from fastv.families.entry import ModelEntry
 from fastv.families.qwen_vl import QwenVL
 from fastv.families.shapes import DecoderShape, ModelShape, ProjectorShape
 from fastv.families.vision_shapes import DynamicVisionShape

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastv.families.base import Family, ModelEntry, Processor, base_of
+from fastv.families.base import Family, Processor, base_of
 from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.multimodal_positions import sequence_length
 from fastv.families.reduced_blocks import blocks_reduced

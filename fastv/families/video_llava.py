@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, ModelEntry, Processor, base_of
+from fastv.families.base import Family, Processor, base_of
+from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.llava import (
     VICUNA_7B,

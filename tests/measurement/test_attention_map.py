@@ -7,7 +7,7 @@ import torch
 
 from fastv import FastV
 from fastv.errors import InvalidInputError
-from fastv.families.base import ModelEntry
+from fastv.families.entry import ModelEntry
 from fastv.families.registry import family_of
 from fastv.loading.load import LoadedModel
 from fastv.measurement.attention_map import PARTS, attention_map, part_of, shares

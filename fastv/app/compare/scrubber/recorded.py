@@ -13,8 +13,8 @@ from fastv.costs.flops import cost
 from fastv.evidence.example_answers import ExampleAnswers, ExampleRun, example_answers
 from fastv.evidence.many_questions import first_token_seconds, many_questions
 from fastv.evidence.measurements import measured
-from fastv.families.base import ModelEntry
 from fastv.families.catalogue import known_shape
+from fastv.families.entry import ModelEntry
 from fastv.formatting import budget, day
 from fastv.measurement.results import Setup
 from fastv.miniature.world.captions import check_caption
