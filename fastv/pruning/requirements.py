@@ -76,17 +76,23 @@ def check_renumbering(decoder: Any) -> None:
 
 
 def _modules(model: nn.Module, base: nn.Module, decoder: nn.Module) -> Iterator[nn.Module]:
+    """Without ``nn.Module.modules``, which makes names of them: a small model is asked this as often as to answer."""
     yield model
     yield base
-    yield from decoder.modules()
+    left: list[nn.Module | None] = [decoder]
+    while left:
+        module = left.pop()
+        if module is not None:
+            yield module
+            left.extend(module._modules.values())
 
 
 def _is_compiled(module: nn.Module) -> bool:
-    forward = vars(module).get("forward")
+    own = vars(module)
     return (
-        hasattr(module, "_orig_mod")  # torch.compile(module)
-        or getattr(module, "_compiled_call_impl", None) is not None  # module.compile()
-        or hasattr(forward, "_torchdynamo_orig_callable")  # module.forward = torch.compile(module.forward)
+        "_orig_mod" in module._modules  # torch.compile(module)
+        or own.get("_compiled_call_impl") is not None  # module.compile()
+        or hasattr(own.get("forward"), "_torchdynamo_orig_callable")  # module.forward = torch.compile(module.forward)
     )
 
 
