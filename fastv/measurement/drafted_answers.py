@@ -13,6 +13,7 @@ Y. Leviathan, M. Kalman and Y. Matias, "Fast inference from transformers via spe
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,7 +44,9 @@ def generate_drafted(model: Any, inputs: Inputs, draft: Tensor, *, max_new_token
     list of tuple of int
         Each row's tokens, the end token included: those of ``batched_answers.generate_rows``.
     """
-    return model.generate(**inputs, **greedy(model), max_new_tokens=max_new_tokens, custom_generate=_decoding(draft))
+    return model.generate(
+        **inputs, **greedy(model), max_new_tokens=max_new_tokens, custom_generate=partial(decode, draft)
+    )
 
 
 def can_be_drafted(decoder: Any, family: Family) -> bool:
@@ -51,47 +54,44 @@ def can_be_drafted(decoder: Any, family: Family) -> bool:
     return all(family.attention(layer) is not None for layer in decoder.layers)
 
 
-def _decoding(draft: Tensor) -> Any:
-    """The loop of ``generate``, which calls it with the prompt and all that it has prepared."""
+def decode(
+    draft: Tensor,
+    model: Any,
+    input_ids: Tensor,
+    logits_processor: Any,
+    stopping_criteria: Any,
+    generation_config: Any,
+    **kwargs: Any,
+) -> list[tuple[int, ...]]:
+    """The loop of ``generate``, which calls it with the prompt and all that it has prepared, given a guess."""
+    kwargs = {name: value for name, value in kwargs.items() if name not in _OF_LOOPS}
+    most, ends = generation_config.max_length - input_ids.shape[1], end_tokens(model)
 
-    def decode(
-        model: Any,
-        input_ids: Tensor,
-        logits_processor: Any,
-        stopping_criteria: Any,
-        generation_config: Any,
-        **kwargs: Any,
-    ) -> list[tuple[int, ...]]:
-        kwargs = {name: value for name, value in kwargs.items() if name not in _OF_LOOPS}
-        most, ends = generation_config.max_length - input_ids.shape[1], end_tokens(model)
+    def update(outputs: Any, known: dict[str, Any], count: int) -> dict[str, Any]:
+        return model._update_model_kwargs_for_generation(outputs, known, num_new_tokens=count)
 
-        def update(outputs: Any, known: dict[str, Any], count: int) -> dict[str, Any]:
-            return model._update_model_kwargs_for_generation(outputs, known, num_new_tokens=count)
-
-        said, outputs = _verified(model, input_ids, draft, logits_processor, update, kwargs)
-        rows = [until_end(row, ends) for row in said]
-        open_rows = [row for row, tokens in enumerate(rows) if not _is_done(tokens, ends, most)]
-        if not open_rows:
-            return rows
-        # All rows go on from the last place up to which every unfinished one is known.
-        valid = min(len(rows[row]) for row in open_rows)
-        if extra := draft.shape[1] - (valid - 1):
-            cache_in(outputs).crop(-extra)
-        tokens = torch.tensor([_filled(row, valid) for row in rows], device=input_ids.device)
-        ids, kwargs = torch.cat([input_ids, tokens], dim=1), update(outputs, kwargs, valid)
-        for row in open_rows:
-            rows[row] = rows[row][:valid]
-        while open_rows:
-            step = model.prepare_inputs_for_generation(ids, next_sequence_length=1, **kwargs)
-            outputs = model(**step, return_dict=True)
-            token = logits_processor(ids, outputs.logits[:, -1].float()).argmax(dim=-1)
-            ids, kwargs = torch.cat([ids, token[:, None]], dim=1), update(outputs, kwargs, 1)
-            for row, one in zip(open_rows, token[open_rows].tolist()):
-                rows[row] = (*rows[row], one)
-            open_rows = [row for row in open_rows if not _is_done(rows[row], ends, most)]
+    said, outputs = _verified(model, input_ids, draft, logits_processor, update, kwargs)
+    rows = [until_end(row, ends) for row in said]
+    open_rows = [row for row, tokens in enumerate(rows) if not _is_done(tokens, ends, most)]
+    if not open_rows:
         return rows
-
-    return decode
+    # All rows go on from the last place up to which every unfinished one is known.
+    valid = min(len(rows[row]) for row in open_rows)
+    if extra := draft.shape[1] - (valid - 1):
+        cache_in(outputs).crop(-extra)
+    tokens = torch.tensor([_filled(row, valid) for row in rows], device=input_ids.device)
+    ids, kwargs = torch.cat([input_ids, tokens], dim=1), update(outputs, kwargs, valid)
+    for row in open_rows:
+        rows[row] = rows[row][:valid]
+    while open_rows:
+        step = model.prepare_inputs_for_generation(ids, next_sequence_length=1, **kwargs)
+        outputs = model(**step, return_dict=True)
+        token = logits_processor(ids, outputs.logits[:, -1].float()).argmax(dim=-1)
+        ids, kwargs = torch.cat([ids, token[:, None]], dim=1), update(outputs, kwargs, 1)
+        for row, one in zip(open_rows, token[open_rows].tolist()):
+            rows[row] = (*rows[row], one)
+        open_rows = [row for row in open_rows if not _is_done(rows[row], ends, most)]
+    return rows
 
 
 _OF_LOOPS = ("synced_gpus", "streamer", "assistant_model", "tokenizer")  # arguments of the loop, not of the model

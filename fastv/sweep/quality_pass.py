@@ -1,28 +1,32 @@
 """The answers of a batch of questions at every cell: what cells have in common is computed once. Nothing is timed.
 
-The pass without pruning is recorded, and the pruned ones branch off it (``measurement.prefix_reuse``). Questions of
-similar length are answered together (``measurement.batched_answers``), and what was answered without pruning is the
-guess at what will be with it (``measurement.drafted_answers``).
+The pass without pruning is recorded, and the pruned ones branch off it (``measurement.prefix_reuse``), in one call of
+``generate`` (``measurement.branched_answers``). Questions of similar length are answered together
+(``measurement.batched_answers``), and what was answered without pruning is the guess at what will be with it
+(``measurement.drafted_answers``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-from torch import Tensor
 
 from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs.image import check_question
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.answer_cost import answer_cost
 from fastv.measurement.batched_answers import collate, generate_ids, generate_rows, rows_of
-from fastv.measurement.drafted_answers import can_be_drafted, generate_drafted
+from fastv.measurement.branched_answers import Answer, can_join, within_generate
+from fastv.measurement.drafted_answers import can_be_drafted
 from fastv.measurement.prefix_reuse import recording, replaying
 from fastv.measurement.prompt import Prompt, answer_text, prompt_of
 from fastv.measurement.results import layer_count
 from fastv.measurement.thread_choice import fitting_threads
+from fastv.measurement.unread_positions import unread_left_out
 from fastv.pruning.config import PruningConfig
 from fastv.pruning.pruner import pruned
 from fastv.pruning.signals import ATTENTION, UNROTATED
@@ -33,6 +37,7 @@ from fastv.sweep.shown import open_shown
 
 _OF_KERNELS = {ATTENTION, UNROTATED}  # signals that an attention kernel's inputs give
 Tokens = list[tuple[int, ...]]
+HOLD_SECONDS = 1.0  # after which others that wait for the model have their turn between two cells
 OUT_OF_MEMORY = "Out of memory: use a smaller image, a shorter answer, or the dtype 4bit."
 
 
@@ -164,27 +169,52 @@ def _columns(
     inputs = collate([one.prompt.inputs for one in asked], loaded.processor.tokenizer.pad_token_id or 0)
     model, family = loaded.model, loaded.family
 
-    def ask(config: PruningConfig, draft: Tensor | None) -> Tokens:
-        with pruned(model, for_rows([for_sample(config, one.identity) for one in asked])):
-            if draft is None:
-                return generate_rows(model, inputs, max_new_tokens=answer_tokens)
-            return generate_drafted(model, inputs, draft, max_new_tokens=answer_tokens)
-
     def answers(config: Cell, rows: Tokens, shared_layers: int) -> list[CellAnswer]:
         return [_answer(loaded, one, config, row, shared_layers) for one, row in zip(asked, rows)]
 
-    with loaded.lock, recording(model, family, max(cuts.values(), default=0), ranked) as prefix:
+    def reading() -> AbstractContextManager[None]:
+        return unread_left_out(model, family) if drafted else nullcontext()
+
+    with loaded.lock, reading(), recording(model, family, max(cuts.values(), default=0), ranked) as prefix:
         unpruned = generate_ids(model, inputs, max_new_tokens=answer_tokens)
-    found = [answers(None, rows_of(model, unpruned), 0)]
     draft = unpruned[:, :-1] if drafted and can_be_drafted(family.decoder(model), family) else None
-    for config in configs:
+    branches: dict[PruningConfig, tuple[Tokens, int] | None] = {}  # None: refused
+
+    def branch(config: PruningConfig, answer: Callable[[], Tokens]) -> None:
         try:
-            with loaded.lock, replaying(model, family, prefix, cuts[config]) as replay:
-                rows = ask(config, draft)
-        except FastVError:  # of one of them, or of the method: the other cells have their answers
+            method = for_rows([for_sample(config, one.identity) for one in asked])
+            with replaying(model, family, prefix, cuts[config]) as replay, pruned(model, method):
+                rows = answer()
+        except FastVError:  # of one of the questions, or of the method: the other cells have their answers
+            branches[config] = None
+        else:
+            branches[config] = rows, replay.layers
+
+    def in_turn(waiting: list[PruningConfig], answer: Answer) -> None:
+        begun = time.monotonic()
+        while waiting:
+            branch(waiting.pop(), lambda: answer(draft))
+            if time.monotonic() - begun >= HOLD_SECONDS:
+                return
+
+    def in_one_call(ask: Callable[[Answer], Any]) -> Any:
+        return within_generate(model, inputs, ask, max_new_tokens=answer_tokens)
+
+    joined = [config for config in configs if can_join(config.build())]
+    for config in configs:
+        if config not in joined:
+            with loaded.lock, reading():
+                branch(config, lambda: in_one_call(lambda answer: answer(draft)))
+    while joined:
+        with loaded.lock, reading(), replaying(model, family, prefix, 0):
+            in_one_call(partial(in_turn, joined))
+    found = [answers(None, rows_of(model, unpruned), 0)]
+    for config in configs:
+        taken = branches[config]
+        if taken is None:
             found.append([_alone(loaded, one, config, answer_tokens) for one in asked])
         else:
-            found.append(answers(config, rows, replay.layers))
+            found.append(answers(config, *taken))
     return found
 
 

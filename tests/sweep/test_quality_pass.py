@@ -55,6 +55,37 @@ def test_shared_and_batched_answers_are_those_of_passes_of_their_own(mini, sampl
                 assert answer.shared_layers == (config.k if config else 0)
 
 
+def test_methods_that_look_at_the_tower_or_change_it_answer_as_by_themselves(mini, questions):
+    configs = [PruningConfig(method, 0, 0.75) for method in ("visionzip", "random", "lower_resolution")]
+    answered = found(mini, questions[:2], configs, 2)
+    for sample, identity in questions[:2]:
+        prompt = prompt_for(mini, sample, 8)
+        for config, answer in zip(configs, answered[identity].answers[1:]):
+            with for_sample(config, identity).build()(mini.model):
+                alone = generate(mini.model, prompt.inputs, max_new_tokens=8).tokens
+            assert (answer.answer, answer.answer_tokens) == (answer_text(mini, alone), len(alone))
+
+
+def test_others_have_their_turn_with_the_model_between_cells(mini, questions, monkeypatch):
+    expected = found(mini, questions[:1], CONFIGS, 1)
+    held = []
+
+    class Lock:
+        def __enter__(self):
+            held.append(1)
+
+        def __exit__(self, *_):
+            pass
+
+    counts = {}
+    for seconds in (0.0, 1000.0):
+        monkeypatch.setattr(quality_pass, "HOLD_SECONDS", seconds)
+        held.clear()
+        assert found(replace(mini, lock=Lock()), questions[:1], CONFIGS, 1) == expected
+        counts[seconds] = len(held)
+    assert counts == {0.0: 1 + len(CONFIGS), 1000.0: 2}
+
+
 def test_layers_that_keep_a_state_are_asked_again_and_nothing_is_guessed(samples, tmp_path):
     """What such a layer read it cannot forget; the rank of a cut behind it is that of the last layer that attends."""
     kinds = ["full_attention", "linear_attention", "linear_attention", "full_attention"]
