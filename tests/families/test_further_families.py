@@ -30,6 +30,9 @@ CASES = [
     for name in (("picture", "three rows", "video and picture") if standin.video else ("picture", "three rows"))
     for k in range(4)
 ]
+# In float64 both answers of this kind are equal to the bit; in float32 recurrences and experts enlarge what rounding
+# differs by, on some processors beyond CLOSE.
+ROUGH = {"qwen3_5_moe": dict(atol=1e-3, rtol=1e-3)}
 _MODELS: dict = {}
 
 
@@ -59,11 +62,12 @@ def test_equal_to_masking_with_and_without_a_cache(key, name, k):
     for row, kept in zip(dropped, trace.kept):
         row[kept[kept >= 0]] = False
     assert 0 < dropped.sum() < visual.sum()
+    close = ROUGH.get(key, CLOSE)
     with dropped_by_masking(family.decoder(model), k, dropped):
-        assert_same_answer(output, model.generate(**inputs, **options(key)), **CLOSE)
+        assert_same_answer(output, model.generate(**inputs, **options(key)), **close)
         if k in (0, 2):
             expected = model.generate(**inputs, **options(key, max_new_tokens=2), use_cache=False)
-            assert_same_answer(uncached, expected, **CLOSE)
+            assert_same_answer(uncached, expected, **close)
     assert not torch.equal(output.logits[0], model.generate(**inputs, **options(key, max_new_tokens=1)).logits[0])
 
 
