@@ -23,6 +23,7 @@ from fastv.inputs.scoring.own_function import OwnFunction
 from fastv.inputs.scoring.registry import MEASURES
 from scripts import (
     exhibit_blocks,
+    gpu_blocks,
     leaderboard_blocks,
     lmms_eval_blocks,
     method_grid_blocks,
@@ -231,49 +232,6 @@ def prefill_saving() -> str:
     )
 
 
-def _gpu_prefills() -> list[dict[str, Any]]:
-    """The parts of benchmarks/gpu.py that time prefill and were not skipped."""
-    parts = [part for part in _record("gpu")["parts"] if part["part"].startswith("prefill ")]
-    return [part["result"] for part in parts if part.get("result")]
-
-
-def gpu_prefill() -> str:
-    """Prefill on a GPU, side by side."""
-    rows = []
-    for part in _gpu_prefills():
-        for side in part["sides"]:
-            if side["k"] is not None and side["r"] < 0.01:
-                continue  # all but nothing dropped: the cost of the hooks alone
-            name = "no pruning" if side["k"] is None else f"K={side['k']}, R={percent(side['r'])}"
-            batch = f"{part['batch']}, padded" if part["padding"] else str(part["batch"])
-            ratios = (side["speedup"], side["device_busy_speedup"], side["speedup_by_flops"])
-            seconds = side["prefill_seconds"]["median"]
-            rows.append([part["model"], batch, name, _duration(seconds), *(f"{ratio:.2f}x" for ratio in ratios)])
-    return _table(["model", "batch", "setting", "prefill", "speed-up", "of the GPU's busy time", "by FLOPs"], rows)
-
-
-def gpu_setting() -> str:
-    """How benchmarks/gpu.py was run."""
-    record = _record("gpu")
-    machine, part = record["machine"], _gpu_prefills()[0]
-    rounds = len(part["sides"][0]["prefill_seconds"]["runs"])
-    return _wrapped(
-        f"{machine['device']}, torch {machine['torch']}, transformers {machine['transformers']}, random weights in "
-        f"bfloat16, {part['text_tokens']} text and {part['visual_tokens']:,} visual tokens; medians of {rounds} rounds "
-        f"in which the sides alternate (`{record['command']}`)."
-    )
-
-
-def gpu_summary() -> str:
-    """One sentence for README: the usual setting at each batch size without padding."""
-    told = []
-    for part in _gpu_prefills():
-        if not part["padding"]:
-            (side,) = [side for side in part["sides"] if (side["k"], side["r"]) == (2, 0.5)]
-            told.append(f"{side['speedup']:.2f} times as fast at batch {part['batch']} ({part['model']})")
-    return f"On {_record('gpu')['machine']['device']}, prefill at K=2, R=50% was {' and '.join(told)}"
-
-
 def waiting_times() -> str:
     """The run of benchmarks/waiting.py."""
     record = _record("waiting")
@@ -372,6 +330,7 @@ def sweep_flops_share() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     **exhibit_blocks.BLOCKS,
+    **gpu_blocks.BLOCKS,
     **leaderboard_blocks.BLOCKS,
     "measured-methods": method_grid_blocks.measured_methods,
     **lmms_eval_blocks.BLOCKS,
@@ -394,9 +353,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "small-machines": small_machines,
     "small-machines-setting": small_machines_setting,
     "prefill-saving": prefill_saving,
-    "gpu-prefill": gpu_prefill,
-    "gpu-setting": gpu_setting,
-    "gpu-summary": gpu_summary,
     "waiting-times": waiting_times,
     "contention": contention,
     "endpoints": endpoint_times,
