@@ -17,11 +17,13 @@ def opened(browser, address: str, *, width: int = 1280, height: int = 900, withi
     asked for elsewhere.
 
     Tabs without ``settings`` share a profile: with its cache, opening the page takes half the work. The page keeps what
-    it keeps by tab alone.
+    it keeps by tab alone. An empty tab stays open there, as the first tab of each window costs the drawing of
+    Chromium's own buttons.
     """
     shared = not settings
     if shared and browser not in _profiles:
         _profiles[browser] = browser.new_context()
+        _profiles[browser].new_page()
     faults, context = [], _profiles[browser] if shared else browser.new_context(**settings)
     page = context.new_page()
     page.set_viewport_size({"width": width, "height": height})
