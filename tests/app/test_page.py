@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import contextmanager
-
 import pytest
 
 from fastv.app.page import TITLE
 from fastv.app.shared.example_scenes import GALLERY_SEEDS, GENERAL, example
-from fastv.worker import Stopped
 from tests.support.browser import answer_briefly, choose_model, chosen_model, opened, run, unfold, upload
 
 QUESTION = "#question textarea, #question input"
-
-
-@contextmanager
-def slowly(model):
-    """Every forward of the decoder takes a tenth of a second more."""
-    slow = model.family.decoder(model.model).register_forward_pre_hook(lambda *_: time.sleep(0.1))
-    try:
-        yield
-    finally:
-        slow.remove()
+SUGGESTED = example(GALLERY_SEEDS[0])
 
 
 @pytest.fixture
@@ -33,41 +19,63 @@ def page(browser, app):
         yield page
 
 
+@pytest.fixture(scope="module")
+def unanswered(browser, app):
+    """One page for several tests, each of which sets all that it looks at."""
+    with opened(browser, app.address, height=800, within=app.address) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def answered(browser, app):
+    """One page for several tests that look at what it shows after the second suggestion was asked."""
+    with opened(browser, app.address, height=800, within=app.address) as page:
+        unfold(page)
+        page.wait_for_selector("#costs td")
+        assert set(page.locator("#costs td").all_inner_texts()) == {"–"}
+        assert page.locator(".chip:visible").all_inner_texts() == list(SUGGESTED.suggestions)
+        answer_briefly(page)
+        page.locator(".chip").nth(1).click()
+        page.press(QUESTION, "Enter")
+        page.wait_for_selector("#status:has-text('Done')")
+        yield page
+
+
 def choose(page, name: str, value: int) -> None:
     page.locator(f"#{name} input[type=number]").fill(str(value))
 
 
-def test_a_question_gets_two_answers_and_a_filled_table(page, app):
+def test_a_question_gets_two_answers_and_a_filled_table(answered, app):
+    page = answered
     assert page.title() == TITLE
-    unfold(page)
-    page.wait_for_selector("#costs td")
-    cells = page.locator("#costs td")
-    assert set(cells.all_inner_texts()) == {"–"}
-    answer_briefly(page)
-    page.fill(QUESTION, "how many red in the picture ?")
-    run(page)
-    assert (
-        all(text.strip() for text in page.locator("#answers .text").all_inner_texts())
-        and page.locator("#answers .text").count() == 2
-    )
+    texts, cells = page.locator("#answers .text"), page.locator("#costs td")
+    assert texts.count() == 2 and all(text.strip() for text in texts.all_inner_texts())
     assert cells.count() == 21 and "–" not in cells.all_inner_texts()
     assert "0.50× the tokens" in page.inner_text("#costs") and "standin in float32" in page.inner_text("#costs")
     assert "8 of its 16 patches" in page.get_attribute("#kept img", "alt") and "8 of 16" in page.inner_text("#kept")
     assert app.strangers == []
 
 
-def test_a_suggestion_is_asked_and_its_true_answer_shown(page):
-    made = example(GALLERY_SEEDS[0])
-    assert page.locator(".chip:visible").all_inner_texts() == list(made.suggestions)
-    answer_briefly(page)
-    page.locator(".chip").nth(1).click()
-    page.press(QUESTION, "Enter")
-    page.wait_for_selector("#status:has-text('Done')")
-    truth = made.answers[made.suggestions[1].lower().rstrip("?.")]
-    assert page.inner_text("#answers .expected b") == truth
+def test_the_true_answer_of_a_suggestion_is_shown(answered):
+    truth = SUGGESTED.answers[SUGGESTED.suggestions[1].lower().rstrip("?.")]
+    assert answered.inner_text("#answers .expected b") == truth
 
 
-def test_pictures_bring_their_questions(page):
+def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(answered):
+    answered.locator(".chip").nth(2).click()
+    assert answered.input_value(QUESTION) == SUGGESTED.suggestions[2]
+    assert answered.inner_text("#answers .asked .question") == SUGGESTED.suggestions[1]
+
+
+def test_phone_width_has_no_sideways_scroll(answered):
+    answered.set_viewport_size({"width": 390, "height": 844})
+    assert answered.evaluate("document.documentElement.scrollWidth") <= 390
+    parts = "[...document.querySelectorAll('#costs, #answers, #run, #kept')]"
+    assert answered.evaluate(f"{parts}.every(part => part.getBoundingClientRect().right <= 390)")
+    answered.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_pictures_bring_their_questions_and_bad_files_are_refused(page, files):
     def another(selector: str) -> None:
         """Clicks, until there is another picture."""
         before = page.get_attribute("#picture img", "src")
@@ -82,9 +90,6 @@ def test_pictures_bring_their_questions(page):
     question.fill("a question of my own")
     another("#new-scene")
     assert question.input_value() == "a question of my own"
-
-
-def test_an_uploaded_picture_is_accepted_and_bad_files_are_refused(page, files):
     page.click("#picture [aria-label='Remove Image']")
     page.wait_for_selector(f".chip:has-text('{GENERAL[0]}')")
     page.click("#run")
@@ -100,7 +105,8 @@ def test_an_uploaded_picture_is_accepted_and_bad_files_are_refused(page, files):
     assert page.inner_text("#answers .expected") == ""
 
 
-def test_a_bad_question_gets_a_sentence_and_another_try(page):
+def test_a_bad_question_gets_a_sentence_and_another_try(unanswered):
+    page = unanswered
     for question, piece in (
         ("", "question is empty"),
         ("w" * 20_000, "20,000 characters"),
@@ -112,7 +118,8 @@ def test_a_bad_question_gets_a_sentence_and_another_try(page):
         page.wait_for_selector("#run:not([disabled])")
 
 
-def test_presets_and_sliders_move_each_other(page):
+def test_presets_and_sliders_move_each_other(unanswered):
+    page = unanswered
     page.get_by_label("K=2, R=75%").check()
     page.wait_for_function("document.querySelector('#r input[type=number]').value === '75'")
     choose(page, "k", 3)
@@ -123,7 +130,8 @@ def test_presets_and_sliders_move_each_other(page):
     page.wait_for_function("document.querySelector('#preset input[value=\"K=3, R=50%\"]').checked")
 
 
-def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page):
+def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(unanswered):
+    page = unanswered
     failed = []
     page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 500 else None)
     for r, (name, value) in zip((75, 50, 75, 50), (("k", "99"), ("k", "-3"), ("k", ""), ("r", "")), strict=True):
@@ -135,96 +143,8 @@ def test_a_field_that_holds_no_layer_or_share_is_no_error_while_it_is_typed(page
     assert failed == []
 
 
-def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(page):
+def test_a_model_that_cannot_be_loaded_leaves_the_one_in_use(unanswered):
+    page = unanswered
     choose_model(page, "#model", "LLaVA-1.5 7B")
     page.wait_for_selector("#status .problem:has-text('standin stays in use')")
     chosen_model(page, "#model", "standin")
-
-
-def test_stop_ends_a_load_and_the_model_before_stays_chosen(page, monkeypatch):
-    ended = threading.Event()
-
-    def endless(source, dtype, *, stopped, **following):
-        while not stopped():
-            time.sleep(0.05)
-        ended.set()
-        raise Stopped("Loading was stopped.")
-
-    joined = []
-    page.on("request", lambda sent: joined.append(sent) if "queue/join" in sent.url else None)
-    monkeypatch.setattr("fastv.loading.load.load", endless)
-    choose_model(page, "#model", "LLaVA-1.5 7B")
-    page.wait_for_selector("#status:has-text('Loading LLaVA-1.5 7B: up to 14.1 GB to download')")
-    page.click("#stop:not([disabled])")
-    page.wait_for_selector("#status:has-text('Stopped')")
-    chosen_model(page, "#model", "standin")
-    page.wait_for_selector("#stop[disabled]")
-    assert ended.wait(10)
-    assert len(joined) == 1  # Gradio's dropdown tells of a choice twice
-    page.focus("#model input")
-    page.press("#model input", "Tab")
-    page.wait_for_timeout(600)
-    assert "Stopped" in page.inner_text("#status")  # leaving the field as it was loads nothing
-
-
-def test_a_run_says_what_was_asked_and_the_next_question_does_not_change_that(page):
-    answer_briefly(page)
-    page.fill(QUESTION, "how many red ?")
-    run(page)
-    page.locator(".chip").nth(1).click()
-    assert page.inner_text("#answers .asked .question") == "how many red ?"
-
-
-def test_stop_keeps_what_was_there_and_frees_the_model(page, app):
-    with slowly(app.model):
-        page.fill(QUESTION, "how many red ?")
-        page.click("#run")
-        page.wait_for_function("document.querySelector('#answers .baseline .text').innerText.length > 10")
-        page.click("#stop")
-        page.wait_for_selector("#status:has-text('Stopped')")
-        page.wait_for_selector("#run:not([disabled])")
-        assert app.model.lock.acquire(timeout=5)
-        app.model.lock.release()
-        time.sleep(0.5)
-        assert "Stopped" in page.inner_text("#status") and len(page.inner_text("#answers .baseline .text")) > 10
-    answer_briefly(page)
-    run(page)
-
-
-def test_a_run_that_waits_in_the_queue_says_so_and_can_be_stopped(page, app):
-    with slowly(app.model):
-        page.click("#run")
-        page.wait_for_selector("#status:has-text('Answering')")
-        other = page.context.new_page()
-        other.goto(app.address)
-        other.click("#run")
-        other.wait_for_selector("#status:has-text('Waiting for its turn')")
-        other.wait_for_selector("#status:has-text('queue: 1/1')")
-        other.click("#stop")
-        other.wait_for_selector("#status:has-text('Stopped')")
-        assert page.locator("#status:has-text('Answering')").count() == 1
-        page.click("#stop")
-        page.wait_for_selector("#status:has-text('Stopped')")
-        other.wait_for_timeout(500)
-        assert "Stopped" in other.inner_text("#status")
-
-
-def test_a_closed_tab_frees_the_model(browser, app):
-    with slowly(app.model):
-        tab = browser.new_page()
-        tab.goto(app.address)
-        tab.click("#run")
-        tab.wait_for_selector("#status:has-text('Answering')")
-        tab.close()
-        assert app.model.lock.acquire(timeout=10)
-        app.model.lock.release()
-
-
-def test_phone_width_has_no_sideways_scroll(page):
-    page.set_viewport_size({"width": 390, "height": 844})
-    answer_briefly(page)
-    unfold(page)
-    run(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    parts = "[...document.querySelectorAll('#costs, #answers, #run, #kept')]"
-    assert page.evaluate(f"{parts}.every(part => part.getBoundingClientRect().right <= 390)")

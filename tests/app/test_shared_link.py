@@ -10,7 +10,7 @@ from PIL import Image
 from fastv.app.shared_link import sent_result
 from fastv.presentation.result_card import SIZE
 from tests.app.test_link_preview import preview
-from tests.app.test_page import slowly
+from tests.app.test_stop import slowly
 from tests.presentation.test_shared_result import RESULT
 from tests.support.browser import answer_briefly, opened
 
