@@ -36,7 +36,15 @@ def wait_for(page, name: str, value: str) -> None:
     )
 
 
-def test_a_click_on_the_map_moves_k_and_r_everywhere(page):
+def test_the_map_is_walked_by_keyboard_and_a_click_moves_k_and_r_everywhere(page):
+    page.focus(cell(2, 0.5))
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#map .readout:has-text('K=1, R=70%')")
+    page.wait_for_function("document.activeElement.ariaLabel?.startsWith('K=1, R=70%')")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.ariaLabel").startswith("K=1, R=60%")
     page.click(cell(3, 0.5))
     page.wait_for_selector("#map .readout:has-text('K=3, R=50%')")
     wait_for(page, "explore-k", "3")
@@ -65,18 +73,12 @@ def test_its_address_brings_it_back(page):
     wait_for(page, "k", "2")
 
 
-def test_the_map_is_walked_by_keyboard(page):
-    page.focus(cell(2, 0.5))
-    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp"):
-        page.keyboard.press(key)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#map .readout:has-text('K=1, R=70%')")
-    page.wait_for_function("document.activeElement.ariaLabel?.startsWith('K=1, R=70%')")
-    page.keyboard.press("ArrowLeft")
-    assert page.evaluate("document.activeElement.ariaLabel").startswith("K=1, R=60%")
-
-
-def test_a_k_that_the_compared_model_lacks_stays_on_the_explorer(page):
+def test_what_is_chosen_on_the_comparison_is_met_here_and_a_k_that_it_lacks_stays_here(page):
+    page.get_by_role("tab", name="Compare").click()
+    page.check("#preset input[value='K=2, R=75%']")
+    wait_for(page, "r", "75")
+    page.get_by_role("tab", name="Explore").click()
+    page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
     page.click(cell(20, 0.9))
     page.wait_for_selector("#map .readout:has-text('K=20, R=90%')")
     page.get_by_role("tab", name="Compare").click()
@@ -86,15 +88,7 @@ def test_a_k_that_the_compared_model_lacks_stays_on_the_explorer(page):
     assert "K=20, R=90%" in page.inner_text("#map .readout")
 
 
-def test_what_is_chosen_on_the_comparison_is_met_here(page):
-    page.get_by_role("tab", name="Compare").click()
-    page.check("#preset input[value='K=2, R=75%']")
-    wait_for(page, "r", "75")
-    page.get_by_role("tab", name="Explore").click()
-    page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
-
-
-def test_a_point_of_the_frontier_and_an_equivalent_are_loaded(page):
+def test_a_point_of_the_frontier_and_an_equivalent_are_loaded_and_nothing_is_wider_than_a_phone(page):
     page.locator("#frontier button[data-model='llava-1.5-7b'][data-k='5'][data-r='0.9']").dispatch_event("click")
     page.wait_for_selector("#map .readout:has-text('of LLaVA-1.5 7B without FastV')")
     assert page.input_value("#explore-model input") == "LLaVA-1.5 7B"
@@ -102,6 +96,28 @@ def test_a_point_of_the_frontier_and_an_equivalent_are_loaded(page):
     choose(page, "#explore-model", "LLaVA-1.5 13B")
     page.click("#equivalence .card.total .use")
     page.wait_for_selector("#map .readout:has-text('K=5, R=58.5%')")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.click(cell(2, 0.75))
+    page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
+    page.locator("#equivalence summary:has-text('R for each K')").click()
+    page.click("#exhibit-box button")  # filled when it is opened
+    page.wait_for_function(f"document.querySelectorAll('#exhibit section').length === {len(exhibits())}")
+    page.evaluate("document.querySelectorAll('#exhibit details').forEach(table => { table.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    panes = "[...document.querySelectorAll('.pane, .plane table, .scatter .plot')]"
+    assert page.evaluate(f"{panes}.every(pane => pane.getBoundingClientRect().right <= 390)")
+
+
+def test_what_has_no_effect_is_not_shown_and_a_miniature_comes_with_its_own_scores(page):
+    page.click("#measure label:has-text('Quality')")
+    page.wait_for_selector("#relative", state="hidden")
+    page.click("#measure label:has-text('KV cache')")
+    page.wait_for_selector("#relative", state="visible")
+    choose(page, "#explore-model", "mini-13")
+    page.wait_for_selector("#frontier:has-text('Drawn scenes')")
+    page.wait_for_function("document.querySelector('#benchmark input').value === 'Drawn scenes'")
+    choose(page, "#explore-model", "LLaVA-1.5 7B")
+    page.wait_for_function("document.querySelector('#benchmark input').value === 'Average of the four'")
 
 
 def test_a_config_of_ones_own_is_read_or_refused(page, tmp_path):
@@ -115,34 +131,6 @@ def test_a_config_of_ones_own_is_read_or_refused(page, tmp_path):
     upload(page, field, tmp_path / "config.json", "#map .readout:has-text('of Your config without FastV')")
     assert page.get_attribute("#explore-k input[type=number]", "max") == "11"
     assert page.inner_text("#explore-problem").strip() == ""
-
-
-def test_what_has_no_effect_is_not_shown(page):
-    page.click("#measure label:has-text('Quality')")
-    page.wait_for_selector("#relative", state="hidden")
-    page.click("#measure label:has-text('KV cache')")
-    page.wait_for_selector("#relative", state="visible")
-
-
-def test_a_miniature_comes_with_its_own_scores(page):
-    choose(page, "#explore-model", "mini-13")
-    page.wait_for_selector("#frontier:has-text('Drawn scenes')")
-    page.wait_for_function("document.querySelector('#benchmark input').value === 'Drawn scenes'")
-    choose(page, "#explore-model", "LLaVA-1.5 7B")
-    page.wait_for_function("document.querySelector('#benchmark input').value === 'Average of the four'")
-
-
-def test_phone_width_has_no_sideways_scroll(page):
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.click(cell(2, 0.75))
-    page.wait_for_selector("#map .readout:has-text('K=2, R=75%')")
-    page.locator("#equivalence summary:has-text('R for each K')").click()
-    page.click("#exhibit-box button")  # filled when it is opened
-    page.wait_for_function(f"document.querySelectorAll('#exhibit section').length === {len(exhibits())}")
-    page.evaluate("document.querySelectorAll('#exhibit details').forEach(table => { table.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    panes = "[...document.querySelectorAll('.pane, .plane table, .scatter .plot')]"
-    assert page.evaluate(f"{panes}.every(pane => pane.getBoundingClientRect().right <= 390)")
 
 
 def test_scripts_are_answered_at_once_and_in_sentences(app):
