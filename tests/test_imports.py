@@ -15,7 +15,14 @@ ROOT = Path(fastv.__file__).resolve().parents[1]
 # Read a checkpoint's files, by the libraries' own classes: imported inside functions of the families.
 _WITH_TORCH = {
     f"fastv.families.{name}"
-    for name in ("processors", "videos", "lfm2_vl_pictures", "molmo2_pictures", "perception_lm_pictures")
+    for name in (
+        "processors",
+        "videos",
+        "lfm2_vl_pictures",
+        "molmo2_pictures",
+        "perception_lm_pictures",
+        "pixtral_processor",
+    )
 }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family
+from fastv.families.base import Family, Processor
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
 from fastv.families.entry import ModelEntry
@@ -101,6 +102,11 @@ class Mistral3(Family):
                 inputs["pixel_values"], sizes, _grids(config, inputs["image_sizes"]), strict=True
             )
         ]
+
+    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
+        from fastv.families.pixtral_processor import read_pixtral_processor
+
+        return read_pixtral_processor(source)
 
     def read_config(self, settings: Mapping[str, Any]) -> ModelShape:
         text = as_dict(settings.get("text_config") or _TEXT_24B, "text_config")

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import torch
-from transformers import Mistral3Config, Mistral3ForConditionalGeneration
+from transformers import Mistral3Config, Mistral3ForConditionalGeneration, PixtralImageProcessorPil
 
-from tests.support.family_standins.base import END, IMAGE_TOKEN, PICTURE, START, WIDE, StandIn, text_config
+from fastv.families.pixtral_processor import PixtralProcessor
+from tests.support.family_standins.base import (
+    END,
+    IMAGE_TOKEN,
+    PICTURE,
+    START,
+    WIDE,
+    StandIn,
+    chat_template,
+    small_tokenizer,
+    text_config,
+)
 
 PATCH, MERGE = 4, 2
 GRIDS = {PICTURE: (2, 3), WIDE: (3, 4)}  # rows and columns of visual tokens
@@ -16,6 +27,7 @@ class Mistral3StandIn(StandIn):
     key = "mistral3"
     visual_tokens = {part: rows * columns for part, (rows, columns) in GRIDS.items()}
     hub_names = ()
+    processor_settings = {"patch_size": PATCH, "spatial_merge_size": MERGE}
 
     def config(self, **shape) -> Mistral3Config:
         tower = dict(
@@ -58,9 +70,10 @@ class Mistral3StandIn(StandIn):
         tokens = [token for _ in range(rows) for token in (*[IMAGE_TOKEN] * columns, START)]
         return torch.tensor([*tokens[:-1], END])
 
-    def processor(self):
-        """Its processor needs torchvision."""
-        import pytest
-
-        pytest.importorskip("torchvision")
-        raise NotImplementedError("a processor of Mistral 3 for a stand-in, where torchvision is installed")
+    def processor(self) -> PixtralProcessor:
+        return PixtralProcessor(
+            image_processor=PixtralImageProcessorPil(size={"longest_edge": 32}, patch_size=PATCH),
+            tokenizer=small_tokenizer({START: "[IMG_BREAK]", END: "[IMG_END]", IMAGE_TOKEN: "[IMG]"}),
+            **self.processor_settings,
+            chat_template=chat_template("[IMG]", ""),
+        )
