@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PROMPT = "<|im_start|>user\n<img>{picture}</img>\n{question}<|im_end|>\n<|im_start|>assistant\n"
 _VISUAL_SPAN = (
-    "256 tokens for each tile of 448 x 448 pixels, at most 12 and an overview, between <img> and </img>: 1,280 for "
+    "256 tokens for each tile of 448 x 448 pixels, at most 12 and an overview, between <img> and </img>: 2,560 for "
     "1,024 x 1,024 pixels"
 )
 _TOWER = {"attention_bias": True, "image_size": [448, 448], "patch_size": [14, 14]}
@@ -37,7 +37,7 @@ def _entry(name: str, description: str, text: dict[str, Any]) -> ModelEntry:
         description,
         prompt=_PROMPT,
         visual_span=_VISUAL_SPAN,
-        visual_tokens=1_280,
+        visual_tokens=2_560,
         config={
             "model_type": "internvl",
             "text_config": text,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from fastv import METHODS
-from fastv.costs.flops import cost
 from fastv.errors import UnsupportedModelError
 from fastv.families.catalogue import CATALOGUE
 from fastv.families.config_reader import read_shape
@@ -16,7 +13,6 @@ from fastv.families.registry import family_for
 from tests.support.cutting_methods import Staged
 from tests.support.family_standins.base import IMAGE_TOKEN, PICTURE, WIDE
 from tests.support.family_standins.granite4_vision import Granite4VisionStandIn
-from tests.support.flop_counter import counted
 from tests.support.masked_reference import CLOSE, cuts_by_masking
 
 ENTRY = next(entry for entry in CATALOGUE if entry.key == "granite-vision-4.1-4b")
@@ -44,33 +40,6 @@ def test_nothing_is_left_behind():
             model(**inputs)
         assert torch.equal(model(**inputs).logits, before)
     assert not any(module._forward_pre_hooks for module in (decoder, *decoder.layers))
-
-
-@pytest.mark.parametrize("size", [(28, 56), (30, 50), (80, 34), (20, 70)])
-def test_flops_of_padded_tiles_are_what_torch_counts(size):
-    standin = Granite4VisionStandIn()
-    model, family = standin.model(width=64), family_for(standin.key)
-    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    inputs = dict(standin.processor()(images=Image.fromarray(noise), text="<image>", return_tensors="pt"))
-    visual = int((inputs["input_ids"] == IMAGE_TOKEN).sum())
-    shape = read_shape(model.config)
-    assert visual == shape.picture_tokens(*size)
-    expected = cost(
-        shape,
-        text_tokens=inputs["input_ids"].shape[1] - visual,
-        visual_tokens=visual,
-        encoded_tokens=family.encoded_tokens(model.config, inputs),
-        answer_tokens=1,
-        k=None,
-        r=0.0,
-    )
-    with torch.no_grad():
-        flops = counted(model, inputs)
-    assert flops["Global"] == pytest.approx(expected.prefill_flops, rel=0.01)
-
-
-def test_the_catalogue_entrys_visual_tokens_are_those_of_a_square_picture():
-    assert read_shape(ENTRY.config).picture_tokens(1024, 1024) == ENTRY.visual_tokens
 
 
 @pytest.mark.parametrize("rate", [None, "4", "a/b", "0/8", "8/4", 0.5])

@@ -10,24 +10,19 @@ import torch
 from PIL import Image
 
 from fastv import FastV
-from fastv.costs.flops import cost
 from fastv.errors import ModelLoadError, UnsupportedModelError
 from fastv.families.catalogue import CATALOGUE
 from fastv.families.config_reader import read_shape
-from fastv.families.perception_lm_pictures import PerceptionLMPictures
 from fastv.families.perception_shapes import ENCODERS, tile_grid
 from fastv.families.registry import family_for
 from fastv.loading import packages
 from fastv.loading.load import load
 from fastv.measurement.masked_reference import dropped_by_masking
 from tests.support import timm_double
-from tests.support.family_standins.perception_lm import TILE, PerceptionLMStandIn
-from tests.support.flop_counter import counted
+from tests.support.family_standins.perception_lm import PerceptionLMStandIn
 from tests.support.masked_reference import CLOSE
-from tests.support.standins import IMAGE_TOKEN
 
 FAMILY = family_for("perception_lm")
-SIZES = [(28, 28), (28, 56), (60, 20), (300, 40), (1, 1)]  # height, width
 #: As transformers' own processor finds them, of at most 36 tiles of 448 pixels.
 GRIDS = {
     (448, 448): (6, 6),
@@ -50,34 +45,6 @@ def picture(height: int, width: int) -> Image.Image:
 @pytest.mark.parametrize("size", GRIDS, ids=str)
 def test_grids_are_the_originals(size):
     assert tile_grid(*size, 448, 36) == GRIDS[size]
-
-
-@pytest.mark.parametrize("settings", [{"max_num_tiles": 4}, {"tile_size": TILE}, {"vision_input_type": "vanilla"}])
-def test_pictures_are_those_of_the_library(settings):
-    """Where torchvision is there, but for two steps of 255 of its own way to scale."""
-    pytest.importorskip("torchvision")
-    from transformers import PerceptionLMImageProcessor
-
-    for size in [*SIZES, (900, 700)]:
-        expected = PerceptionLMImageProcessor(**settings)(picture(*size), return_tensors="pt")["pixel_values"]
-        (made,) = PerceptionLMPictures(**settings)(picture(*size))["pixel_values"]
-        torch.testing.assert_close(made, expected[0], atol=2.1 / 127.5, rtol=0)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_visual_tokens_and_flops_are_those_of_the_processors_tiles(size):
-    standin = PerceptionLMStandIn()
-    model = standin.model(width=64)
-    inputs = dict(standin.processor()(images=picture(*size), text="<|image|>", return_tensors="pt"))
-    visual, shape = int((inputs["input_ids"] == IMAGE_TOKEN).sum()), read_shape(model.config)
-    # The config does not tell how many tiles the processor may make, and the stand-in's makes less.
-    grid = tile_grid(*size, TILE, 2)
-    assert visual == (grid[0] * grid[1] + 1) * shape.vision.tile_tokens
-    assert visual == sum(frame.tokens for frame in FAMILY.frames(model.config, inputs))
-    text = inputs["input_ids"].shape[1] - visual
-    expected = cost(shape, text_tokens=text, visual_tokens=visual, answer_tokens=1, k=None, r=0.0)
-    with torch.no_grad():
-        assert counted(model, inputs)["Global"] == pytest.approx(expected.prefill_flops, rel=0.01)
 
 
 def test_pictures_of_different_tiles_stand_in_one_prompt():
@@ -110,7 +77,6 @@ def test_a_frame_of_a_video_is_an_overview():
 def test_a_catalogue_entry_has_the_published_weights(key):
     entry = next(entry for entry in CATALOGUE if entry.key == key)
     assert entry.parameters == WEIGHTS[key]
-    assert read_shape(entry.config).picture_tokens(1024, 1024) == entry.visual_tokens
 
 
 @pytest.mark.parametrize("change", [{"architecture": "resnet50"}, {"model_args": {}}, {"model_type": "pixtral"}])
