@@ -6,7 +6,8 @@
 For each R of 50, 75 and 90% every method keeps as many visual tokens as make its prefill as cheap as that of FastV at
 K=2 and this R ("flops"), and, where that is another number, as many as FastV ("tokens"). The questions are about scenes
 that neither the other measurements nor training use. Points are written as they are measured, into
-assets/measured/methods/<model>.jsonl, and the same command goes on where it was ended. With --times the seconds to the
+assets/measured/methods/<model>.jsonl, and the same command goes on where it was ended, on another machine too: such
+points name their device. With --times the seconds to the
 first token are measured, into a file of their own; nothing else should run meanwhile.
 """
 
@@ -175,13 +176,15 @@ def measure(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with RecordFile.open(path, header, free=_FREE) as file:
+        here = header["machine"]["device"]
+        elsewhere = {} if file.header["machine"]["device"] == here else {"device": here}
         done = [{name: value for name, value in one.items() if name in _NAMES} for one in file.records]
         for setting in [None, *filter(wanted, settings(loaded.model.config, workload))]:
             named = setting.to_dict() if setting else {"method": None, "k": None, "r": 0.0}
             if named in done:
                 continue
             evaluator = pixels if setting and needs_pixels(setting.build()) else whole
-            file.add(named | _answered(evaluator, setting, workload))
+            file.add(named | _answered(evaluator, setting, workload) | elsewhere)
             print(named, f"{_share(file.records[-1], len(items)):.1%}", flush=True)
 
 
