@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from fastv.evidence.exhibit.table import name
 from fastv.evidence.group_records import GroupRecords
-from fastv.evidence.method_records import REFERENCE_K, MethodPoint, MethodRecord
+from fastv.evidence.method_records import GROUPS, REFERENCE_K, MethodPoint, MethodRecord
 from fastv.stats import Change
 
 R = 0.5
@@ -29,14 +29,17 @@ def asked_most(record: MethodRecord, groups: GroupRecords, group: str, *methods:
 
 
 def asked_alone(records: Sequence[MethodRecord], groups: GroupRecords) -> str:
-    """Which groups have questions of their own, as a sentence that goes on after another; empty if none has."""
+    """How many questions of their own the groups have, as a sentence that goes on after another; empty if none has."""
     models = [record.model for record in records]
-    found = [
-        f"{group} of {name(model)} ({len(record.tasks):,})"
-        for (model, group), record in groups.items()
-        if model in models
-    ]
-    return f" Of their own, where a method was measured on them: {', '.join(found)}." if found else ""
+    counts = {(name(model), group): len(record.tasks) for (model, group), record in groups.items() if model in models}
+    if not counts:
+        return ""
+    if len(counts) == len(models) * len(GROUPS) and len(set(counts.values())) == 1:
+        return (
+            f" {min(counts.values()):,} more of each group, by which its methods are judged that were measured on them."
+        )
+    found = ", ".join(f"{group} of {model} ({count:,})" for (model, group), count in counts.items())
+    return f" More of these, by which the methods are judged that were measured on them: {found}."
 
 
 def change_since(

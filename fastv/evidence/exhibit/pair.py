@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastv.evidence.exhibit.budget import R, asked_alone, change_since, commands, point_at
-from fastv.evidence.exhibit.table import Exhibit, corrected, marks, name, rounded
+from fastv.evidence.exhibit.table import Cell, Exhibit, corrected, marks, name, rounded
 from fastv.evidence.group_records import GroupRecords
 from fastv.evidence.method_records import GROUPS, REFERENCE_K, MethodPoint, MethodRecord
 from fastv.evidence.published import table1
@@ -23,7 +25,7 @@ def at_equal_cost(small: MethodRecord, big: MethodRecord, groups: GroupRecords) 
         (point.label, tuple(column[at] for column in table)) for at, point in enumerate((big.unpruned, *pruned))
     )
     whole_cell, *cells = table[0]
-    ahead = [point.label for point, cell in zip(pruned, cells, strict=True) if cell.verdict == "better"]
+    ahead = [_ahead(column, pruned, found[1:]) for column, found in zip(columns, table, strict=True)]
     level = sum(not cell.verdict for cell in cells)
     own = cells[pruned.index(point_at(big, "fastv"))]
     cost, whole_cost = (
@@ -31,10 +33,10 @@ def at_equal_cost(small: MethodRecord, big: MethodRecord, groups: GroupRecords) 
     )
     return Exhibit(
         f"At {name(small.model)}'s cost, does {name(big.model)} answer better?",
-        f"Significantly with {', '.join(ahead) or 'no method'}. {level} of {len(pruned)} methods show no significant "
-        f"difference from {name(small.model)}, best {pruned[0].label} with {cells[0].text} points; FastV's own "
-        f"ranking: {own.text}. Without pruning the gap is {whole_cell.text}, for {rounded(whole_cost)} of the prefill "
-        "FLOPs.",
+        f"Significantly on {'; on '.join(filter(None, ahead)) or 'nothing'}. Over all tasks {level} of {len(pruned)} "
+        f"methods show no significant difference from {name(small.model)}, best {pruned[0].label} with {cells[0].text} "
+        f"points; FastV's own ranking: {own.text}. Without pruning the gap is {whole_cell.text}, for "
+        f"{rounded(whole_cost)} of the prefill FLOPs.",
         _published_pair(),
         f"{name(big.model)} minus {name(small.model)} without pruning, points, 95% CI, the same {len(big.tasks):,} "
         f"questions.{asked_alone((small, big), groups)} {name(big.model)} pruned costs {rounded(cost)} of "
@@ -43,6 +45,13 @@ def at_equal_cost(small: MethodRecord, big: MethodRecord, groups: GroupRecords) 
         rows,
         commands((small, big), groups),
     )
+
+
+def _ahead(column: str, points: Sequence[MethodPoint], cells: Sequence[Cell]) -> str:
+    """Where methods are significantly ahead in a column, which and by how much; else empty."""
+    found = [(point, cell) for point, cell in zip(points, cells, strict=True) if cell.verdict == "better"]
+    told = [f"{point.label} {cell.text.split(' ')[0]}" for point, cell in found]
+    return f"{column} with {', '.join(told)}" if told else ""
 
 
 def _gap(small: MethodRecord, big: MethodRecord, point: MethodPoint, column: str, groups: GroupRecords) -> Change:

@@ -31,9 +31,10 @@ def by_group(records: Sequence[MethodRecord], groups: GroupRecords) -> Exhibit:
     for record in records:
         group, change = _worst(record, groups)
         worst.append(f"{name(record.model)} loses most on {group} ({points(change.share)} points)")
+    described = [asked_most(record, groups, "captions", "fastv") for record in records]
     f1 = " and ".join(
         f"{points(point_at(record, 'fastv').caption_f1 - record.unpruned.caption_f1)} ({name(record.model)})"
-        for record in records
+        for record in described
     )
     return Exhibit(
         f"What does {budget(REFERENCE_K, R)} cost, and on what?",

@@ -161,11 +161,12 @@ def measure(
     pixels = PixelEvaluator(loaded, items)
     whole = BatchedEvaluator(loaded, items, pixels=pixels)
     workload = _workload(whole)
+    machine = Machine.here(loaded.device)
     header = {
         "model": Path(loaded.entry.key).name,
         "command": command,
         "weights": fingerprint(Path(loaded.entry.source)),
-        "machine": asdict(Machine.here(loaded.device)),
+        "machine": asdict(machine),
         "dtype": loaded.dtype,
         "layers": layer_count(loaded),
         "first_scene": items[0].scene.seed,
@@ -176,8 +177,7 @@ def measure(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with RecordFile.open(path, header, free=_FREE) as file:
-        here = header["machine"]["device"]
-        elsewhere = {} if file.header["machine"]["device"] == here else {"device": here}
+        elsewhere = {} if file.header["machine"]["device"] == machine.device else {"device": machine.device}
         done = [{name: value for name, value in one.items() if name in _NAMES} for one in file.records]
         for setting in [None, *filter(wanted, settings(loaded.model.config, workload))]:
             named = setting.to_dict() if setting else {"method": None, "k": None, "r": 0.0}
