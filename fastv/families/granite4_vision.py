@@ -96,6 +96,8 @@ class Granite4Vision(LlavaNext):
 
     prompt = Family.prompt
 
+    tower_layer = Family.tower_layer  # its projector mixes the patches of a window
+
     def while_pruned(self, model: nn.Module, kept: KeptColumns) -> AbstractContextManager[Any]:
         return features_before_layers_cut_along(self.decoder(model), kept)
 

@@ -1,4 +1,4 @@
-"""LLaVA-NeXT and LLaVA-OneVision (AnyRes): a picture is an overview and a finer grid of tiles, without their padding.
+"""LLaVA-NeXT (AnyRes): a picture is an overview and a finer grid of tiles, without their padding.
 
 Each row of the finer grid ends with a newline, which counts as a visual token and shows no part of the picture.
 """
@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastv.errors import UnsupportedModelError
+from fastv.families.anyres_patches import (
+    Patches,
+    finer_patches,
+    joined,
+    newline,
+    overview_patches,
+)
 from fastv.families.anyres_shapes import (
     AnyResVisionShape,
     NewlineProjectorShape,
@@ -19,14 +25,15 @@ from fastv.families.anyres_shapes import (
     margins,
     tile_grid,
 )
-from fastv.families.base import Family, Processor
+from fastv.families.base import Family, base_of
 from fastv.families.config_fields import as_dict, reader_for, size
 from fastv.families.decoders import DECODERS
 from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
-from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, Llava, vicuna_prompt
+from fastv.families.llava import VICUNA_7B, VICUNA_PROMPT, Llava
 from fastv.families.shapes import ModelShape
 from fastv.families.tiles import patch_side, picture_side
+from fastv.families.tower_layers import TowerLayer, TowerSequences, encoder_layer
 from fastv.families.vision_towers import CLIP_LARGE_336, class_tokens
 from fastv.families.visual_groups import VisualGroup
 
@@ -34,19 +41,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedConfig
 
-_NEWLINE = VisualGroup(1, 1, 0, row_end=1)
+NEWLINE = VisualGroup(1, 1, 0, row_end=1)
 _NEXT_GRIDS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
-_ONEVISION_GRIDS = tuple((384 * rows, 384 * columns) for rows in range(1, 7) for columns in range(1, 7))
-_SIGLIP = {
-    "model_type": "siglip_vision_model",
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "num_hidden_layers": 26,
-    "num_attention_heads": 16,
-    "image_size": 384,
-    "patch_size": 14,
-    "vision_use_head": False,
-}
 
 
 def _next_entry(key: str, name: str, source: str, description: str, prompt: str, text: Mapping[str, Any]) -> ModelEntry:
@@ -59,23 +55,6 @@ def _next_entry(key: str, name: str, source: str, description: str, prompt: str,
         visual_span="2,928 tokens for a square image: an overview of 576, then tiles, each row with a newline",
         visual_tokens=2_928,
         config={"model_type": "llava_next", "text_config": text, "vision_config": CLIP_LARGE_336},
-    )
-
-
-def _onevision_entry(scale: str, description: str, text: Mapping[str, Any]) -> ModelEntry:
-    return ModelEntry(
-        f"llava-onevision-{scale.lower()}",
-        f"LLaVA-OneVision {scale}",
-        f"llava-hf/llava-onevision-qwen2-{scale.lower()}-ov-hf",
-        description,
-        prompt="<|im_start|>user {picture}\n{question}<|im_end|><|im_start|>assistant\n",
-        visual_span="7,371 tokens for 1,024 x 1,024 pixels: an overview of 729, then tiles, each row with a newline",
-        visual_tokens=7_371,
-        config={
-            "model_type": "llava_onevision",
-            "text_config": {"model_type": "qwen2", "vocab_size": 152000, **text},
-            "vision_config": _SIGLIP,
-        },
     )
 
 
@@ -117,7 +96,42 @@ class LlavaNext(Llava):
             groups += [overview, finer]
         return groups
 
-    tower_layer = Family.tower_layer
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        layer = encoder_layer(base.vision_tower, config.vision_feature_layer)
+        lead = class_tokens(config.vision_config.model_type)
+        if lead is None:
+            return Family.tower_layer(self, model)
+
+        def sequences(token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            patches = self.tower_patches(config, token, inputs, lead)
+            return None if patches is None else TowerSequences(None, lambda *_: patches[0], patches[1])
+
+        return TowerLayer(dict.fromkeys(self.visual_token_ids(config), layer.self_attn), bool(lead), sequences)
+
+    def tower_patches(self, config: Any, token: int, inputs: Mapping[str, Any], lead: int) -> Patches | None:
+        """Which of the tower's patches become the visual tokens that ``token`` stands for; None where inputs have none.
+
+        lead: tokens of the tower before the patches of each tile.
+        """
+        parts = self._tower_parts(config, token, inputs, lead)
+        return joined(*zip(*parts, strict=True)) if parts else None
+
+    def _tower_parts(self, config: Any, token: int, inputs: Mapping[str, Any], lead: int) -> list[tuple[Patches, int]]:
+        """What becomes of the tower's tokens, in their order, and how many these are; ``lead``: before each tile's."""
+        if inputs.get("image_sizes") is None:
+            return []
+        side, parts = self._tile_side(config), []
+        for shown, (_, finer) in zip(inputs["image_sizes"].tolist(), self._pictures(config, inputs)):
+            parts.append((overview_patches(side, lead), 0))
+            if finer is NEWLINE:
+                parts.append((newline(), lead + side**2))
+                continue
+            rows, columns = tile_grid(shown, config.image_grid_pinpoints, picture_side(config.vision_config))
+            tokens = finer_patches(shown, (rows, columns), side, lead, finer)
+            parts.append((tokens, (1 + rows * columns) * (lead + side**2)))
+        return parts
 
     reduced_pictures = Family.reduced_pictures
 
@@ -129,7 +143,7 @@ class LlavaNext(Llava):
         for number, (overview, finer) in enumerate(self._pictures(config, inputs)):
             tiles = inputs["pixel_values"][number]
             frames.append(Frame(tiles[0], (overview.rows, overview.columns)))
-            if finer is _NEWLINE:
+            if finer is NEWLINE:
                 frames.append(Frame(tiles[0], (1, 0), row_end=1))
                 continue
             shown = inputs["image_sizes"][number].tolist()
@@ -160,7 +174,7 @@ class LlavaNext(Llava):
         vision = self.read_config(settings.to_dict()).vision
         assert isinstance(vision, AnyResVisionShape)  # as read below
         groups = zip(inputs["image_sizes"].tolist(), self._pictures(config, inputs))
-        return vision.tile_tokens * sum(1 if finer is _NEWLINE else vision.tiles(*size) for size, (_, finer) in groups)
+        return vision.tile_tokens * sum(1 if finer is NEWLINE else vision.tiles(*size) for size, (_, finer) in groups)
 
     def _most_tiles(self, config: Any) -> int:
         """How many tiles' tokens a finer grid may have; 0 where it is never shrunk."""
@@ -203,64 +217,3 @@ class LlavaNext(Llava):
             grids=listed_grids(settings, self.grids),
             most_tiles=self._most_tiles(settings),
         )
-
-
-class LlavaOnevision(LlavaNext):
-    """Fewer rows and columns where a picture has many; pictures of a prompt with several are overviews alone."""
-
-    name = "LLaVA-OneVision"
-    model_types = ("llava_onevision",)
-    entries = (
-        _onevision_entry(
-            "0.5B",
-            "The smallest: some papers' model for a laptop.",
-            {
-                "hidden_size": 896,
-                "intermediate_size": 4864,
-                "num_hidden_layers": 24,
-                "num_attention_heads": 14,
-                "num_key_value_heads": 2,
-                "tie_word_embeddings": True,
-            },
-        ),
-        _onevision_entry(
-            "7B",
-            "Of many tokens for each image: what papers prune since 2024.",
-            {
-                "hidden_size": 3584,
-                "intermediate_size": 18944,
-                "num_hidden_layers": 28,
-                "num_attention_heads": 28,
-                "num_key_value_heads": 4,
-            },
-        ),
-    )
-    grids = _ONEVISION_GRIDS
-    tower = _SIGLIP
-    text_type = "qwen2"
-
-    def visual_token_ids(self, config: Any) -> tuple[int, ...]:
-        return (config.image_token_id, config.video_token_id)
-
-    def prompt(self, processor: Processor, question: str, kind: str = "image", count: int = 1) -> str:
-        return vicuna_prompt(self, processor, question, kind, count)
-
-    def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
-        from transformers import LlavaOnevisionProcessor
-
-        from fastv.families.processors import read_with_videos
-        from fastv.families.videos import FrameVideoProcessor
-
-        return read_with_videos(source, LlavaOnevisionProcessor, FrameVideoProcessor)
-
-    def _pictures(self, config: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[VisualGroup, VisualGroup]]:
-        together = inputs.get("batch_num_images")
-        sizes = inputs["image_sizes"]
-        counts = [1] * len(sizes) if together is None else together.tolist()
-        alone = [count == 1 for count in counts for _ in range(count)]
-        for single, (overview, finer) in zip(alone, super()._pictures(config, inputs), strict=True):
-            yield overview, finer if single else _NEWLINE
-
-    def _most_tiles(self, config: Any) -> int:
-        asked = config.get("vision_aspect_ratio") if isinstance(config, Mapping) else config.vision_aspect_ratio
-        return int(str(asked or "anyres_max_9").removeprefix("anyres_max_"))

@@ -15,7 +15,8 @@ from fastv.families.idefics3 import Idefics3
 from fastv.families.internvl import InternVL
 from fastv.families.lfm2_vl import Lfm2VL
 from fastv.families.llava import Llava
-from fastv.families.llava_next import LlavaNext, LlavaOnevision
+from fastv.families.llava_next import LlavaNext
+from fastv.families.llava_onevision import LlavaOnevision
 from fastv.families.mistral3 import Mistral3
 from fastv.families.molmo2 import Molmo2
 from fastv.families.ovis2 import Ovis2

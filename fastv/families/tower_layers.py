@@ -24,10 +24,13 @@ class TowerSequences:
     patches
         Called with the number of sequences and their length (where ``lengths`` is None), or 1 and the sum of lengths:
         long (tokens, m), which m patches, counted over all sequences, become each visual token; -1 for none.
+    shares
+        float32 (tokens, m), how much of each goes into it; by default of all alike.
     """
 
     lengths: Sequence[int] | None
     patches: Callable[[int, int], Tensor]
+    shares: Tensor | None = None
 
 
 @dataclass(frozen=True)

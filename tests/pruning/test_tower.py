@@ -28,7 +28,8 @@ from tests.support.standins import (
 
 VISUAL = (IMAGE_TOKEN, VIDEO_TOKEN)
 OPTIONS = GREEDY | dict(max_new_tokens=3, suppress_tokens=[2, START, END, *VISUAL])
-TOWERS = {key: ALL_STANDINS[key] for key in dict.fromkeys((*STANDINS, "qwen3_vl", "internvl", "idefics3", "smolvlm"))}
+FURTHER = ("qwen3_vl", "internvl", "idefics3", "smolvlm", "llava_next", "llava_onevision")
+TOWERS = {key: ALL_STANDINS[key] for key in dict.fromkeys((*STANDINS, *FURTHER))}
 CASES = [
     (key, name) for key, one in TOWERS.items() for name in ("three rows", *(["video and picture"] if one.video else []))
 ]
@@ -41,6 +42,8 @@ OBSERVED = {
     "internvl": -1,
     "idefics3": -1,
     "smolvlm": -1,
+    "llava_next": -2,
+    "llava_onevision": -1,
 }  # the layer whose output is used
 
 
@@ -62,6 +65,46 @@ def clip_like(tower, layer: int, pixels: torch.Tensor, class_token: bool) -> lis
             part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
             total += (query[0, part] @ key[:, part].T * attend.head_dim**-0.5).softmax(dim=0) / attend.num_heads
         found += [(total[number].item(), key[number]) for number in range(0 if class_token else 1, len(states))]
+    return found
+
+
+def anyres_like(base, layer: int, inputs: dict) -> list[tuple[float, torch.Tensor]]:
+    """Of each visual token what the model's own packing makes of its tiles' attention and keys; 0 of newlines."""
+    sizes, counts = inputs["image_sizes"], inputs.get("batch_num_images")
+    alone = [True] * len(sizes) if counts is None else [count == 1 for count in counts.tolist() for _ in range(count)]
+    tiles = [one[:3] if single else one[:1] for one, single in zip(inputs["pixel_values"], alone, strict=True)]
+    has_cls = hasattr(getattr(base.vision_tower, "vision_model", base.vision_tower).embeddings, "class_embedding")
+    watched = clip_like if has_cls else siglip_like
+    seen = [watched(base.vision_tower, layer, one, False) for one in tiles]
+    features = [
+        torch.stack([torch.cat([torch.tensor([score]), key]) for score, key in one]).view(
+            len(those), -1, 1 + len(one[0][1])
+        )
+        for one, those in zip(seen, tiles, strict=True)
+    ]
+    more = {"vision_feature_select_strategy": "default"} if has_cls else {"vision_aspect_ratio": "anyres_max_9"}
+    packed, _ = base.pack_image_features(features, sizes, image_newline=torch.zeros(features[0].shape[-1]), **more)
+    return [(token[0].item(), token[1:]) for token in torch.cat(packed)]
+
+
+def siglip_like(tower, layer: int, pixels: torch.Tensor, _: bool) -> list[tuple[float, torch.Tensor]]:
+    """Of each patch the mean attention that it gets in its picture, and its key."""
+    attend, seen = getattr(tower, "vision_model", tower).encoder.layers[layer].self_attn, []
+    handle = attend.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
+    )
+    with torch.no_grad():
+        tower(pixels)
+    handle.remove()
+    found = []
+    for states in seen[0]:
+        query, key = attend.q_proj(states), attend.k_proj(states)
+        total = torch.zeros(len(states))
+        for head in range(attend.num_heads):
+            part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
+            logits = query[:, part] @ key[:, part].T * attend.head_dim**-0.5
+            total += logits.softmax(dim=1).mean(dim=0) / attend.num_heads
+        found += list(zip(total.tolist(), key))
     return found
 
 
@@ -152,6 +195,8 @@ def expected_of(key: str, model, inputs: dict) -> dict[int, list[tuple[float, to
     base, layer, found = model.model, OBSERVED[key], {}
     if key == "llava":
         return {IMAGE_TOKEN: clip_like(base.vision_tower, layer, inputs["pixel_values"], False)}
+    if key in ("llava_next", "llava_onevision"):
+        return {IMAGE_TOKEN: anyres_like(base, layer, inputs)}
     if key == "internvl":
         return {IMAGE_TOKEN: internvl_like(base, layer, inputs["pixel_values"])}
     if key in ("idefics3", "smolvlm"):
@@ -203,7 +248,7 @@ def test_each_token_has_its_own_attention_and_key(key, name, way):
                     atol=1e-5,
                     rtol=1e-4,
                 )
-        assert not any(left.values()) and tower.has_cls == ("llava" in key or key == "internvl")
+        assert not any(left.values()) and tower.has_cls == (key in ("llava", "video_llava", "llava_next", "internvl"))
         if way == "beams":
             assert torch.equal(tower.attention[::2], tower.attention[1::2])
 

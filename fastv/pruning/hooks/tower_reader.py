@@ -159,6 +159,8 @@ def _of_tokens(
         attention = torch.cat([received_attention(one, other, scaling) for one, other in pairs], dim=1)
     patches = sequences.patches(count, length).to(key.device)
     own, index = (patches >= 0).float(), patches.clamp(min=0)
-    share = own / own.sum(dim=1, keepdim=True).clamp(min=1)  # tokens that no patch becomes get 0
+    share = sequences.shares
+    share = own / own.sum(dim=1, keepdim=True).clamp(min=1) if share is None else share.to(key.device)
+    # Tokens that no patch becomes get 0.
     keys = key.transpose(1, 2).flatten(2).flatten(0, 1)[index]  # (tokens, patches of each, heads * width)
     return (attention.flatten()[index] * share).sum(dim=1), (keys.float() * share[..., None]).sum(dim=1).to(keys)

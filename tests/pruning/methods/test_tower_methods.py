@@ -27,10 +27,10 @@ from tests.support.masked_reference import (
     visual_of,
     written,
 )
-from tests.support.standins import ROWS, STANDINS, llava_inputs
+from tests.support.standins import ALL_STANDINS, ROWS, STANDINS, llava_inputs
 
 METHODS = [FasterVLM, VisPruner, VisionZip, Scope]
-CASES = [(key, list(STANDINS[key].prompts)[-1]) for key in OBSERVED if key in STANDINS]
+CASES = [(key, list(ALL_STANDINS[key].prompts)[-1]) for key in OBSERVED if key in (*STANDINS, "llava_next")]
 
 
 def seen_by_tower(key: str, model, inputs) -> list[list[tuple[int, float, torch.Tensor, torch.Tensor]]]:
@@ -66,7 +66,7 @@ def kept_of(trace) -> list[list[int]]:
 @pytest.mark.parametrize("keep_ratio", [0.2, 0.7])
 @pytest.mark.parametrize("method", METHODS)
 def test_keeps_and_merges_what_the_paper_does(method, keep_ratio, key, name):
-    model, inputs = STANDINS[key].model(), STANDINS[key].inputs(ROWS[name])
+    model, inputs = ALL_STANDINS[key].model(), ALL_STANDINS[key].inputs(ROWS[name])
     with method(keep_ratio=keep_ratio)(model) as trace:
         output = model.generate(**inputs, **OPTIONS)
     wanted: list[list[int]] = []
