@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
 
-#: How many tokens' gains are computed at a time.
-_BLOCK = 16
-
 
 @dataclass(frozen=True)
 class Scope(Method):
@@ -86,15 +83,18 @@ class Scope(Method):
         return Choice(in_each_image(prompt, choose))
 
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
-        """Of the cosines of all pairs; at least one block of gains is computed for each token that stays."""
-        return 2.0 * visual**2 * decoder.width + 3.0 * _BLOCK * visual * self.kept_of(visual)
+        """Of the cosines of all pairs, and of what each token that stays takes off the gains: it covers better what
+        would be its share of all tokens if every one that stays covered as many.
+        """
+        better = sum(visual / step for step in range(1, self.kept_of(visual) + 1))
+        return 2.0 * visual**2 * decoder.width + 4.0 * visual * better
 
 
 def covering(units: Tensor, saliency: Tensor, keep: int) -> Tensor:
     """Which tokens stay: long (keep,), in the order of choice. Of equal gains the earlier token's counts.
 
-    A gain never grows, so one computed for a smaller set bounds it: only those that may be the largest are computed
-    anew. The values are read: this waits for the device.
+    A token that stays changes the gains of others only by those tokens that it covers better than they were, which soon
+    are few. The values are read: this waits for the device.
 
     Parameters
     ----------
@@ -107,20 +107,22 @@ def covering(units: Tensor, saliency: Tensor, keep: int) -> Tensor:
     """
     import torch
 
-    similarity = units @ units.T
+    from fastv.pruning.scorers.similarity import products
+
+    similarity, weights = products(units[None])[0], saliency.double()
     covered = units.new_zeros(len(units))
-    bounds = similarity.relu().sum(dim=1) * saliency
+    # What each token would add, not yet times its saliency. In float64: many small parts are taken off.
+    added = similarity.relu().sum(dim=1, dtype=torch.float64)
+    chosen = torch.zeros_like(added)
     picks = torch.empty(keep, dtype=torch.long, device=units.device)
     for step in range(keep):
-        known = torch.zeros_like(bounds, dtype=torch.bool) if step else torch.ones_like(bounds, dtype=torch.bool)
-        best = bounds.argmax()
-        while not known[best]:
-            some = bounds.masked_fill(known, float("-inf")).topk(min(_BLOCK, len(bounds))).indices
-            gains = (similarity.index_select(0, some) - covered).relu_().sum(dim=1) * saliency[some]
-            bounds[some] = torch.minimum(gains, bounds[some])  # those chosen stay at -inf
-            known[some] = True
-            best = bounds.argmax()
+        best = torch.addcmul(chosen, added, weights).argmax()
         picks[step] = best
-        bounds[best] = float("-inf")
-        covered = torch.maximum(covered, similarity[best])
+        chosen[best] = float("-inf")
+        row = similarity[best]
+        better = (row > covered).nonzero()[:, 0]
+        before, after = covered[better, None], row[better, None]
+        parts = similarity.index_select(0, better).clamp_(max=after).sub_(before).relu_()
+        added -= parts.sum(dim=0, dtype=torch.float64)
+        covered[better] = row[better]
     return picks

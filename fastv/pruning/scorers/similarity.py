@@ -41,7 +41,7 @@ class Similarities:
         self._own_hidden = False
         self._held: Tensor | None = None
         if batch * count**2 <= _MOST_HELD:
-            self._held = _products(vectors)
+            self._held = products(vectors)
             self._held_rows = self._held.view(batch * count, count)
 
     def rows(self, columns: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class Similarities:
         return torch.cat(found, dim=1)
 
 
-def _products(vectors: Tensor) -> Tensor:
+def products(vectors: Tensor) -> Tensor:
     """The products of all pairs, float32 (batch, n, n): those below the diagonal's band are copied from above it."""
     count = vectors.shape[1]
     size = max(-(-count // _BANDS), _LEAST_ROWS)
