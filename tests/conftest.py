@@ -52,6 +52,15 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _old_objects_are_frozen():
+    """Leaves out too what modules before made to last, such as libraries they imported: each load that fails collects
+    all garbage there is."""
+    if len(gc.get_objects(generation=2)) > 100_000:
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def served_app(tmp_path_factory):
     """The app served with a stand-in model, once for all the tests of a worker."""

@@ -24,11 +24,11 @@ from tests.support.masked_reference import CLOSE, GREEDY, assert_same_answer
 from tests.support.standins import END, FURTHER_STANDINS, PICTURE, QUESTION_WORDS, ROWS, START, VIDEO, WIDE
 
 QUESTION = " ".join(QUESTION_WORDS[:5])
+# Every K with padding and several pictures; a single picture and videos, which differ in the prompt alone, at one each.
 CASES = [
     (key, name, k)
     for key, standin in FURTHER_STANDINS.items()
-    for name in (("picture", "three rows", "video and picture") if standin.video else ("picture", "three rows"))
-    for k in range(4)
+    for name, k in [*(("three rows", k) for k in range(4)), ("picture", 2), *[("video and picture", 1)] * standin.video]
 ]
 # In float64 both answers of this kind are equal to the bit; in float32 recurrences and experts enlarge what rounding
 # differs by, on some processors beyond CLOSE.

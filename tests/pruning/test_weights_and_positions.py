@@ -36,9 +36,13 @@ def reference(model, trace, input_ids, *tokens, weigh=None, **option):
 
 
 @pytest.mark.parametrize(
-    "option", [{"proportional": True}, {"close": True}, {"proportional": True, "close": True}], ids=str
+    "option, layers",
+    [
+        *(({"proportional": True, "close": True}, layers) for layers in LAYERS),
+        *((option, layers) for option in ({"proportional": True}, {"close": True}) for layers in ((0,), (1, 3))),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("layers", LAYERS, ids=str)
 @pytest.mark.parametrize("prompts", ROWS_OF)
 def test_equal_to_the_full_length_model(option, layers, prompts):
     model, inputs = model_of(kv_heads=2), llava_inputs(prompts)

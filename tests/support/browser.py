@@ -13,8 +13,8 @@ _profiles = WeakKeyDictionary()
 
 @contextmanager
 def opened(browser, address: str, *, width: int = 1280, height: int = 900, within: str | None = None, **settings):
-    """The page at an address, in a new tab. No script on it may fail, and, where ``within`` says so, nothing may be
-    asked for elsewhere.
+    """The page at an address, in a new tab. No script on it may fail or open a dialog, and, where ``within`` says so,
+    nothing may be asked for elsewhere.
 
     Tabs without ``settings`` share a profile: with its cache, opening the page takes half the work. The page keeps what
     it keeps by tab alone. An empty tab stays open there, as the first tab of each window costs the drawing of
@@ -29,6 +29,7 @@ def opened(browser, address: str, *, width: int = 1280, height: int = 900, withi
     page.set_viewport_size({"width": width, "height": height})
     page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
     if within is not None:
         ours = (within, "data:", "blob:")
         page.on("request", lambda sent: None if sent.url.startswith(ours) else faults.append(sent.url))

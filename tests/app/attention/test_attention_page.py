@@ -19,12 +19,21 @@ def page(browser, app):
         yield page
 
 
+@pytest.fixture(scope="module")
+def arrived(browser, app):
+    """One page for the tests that look at the recorded example and leave it as it was."""
+    with opened(browser, f"{app.address}?tab=attention", within=app.address) as page:
+        page.wait_for_selector("#xray .layer-frame canvas")
+        yield page
+
+
 def things_left(page) -> dict[str, int]:
     labels = page.eval_on_selector_all(".thing-left", "all => all.map(one => one.ariaLabel)")
     return {label.split(":")[0]: int(label.split(": ")[1].split(" ")[0]) for label in labels}
 
 
-def test_a_recorded_example_is_there_on_arrival(page):
+def test_a_recorded_example_is_there_on_arrival(arrived):
+    page = arrived
     payload = recorded()["payload"]
     assert page.locator(".layer-frame").count() == page.locator(".layer-bar").count() == len(payload["layers"])
     assert page.locator(".token").count() == len(payload["words"])
@@ -38,7 +47,8 @@ def test_a_recorded_example_is_there_on_arrival(page):
     assert page.locator(".layer-bar span").first.evaluate("span => span.parentElement.clientHeight") > 80
 
 
-def test_what_a_cut_takes_is_what_fastv_drops(page):
+def test_what_a_cut_takes_is_what_fastv_drops(arrived):
+    page = arrived
     payload = recorded()["payload"]
     rows = np.frombuffer(b64decode(payload["ranking"]), "<f4").reshape(-1, payload["visual"])
     for k, r in ((2, 50), (3, 90), (1, 33)):

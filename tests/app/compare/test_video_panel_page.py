@@ -110,12 +110,9 @@ def test_a_model_made_for_pictures_says_why_there_are_no_clips(page):
 
 
 def test_a_link_brings_the_example_clip_and_its_own_question(browser, app):
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{app.address}?clip=example&question=what+moves+here")
-    page.wait_for_selector(FRAMES)
-    assert page.input_value(QUESTION) == "what moves here"
-    context.close()
+    with opened(browser, f"{app.address}?clip=example&question=what+moves+here") as page:
+        page.wait_for_selector(FRAMES)
+        assert page.input_value(QUESTION) == "what moves here"
 
 
 def test_scripts_send_a_video_too(app):

@@ -8,7 +8,7 @@ import pytest
 
 from fastv.evidence import measurements
 from fastv.pruning.methods.registry import METHODS
-from tests.support.browser import choose
+from tests.support.browser import choose, opened
 from tests.support.recorded_runs import record
 
 
@@ -26,11 +26,7 @@ def data(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_measured_point_is_shown_and_loaded(browser, app, width):
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    try:
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.goto(app.address)
+    with opened(browser, app.address, width=width) as page:
         page.get_by_role("tab", name="Explore").click()
         page.wait_for_selector("#findings .findings dd")
         page.check("#measure input[value=quality]")
@@ -58,5 +54,3 @@ def test_a_measured_point_is_shown_and_loaded(browser, app, width):
         page.click("#map .dot:focus")  # tells, and selects nothing
         assert page.input_value("#explore-k input[type=number]") == "1"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    finally:
-        context.close()

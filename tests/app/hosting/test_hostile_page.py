@@ -10,7 +10,7 @@ from PIL import Image
 from fastv.app.shared.example_scenes import GENERAL
 from fastv.errors import FastVError
 from fastv.measurement import compare as compare_room
-from tests.support.browser import answer_briefly, choose, run, upload
+from tests.support.browser import answer_briefly, choose, opened, run, upload
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>[a](javascript:alert(3))**b**{{7*7}}"
 ASK = "#question textarea, #question input"
@@ -18,15 +18,8 @@ ASK = "#question textarea, #question input"
 
 @pytest.fixture
 def page(browser, app):
-    said, context = [], browser.new_context()
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    page.goto(f"{app.address}?question=" + "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
-    page.wait_for_selector("#picture img")
-    yield page
-    context.close()
-    assert said == []
+    with opened(browser, f"{app.address}?question=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E") as page:
+        yield page
 
 
 def injected(page) -> list[str]:

@@ -30,7 +30,7 @@ def folder(request):
 
 @pytest.fixture(scope="module")
 def items():
-    return benchmark(12)
+    return benchmark(8, 3)  # scenes of all kinds
 
 
 @pytest.fixture(scope="module")
