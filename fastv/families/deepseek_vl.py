@@ -59,6 +59,7 @@ class DeepseekVL(TiledFamily):
                     "num_hidden_layers": 24,
                     "num_attention_heads": 16,
                     "image_size": 384,
+                    "vision_use_head": False,
                 },
                 "tie_word_embeddings": False,
             },

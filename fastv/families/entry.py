@@ -32,6 +32,8 @@ class ModelEntry:
         The sizes in its published config.json, to cost it without a download; None where only its files tell.
     parameters
         Number of weights by that config; None where it is not known.
+    file_bits
+        Bits of a weight in its files.
     """
 
     key: str
@@ -46,6 +48,7 @@ class ModelEntry:
     paper_visual_tokens: int | None = None
     config: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     parameters: int | None = None
+    file_bits: int = 16
 
     @property
     def repository(self) -> str:
@@ -63,5 +66,5 @@ class ModelEntry:
 
     @property
     def download_bytes(self) -> int | None:
-        """Bytes of the weights on the hub, 16 bits each; None when not known beforehand, 0 when nothing is fetched."""
-        return 0 if self.embedded else self.parameters and 2 * self.parameters
+        """Bytes of the weights on the hub; None when not known beforehand, 0 when nothing is fetched."""
+        return 0 if self.embedded else self.parameters and self.parameters * self.file_bits // 8

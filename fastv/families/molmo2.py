@@ -31,6 +31,7 @@ def _entry(billions: int, description: str, width: int, ffn_width: int) -> Model
         prompt="<|im_start|>user\n{picture}{question}<|im_end|>\n<|im_start|>assistant\n",
         visual_span="725 tokens for 1,024 x 1,024 pixels: an overview of 196, then tiles that overlap",
         visual_tokens=725,
+        file_bits=32,
         config={
             "model_type": "molmo2",
             "text_config": {"hidden_size": width, "intermediate_size": ffn_width},
@@ -47,8 +48,8 @@ class Molmo2(Family):
     decoder_types = {"molmo2_text": molmo2_text}
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
     entries = (
-        _entry(4, "Points at what it speaks of. Its files hold 32 bits a weight: twice the download.", 2560, 9728),
-        _entry(8, "The larger one. Its files hold 32 bits a weight: twice the download.", 4096, 12_288),
+        _entry(4, "Points at what it speaks of.", 2560, 9728),
+        _entry(8, "The larger one.", 4096, 12_288),
     )
 
     def visual_groups(

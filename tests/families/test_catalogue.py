@@ -109,7 +109,8 @@ def test_the_revision_is_told_of_what_is_fetched_alone(tmp_path):
 def test_an_entry_says_all_there_is_to_say(entry):
     assert re.fullmatch(r"[0-9a-f]{40}|main", entry.revision) and entry.repository == entry.source
     assert "{question}" in entry.prompt and f"{entry.visual_tokens:,}" in entry.visual_span
-    assert entry.download_bytes == 2 * entry.parameters
+    assert entry.download_bytes == entry.file_bits // 8 * entry.parameters
+    assert entry.file_bits == (32 if entry.key.startswith("molmo2") else 16)
     assert ("QwenVL-Chat" in entry.description) == entry.key.startswith("qwen2")
 
 
