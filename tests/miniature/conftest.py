@@ -1,4 +1,4 @@
-"""Tokenizers that take seconds to train, once for all the tests of a worker."""
+"""What takes seconds to make, once for all the tests of a worker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,3 @@ def processor():
     from fastv.families.catalogue import find
 
     return AutoProcessor.from_pretrained(find("mini-7").source)
-
-
-@pytest.fixture(scope="session")
-def next_tokenizer():
-    """Of the models in ``miniature.next``, of which no checkpoint is shipped."""
-    from fastv.miniature.next.model.tokenizer import build_tokenizer
-
-    return build_tokenizer()

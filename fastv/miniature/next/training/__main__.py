@@ -1,3 +1,0 @@
-from fastv.miniature.next.training.cli import main
-
-main()
