@@ -1,6 +1,5 @@
-"""Molmo2: an overview and tiles that overlap, pooled 2 x 2; the tokens of all pictures see each other both ways.
-
-Videos are not prepared: of frames transformers makes inputs with torchvision alone.
+"""Molmo2: an overview and tiles that overlap, pooled 2 x 2, and videos whose frames are pooled 3 x 3; the tokens of all
+pictures see each other both ways.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ class Molmo2(Family):
     name = "Molmo2"
     model_types = ("molmo2",)
     splits_pictures = True
+    videos = True
     unquantized = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
     decoder_types = {"molmo2_text": molmo2_text}
     # Sizes as in each checkpoint's config.json on the hub; what is left out is the default of the config class.
@@ -55,38 +55,34 @@ class Molmo2(Family):
     def visual_groups(
         self, model: nn.Module, input_ids: Tensor, counts: Sequence[int], inputs: Mapping[str, Any]
     ) -> list[VisualGroup] | None:
-        if inputs.get("image_grids") is None or inputs.get("pixel_values_videos") is not None:
+        if (videos := inputs.get("video_grids")) is not None:
+            return [VisualGroup(*grid) for grid in videos.tolist()]
+        if inputs.get("image_grids") is None:
             return None
         return [VisualGroup(1, *grid) for grid in _grids(inputs)]
 
+    def visual_token_ids(self, config: Any) -> tuple[int, ...]:
+        return (config.image_token_id,)  # frames of videos too
+
     def frames(self, config: PreTrainedConfig, inputs: Mapping[str, Tensor]) -> list[Frame]:
         """Put together from the patches that each visual token is made of; beyond the picture's edge they are zero."""
-        if "image_grids" not in inputs:
+        if "image_grids" in inputs:
+            return _joined(inputs["pixel_values"], inputs["image_token_pooling"], list(_grids(inputs)))
+        if "video_grids" not in inputs:
             return []
-        pooling, pixels = inputs["image_token_pooling"].long(), inputs["pixel_values"].flatten(0, 1)
-        pool, side = round(pooling.shape[1] ** 0.5), round((pixels.shape[1] / 3) ** 0.5)
-        frames: list[Frame] = []
-        start = 0
-        for rows, columns in _grids(inputs):
-            own = pooling[start : start + rows * columns]
-            start += rows * columns
-            patches = pixels[own.clamp(min=0)] * (own >= 0)[..., None]
-            squares = patches.view(rows, columns, pool, pool, side, side, 3)
-            joined = squares.permute(6, 0, 2, 4, 1, 3, 5).reshape(3, rows * pool * side, columns * pool * side)
-            frames.append(Frame(joined, (rows, columns)))
-        return frames
+        grids = [(rows, columns) for count, rows, columns in inputs["video_grids"].tolist() for _ in range(count)]
+        return _joined(inputs["pixel_values_videos"], inputs["video_token_pooling"], grids)
 
     def read_processor(self, source: str | Path, config: PreTrainedConfig) -> Processor:
         from transformers import AutoTokenizer, Molmo2Processor
 
-        from fastv.families.molmo2_pictures import Molmo2Pictures
+        from fastv.families.molmo2_pictures import Molmo2Pictures, Molmo2Videos
         from fastv.families.processors import taking_frame_videos
-        from fastv.families.videos import FrameVideoProcessor
 
         pictures = Molmo2Pictures.from_pretrained(source)
         parts = {
             "image_processor": pictures,
-            "video_processor": FrameVideoProcessor(pictures),
+            "video_processor": Molmo2Videos(pictures),
             "tokenizer": AutoTokenizer.from_pretrained(source, trust_remote_code=False),
         }
         kind = taking_frame_videos(Molmo2Processor)
@@ -108,3 +104,18 @@ def _grids(inputs: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
     for high, wide, rows, columns in inputs["image_grids"].tolist():
         yield high, wide
         yield rows, columns
+
+
+def _joined(pixels: Tensor, pooling: Tensor, grids: Sequence[tuple[int, int]]) -> list[Frame]:
+    """Patches (tiles, patches, numbers in one) as pictures of these grids, whose visual tokens are made of the patches
+    of this number, (tokens, patches of one).
+    """
+    pixels, pooling = pixels.flatten(0, 1), pooling.long()
+    pool, side = round(pooling.shape[1] ** 0.5), round((pixels.shape[1] / 3) ** 0.5)
+    frames: list[Frame] = []
+    for (rows, columns), own in zip(grids, pooling.split([rows * columns for rows, columns in grids])):
+        patches = pixels[own.clamp(min=0)] * (own >= 0)[..., None]
+        squares = patches.view(rows, columns, pool, pool, side, side, 3)
+        joined = squares.permute(6, 0, 2, 4, 1, 3, 5).reshape(3, rows * pool * side, columns * pool * side)
+        frames.append(Frame(joined, (rows, columns)))
+    return frames

@@ -1,5 +1,5 @@
-"""Molmo2's pictures, prepared without torchvision, which transformers needs for them and which must fit the build of
-torch: an overview, and tiles that overlap.
+"""Molmo2's pictures and videos, prepared without torchvision, which transformers needs for them and which must fit the
+build of torch: an overview, and tiles that overlap; of a video each frame is an overview.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from transformers.image_processing_backends import PilBackend
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, PILImageResampling
 from transformers.processing_utils import ImagesKwargs
 
-from fastv.families.molmo2_shapes import TileLimits
+from fastv.families.molmo2_shapes import FRAME_POOL, TileLimits
+from fastv.families.videos import FrameVideoProcessor
 
 
 class _Settings(ImagesKwargs, total=False):
@@ -96,8 +97,33 @@ class Molmo2Pictures(PilBackend):
         canvas = self._scaled(image, (rows * patch, columns * patch), settings)
         cut = canvas.unfold(1, side, window).unfold(2, side, window).permute(1, 2, 0, 3, 4).flatten(0, 1)
         together = torch.cat([self._scaled(image, (side, side), settings)[None], cut])
-        squares = together.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))
-        return squares.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+        return _as_patches(together, patch)
+
+    def frame_patches(self, frames: list[np.ndarray], pool: tuple[int, int]) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """What a video's frames become, each scaled to one tile.
+
+        Parameters
+        ----------
+        frames
+            Each (height, width, 3) of 0 to 255.
+        pool
+            Rows and columns of patches that become a visual token.
+
+        Returns
+        -------
+        tuple
+            Patches, float (frames, patches, numbers in one); which of them each visual token is made of, long (tokens,
+            patches of one), -1 for none; rows and columns of a frame's visual tokens.
+        """
+        side = self.size["height"] if isinstance(self.size, dict) else self.size.height
+        names = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+        settings = {name: getattr(self, name) for name in names}
+        tiles = [self._scaled(torch.from_numpy(frame).permute(2, 0, 1), (side, side), settings) for frame in frames]
+        limits = TileLimits(side=side // self.patch_size, patch=self.patch_size, pool=pool)
+        one = _pooled(torch.arange(limits.side**2).view(limits.side, limits.side), limits)
+        starts = torch.arange(len(frames))[:, None, None] * limits.side**2
+        pooling = torch.where(one >= 0, one + starts, one).flatten(0, 1)
+        return _as_patches(torch.stack(tiles), limits.patch), pooling, limits.pooled((limits.side,) * 2)
 
     def _scaled(self, image: Tensor, size: tuple[int, int], settings: dict[str, Any]) -> Tensor:
         """Brought to a height and width, bilinear without a filter, to whole numbers where it had them; normalized."""
@@ -110,6 +136,12 @@ class Molmo2Pictures(PilBackend):
         if settings["do_normalize"]:
             array = self.normalize(array, settings["image_mean"], settings["image_std"])
         return torch.from_numpy(array).float()
+
+
+def _as_patches(tiles: Tensor, patch: int) -> Tensor:
+    """Tiles (tiles, 3, height, width) as patches (tiles, patches, numbers in one), a pixel's channels together."""
+    squares = tiles.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))
+    return squares.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
 
 def _patches_of(limits: TileLimits, grid: tuple[int, int]) -> Tensor:
@@ -132,3 +164,36 @@ def _pooled(patches: Tensor, limits: TileLimits) -> Tensor:
     top, left = (whole.shape[0] - patches.shape[0]) // 2, (whole.shape[1] - patches.shape[1]) // 2
     whole[top : top + patches.shape[0], left : left + patches.shape[1]] = patches
     return whole.view(rows, high, columns, wide).transpose(1, 2).reshape(rows * columns, high * wide)
+
+
+class Molmo2Videos(FrameVideoProcessor):
+    """Makes ``pixel_values_videos``, float (frames of all videos, patches, numbers in one); ``video_token_pooling``,
+    long (visual tokens, patches of one); and ``video_grids``, frames, rows and columns of each video's visual tokens.
+
+    Parameters
+    ----------
+    pictures
+        What prepares pictures.
+    pool
+        Rows and columns of patches that become a visual token of a frame.
+    """
+
+    max_fps = 2.0  # of a video that does not tell how fast it is
+
+    def __init__(self, pictures: Molmo2Pictures, pool: tuple[int, int] = FRAME_POOL) -> None:
+        super().__init__(pictures)
+        self.pool = pool
+
+    def _prepared(self, videos: list[list], size: dict[str, int] | None) -> dict[str, Tensor]:
+        patches, pooling, grids, before = [], [], [], 0
+        for video in videos:
+            own, places, grid = self.pictures.frame_patches([np.array(frame) for frame in video], self.pool)
+            patches.append(own)
+            pooling.append(torch.where(places >= 0, places + before, places))
+            grids.append((len(video), *grid))
+            before += own.shape[0] * own.shape[1]
+        return {
+            "pixel_values_videos": torch.cat(patches),
+            "video_token_pooling": torch.cat(pooling),
+            "video_grids": torch.tensor(grids),
+        }

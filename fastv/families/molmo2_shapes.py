@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -12,6 +12,8 @@ from fastv.families.config_fields import as_dict, size
 from fastv.families.decoders import llama_like
 from fastv.families.shapes import DecoderShape, ProjectorShape
 from fastv.families.tiled_shapes import TiledVisionShape, area
+
+FRAME_POOL = (3, 3)  # rows and columns of patches that become a visual token of a video's frame
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,20 @@ class Molmo2VisionShape(TiledVisionShape):
         return self.limits.tokens(self.limits.grid(height, width))
 
     def video_tokens(self, frames: int, height: int, width: int) -> int:
-        return 0  # videos are not prepared here
+        return frames * self.frame_tokens
+
+    @property
+    def frame_tokens(self) -> int:
+        """Visual tokens of a video's frame, which is one tile."""
+        return area(replace(self.limits, pool=FRAME_POOL).pooled((self.limits.side,) * 2))
 
     def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
-        """By the tiles that so many visual tokens of pictures that are alike come from."""
-        if not pictures:
-            return 0.0
-        known, each = _tiles_by_tokens(self.limits), visual_tokens / pictures
-        tiles = known[min(known, key=lambda tokens: abs(tokens - each))]
-        return super().flops(pictures * tiles * self.tile_tokens, pictures, frames)
+        """By the tiles that so many visual tokens come from, of pictures that are alike and of frames."""
+        tiles = frames
+        if pictures:
+            known, each = _tiles_by_tokens(self.limits), (visual_tokens - frames * self.frame_tokens) / pictures
+            tiles += pictures * known[min(known, key=lambda tokens: abs(tokens - each))]
+        return super().flops(tiles * self.tile_tokens, pictures, frames)
 
 
 @lru_cache(maxsize=16)
@@ -111,7 +118,8 @@ def _tiles_by_tokens(limits: TileLimits) -> Mapping[int, int]:
 class PoolingProjectorShape(ProjectorShape):
     """Attention from the mean of some patches to these patches, of ``input_width`` numbers each, then a gated FFN.
 
-    inner_width: of the attention. ffn_width: of the FFN. pooled: patches that become a visual token.
+    inner_width: of the attention. ffn_width: of the FFN. pooled: patches that become a visual token; of a frame there
+    are as many as in ``FRAME_POOL``.
     """
 
     ffn_width: int = 0
@@ -121,6 +129,10 @@ class PoolingProjectorShape(ProjectorShape):
         inner = self.inner_width
         attention = 3 * self.input_width * inner + inner * inner + (4 * inner if self.bias else 0)
         return attention + self.ffn_width * (2 * inner + width)
+
+    def prompt_flops(self, width: int, tokens: int, frames: int) -> float:
+        own = frames * self.frame_tokens
+        return self.flops(width, tokens - own) + replace(self, pooled=area(FRAME_POOL)).flops(width, own)
 
     def flops(self, width: int, tokens: int) -> float:
         inner, pooled = self.inner_width, self.pooled
@@ -186,4 +198,5 @@ def pooling_adapter(settings: Mapping[str, Any], tower: Molmo2VisionShape, token
         inner_width=size(adapter, "num_attention_heads", 16) * size(adapter, "head_dim", 72),
         ffn_width=size(adapter, "intermediate_size", 18_944),
         pooled=area(tower.limits.pool),
+        frame_tokens=tower.frame_tokens,
     )

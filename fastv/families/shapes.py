@@ -211,6 +211,10 @@ class ProjectorShape:
         """FLOPs for so many visual tokens before a decoder of this ``width``."""
         return 2.0 * tokens * (self.inner_width or width) * (self.input_width + width)
 
+    def prompt_flops(self, width: int, tokens: int, frames: int) -> float:
+        """FLOPs for all visual tokens of a prompt, those of so many frames of videos among them."""
+        return self.flops(width, tokens)
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -250,8 +254,8 @@ class ModelShape:
             return 0.0
         if self.any_size:
             tokens = visual_tokens if pictures or frames else 0
-        else:
-            tokens = pictures * self.projector.tokens + frames * self.projector.frame_tokens
+            return self.projector.prompt_flops(self.decoder.width, tokens, frames)
+        tokens = pictures * self.projector.tokens + frames * self.projector.frame_tokens
         return self.projector.flops(self.decoder.width, tokens)
 
     def with_fewer_patches(self, share: float) -> ModelShape:

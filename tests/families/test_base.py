@@ -11,7 +11,7 @@ from transformers import AutoProcessor
 from fastv.errors import UnsupportedModelError
 from fastv.families.llava import Llava
 from fastv.families.registry import FAMILIES, family_for, family_of, registered
-from tests.support.standins import ALL_STANDINS, IMAGE_TOKEN, PICTURE, VIDEO, WIDE, save_llava_checkpoint
+from tests.support.standins import ALL_STANDINS, IMAGE_TOKEN, PICTURE, WIDE, save_llava_checkpoint
 
 _MODELS: dict = {}
 
@@ -82,7 +82,7 @@ def test_a_sequences_length_is_what_mask_and_positions_tell(key):
 @pytest.mark.parametrize("key", ALL_STANDINS)
 def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
     standin, model = ALL_STANDINS[key], model_of(key)
-    rows = [(5, PICTURE, 3, VIDEO if standin.video else PICTURE, 7), (4, WIDE, 2)]
+    rows = [(5, PICTURE, 3, standin.beside_pictures, 7), (4, WIDE, 2)]
     if not standin.alike_beside_others:
         rows = [(5, PICTURE, 7), (4, WIDE, 2)]
     inputs = standin.inputs(rows)
@@ -114,7 +114,7 @@ def test_the_visual_mask_marks_where_the_model_puts_pictures_and_videos(key):
 @pytest.mark.parametrize("key", ALL_STANDINS)
 def test_frames_have_the_tokens_of_the_prompt_in_its_order(key):
     standin, model = ALL_STANDINS[key], model_of(key)
-    rows = [(5, PICTURE, 3, WIDE, 2, VIDEO if standin.video else PICTURE, 7)]
+    rows = [(5, PICTURE, 3, WIDE, 2, standin.beside_pictures, 7)]
     inputs, family = standin.inputs(rows), family_of(model)
     frames = family.frames(model.config, inputs)
     mask = family.visual_mask(model, inputs["input_ids"])

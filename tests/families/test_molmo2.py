@@ -1,4 +1,4 @@
-"""Molmo2: its pictures without torchvision, the place of each visual token, and what overlapping tiles cost."""
+"""Molmo2: overlapping tiles, videos without torchvision, and sizes that other families do not have."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 from fastv import FastV
+from fastv.costs.flops import cost
 from fastv.errors import UnsupportedModelError
-from fastv.families.catalogue import CATALOGUE
 from fastv.families.config_reader import read_shape
+from fastv.families.molmo2_pictures import Molmo2Pictures, Molmo2Videos
 from fastv.families.registry import family_for
-from tests.support.family_standins.molmo2 import PATCH, SIDE, Molmo2StandIn
-
-SIZES = [(20, 20), (20, 28), (40, 21), (1, 1), (16, 90), (33, 33), (200, 30)]  # height, width
-ENTRIES = [entry for entry in CATALOGUE if entry.key.startswith("molmo2")]
+from tests.support.family_standins.base import IMAGE_TOKEN, QUESTION_WORDS
+from tests.support.family_standins.molmo2 import FRAME_TOKENS, PATCH, SIDE, Molmo2StandIn
+from tests.support.flop_counter import counted
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -53,3 +53,37 @@ def test_rotary_embeddings_of_two_kinds_are_not_numbered_anew():
     model = Molmo2StandIn().model(rope_scaling_layers=[1])
     with pytest.raises(UnsupportedModelError, match="positions='keep'"), FastV(k=2, positions="close")(model):
         pass
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_video_becomes_inputs_that_cost_what_torch_counts(frames):
+    """Frames of the size of a tile, so that nothing is scaled."""
+    standin, family = Molmo2StandIn(), family_for("molmo2")
+    model, processor = standin.model(width=64), standin.processor()
+    video = np.random.default_rng(0).integers(0, 256, (frames, 20, 20, 3), dtype=np.uint8)
+    inputs = dict(processor(videos=[video], text=f"what <|video|> {QUESTION_WORDS[0]}", return_tensors="pt"))
+    visual, shape = int((inputs["input_ids"] == IMAGE_TOKEN).sum()), read_shape(model.config)
+    assert visual == frames * FRAME_TOKENS == shape.video_tokens(frames, 20, 20)
+    found = family.frames(model.config, inputs)
+    assert len(found) == frames and sum(frame.tokens for frame in found) == visual
+    inside = torch.stack([frame.pixels[:, 2:-2, 2:-2] for frame in found])  # beyond, the last squares are zero
+    torch.testing.assert_close(inside, torch.from_numpy(video).permute(0, 3, 1, 2) / 127.5 - 1, atol=1e-5, rtol=0)
+    text = inputs["input_ids"].shape[1] - visual
+    expected = cost(
+        shape, text_tokens=text, visual_tokens=visual, pictures=0, frames=frames, answer_tokens=1, k=None, r=0.0
+    )
+    assert counted(model, inputs)["Global"] == pytest.approx(expected.prefill_flops, rel=0.01)
+
+
+def test_videos_are_those_of_the_library():
+    """Where torchvision is there."""
+    pytest.importorskip("torchvision")
+    from transformers import Molmo2VideoProcessor
+
+    videos = [np.random.default_rng(0).integers(0, 256, (count, 30, 50, 3), dtype=np.uint8) for count in (3, 2)]
+    told = dict(do_sample_frames=False, do_resize=True, do_rescale=True, do_normalize=True)  # as checkpoints have it
+    expected = Molmo2VideoProcessor(**told)(videos, return_tensors="pt")
+    made = Molmo2Videos(Molmo2Pictures()).preprocess(videos)
+    assert expected.keys() == made.keys()
+    for name in made:
+        torch.testing.assert_close(made[name].to(expected[name].dtype), expected[name], atol=1e-5, rtol=0)

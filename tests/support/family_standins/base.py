@@ -83,6 +83,8 @@ class StandIn(ABC):
         Whether its config tells what it costs.
     newlines
         Whether some visual tokens show nothing of the picture.
+    mixes
+        Whether pictures and videos can stand in one batch.
     alike_beside_others
         Whether a picture has as many visual tokens in a prompt with several.
     """
@@ -101,6 +103,7 @@ class StandIn(ABC):
     processor_settings: ClassVar[dict[str, Any]] = {}
     costs_known: ClassVar[bool] = True
     newlines: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
     alike_beside_others: ClassVar[bool] = True
 
     # The model
@@ -119,7 +122,13 @@ class StandIn(ABC):
 
     @property
     def prompts(self) -> dict[str, list[tuple]]:
-        return {name: rows for name, rows in ROWS.items() if self.video or "video" not in name}
+        served = {name: rows for name, rows in ROWS.items() if self.video or "video" not in name}
+        return {name: rows for name, rows in served.items() if self.mixes or name != "video and picture"}
+
+    @property
+    def beside_pictures(self) -> str:
+        """A segment of another kind that can stand beside pictures; of the same where there is none."""
+        return VIDEO if self.video and self.mixes else PICTURE
 
     def model(self, attention: str = "sdpa", dtype: torch.dtype = torch.float32, **shape) -> torch.nn.Module:
         """In eval mode, with weights spread so wide that attention is far from uniform."""

@@ -9,23 +9,31 @@ from typing import Any
 import torch
 from transformers import Molmo2Config, Molmo2ForConditionalGeneration, Molmo2Processor
 
-from fastv.families.molmo2_pictures import Molmo2Pictures
+from fastv.families.molmo2_pictures import Molmo2Pictures, Molmo2Videos
 from fastv.families.processors import taking_frame_videos
-from fastv.families.videos import FrameVideoProcessor
-from tests.support.family_standins.base import IMAGE_TOKEN, PICTURE, WIDE, StandIn, chat_template, small_tokenizer
+from tests.support.family_standins.base import (
+    IMAGE_TOKEN,
+    PICTURE,
+    VIDEO,
+    WIDE,
+    StandIn,
+    chat_template,
+    small_tokenizer,
+)
 from tests.support.family_standins.internvl import text_config
 
 PATCH, SIDE = 2, 10  # pixels of a patch's side, patches of a tile's
-SIZES = {PICTURE: (20, 20), WIDE: (20, 28)}  # height and width; wide ones are three tiles
+SIZES = {PICTURE: (20, 20), WIDE: (20, 28), VIDEO: (16, 12)}  # height and width; wide ones are three tiles
+FRAMES, FRAME_TOKENS = 3, 16  # of a video, in which 4 x 4 squares of 3 x 3 patches reach beyond the frame's edge
 COLUMNS = {PICTURE: 5, WIDE: 7}  # of five rows of visual tokens
-COLUMN, BEGIN, BEGIN_OVERVIEW, FINISH = 86, 87, 88, 89
+COLUMN, BEGIN, BEGIN_OVERVIEW, FINISH, BEGIN_FRAME, FINISH_FRAME = range(86, 92)
 WORDS = {
     COLUMN: "<im_col>",
     BEGIN: "<im_start>",
     BEGIN_OVERVIEW: "<low_res_im_start>",
     FINISH: "<im_end>",
-    90: "<frame_start>",
-    91: "<frame_end>",
+    BEGIN_FRAME: "<frame_start>",
+    FINISH_FRAME: "<frame_end>",
     92: "<im_low>",
     93: "<|image|>",
     94: "<|video|>",
@@ -36,7 +44,9 @@ LIMITS = dict(size={"height": PATCH * SIDE, "width": PATCH * SIDE}, patch_size=P
 
 class Molmo2StandIn(StandIn):
     key = "molmo2"
-    visual_tokens = {part: 25 + 5 * columns for part, columns in COLUMNS.items()}
+    visual_tokens = {part: 25 + 5 * columns for part, columns in COLUMNS.items()} | {VIDEO: FRAMES * FRAME_TOKENS}
+    video_frames = FRAMES
+    mixes = False
     hub_names = ()
 
     def config(self, **shape) -> Molmo2Config:
@@ -68,28 +78,42 @@ class Molmo2StandIn(StandIn):
     def pixels(self, parts: list[str], generator: torch.Generator) -> dict[str, torch.Tensor]:
         if not parts:
             return {}
+        if VIDEO in parts:
+            shape = (FRAMES, *SIZES[VIDEO], 3)
+            videos = [torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8).numpy() for _ in parts]
+            return dict(Molmo2Videos(Molmo2Pictures(**LIMITS)).preprocess(videos))
         images = [torch.randint(0, 256, (3, *SIZES[part]), generator=generator, dtype=torch.uint8) for part in parts]
         return dict(Molmo2Pictures(**LIMITS)([image.numpy() for image in images], return_tensors="pt"))
 
     def inputs(self, rows: list[tuple], **options: Any) -> dict:
         """Patches are numbered through all pictures of all rows."""
         inputs = super().inputs(rows, **options)
-        marks = (inputs["input_ids"] >= COLUMN) & (inputs["input_ids"] <= FINISH)
+        marks = (inputs["input_ids"] >= COLUMN) & (inputs["input_ids"] <= FINISH_FRAME)
         inputs["mm_token_type_ids"] = (marks | (inputs["input_ids"] == IMAGE_TOKEN)).int()
-        if "image_grids" in inputs:
-            pictures = [count for row in rows if (count := sum(isinstance(part, str) for part in row))]
-            tokens = [self.visual_tokens[part] for row in rows for part in row if isinstance(part, str)]
-            each = torch.tensor(tokens).split(pictures)
-            patches = [int(crops.sum()) * SIDE**2 for crops in inputs["image_num_crops"].split(pictures)]
-            own = inputs["image_token_pooling"].split([int(counts.sum()) for counts in each])
-            starts = [sum(patches[:row]) for row in range(len(patches))]
-            moved = [torch.where(part >= 0, part + start, part) for part, start in zip(own, starts)]
-            inputs["image_token_pooling"] = torch.cat(moved)
+        parts = [[part for part in row if isinstance(part, str)] for row in rows]
+        for name, tiles in (("image_token_pooling", inputs.get("image_num_crops")), ("video_token_pooling", None)):
+            if name in inputs:
+                seen = [row for row in parts if row]
+                each = tiles.tolist() if tiles is not None else [FRAMES] * sum(map(len, seen))
+                inputs[name] = self._moved(inputs[name], seen, each)
         return inputs
+
+    def _moved(self, pooling: torch.Tensor, rows: list[list[str]], tiles: list[int]) -> torch.Tensor:
+        """The numbers of patches of each row behind those of the rows before; tiles: of each picture or video."""
+        moved, before = [], 0
+        own = pooling.split([sum(self.visual_tokens[part] for part in row) for row in rows])
+        for numbers, row in zip(own, rows):
+            moved.append(torch.where(numbers >= 0, numbers + before, numbers))
+            before += SIDE**2 * sum(tiles[: len(row)])
+            tiles = tiles[len(row) :]
+        return torch.cat(moved)
 
     def _tokens(self, part: int | str, generator: torch.Generator) -> torch.Tensor:
         if isinstance(part, int):
             return torch.randint(3, COLUMN, (part,), generator=generator)
+        if part == VIDEO:
+            frame = [BEGIN_FRAME, *[IMAGE_TOKEN] * FRAME_TOKENS, FINISH_FRAME]
+            return torch.tensor([token for number in range(FRAMES) for token in (20 + number, *frame)])
         overview = [BEGIN_OVERVIEW, *[*[IMAGE_TOKEN] * 5, COLUMN] * 5, FINISH]
         return torch.tensor([*overview, BEGIN, *[*[IMAGE_TOKEN] * COLUMNS[part], COLUMN] * 5, FINISH])
 
@@ -97,7 +121,7 @@ class Molmo2StandIn(StandIn):
         pictures = Molmo2Pictures(**LIMITS)
         return taking_frame_videos(Molmo2Processor)(
             image_processor=pictures,
-            video_processor=FrameVideoProcessor(pictures),
+            video_processor=Molmo2Videos(pictures),
             tokenizer=small_tokenizer(WORDS),
-            chat_template=chat_template("<|image|>", ""),
+            chat_template=chat_template("<|image|>", "<|video|>"),
         )
