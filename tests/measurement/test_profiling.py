@@ -6,7 +6,7 @@ import statistics
 
 import torch
 
-from fastv.measurement import timing
+from fastv.measurement import profiling, timing
 from fastv.measurement.profiling import seconds_inside, seconds_of
 
 CPU = torch.device("cpu")
@@ -30,3 +30,24 @@ def test_time_inside_a_module_is_what_its_functions_take_with_all_they_call():
     with seconds_inside(statistics) as more:
         statistics.median(range(200_000))
     assert inside == [0] and more[0] > 0
+
+
+def test_functions_called_through_others_count_once(monkeypatch):
+    """As a module of torch calls what was put in the place of its forward."""
+    seconds = iter(range(100))
+    monkeypatch.setattr(profiling, "perf_counter", lambda: float(next(seconds)))
+    with seconds_inside(statistics) as inside:
+        statistics.median(sorted([3, 1, 2]))
+        statistics.mean([1, 2])
+    assert inside == [2.0]  # two calls from outside, a second each
+    with seconds_inside(statistics) as inside:
+        statistics.correlation([1, 2, 3], Reading([1, 2, 4]))
+    assert inside == [1.0]
+
+
+class Reading(list):
+    """Asks the module that reads it for its median."""
+
+    def __iter__(self):
+        assert statistics.median([1, 2, 3]) == 2
+        return super().__iter__()

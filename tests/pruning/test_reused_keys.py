@@ -50,6 +50,24 @@ def test_hooks_see_each_key_of_the_layer_once(monkeypatch):
     torch.testing.assert_close(logits, expected, **CLOSE)
 
 
+def test_a_layer_that_is_given_something_else_computes_its_own(monkeypatch):
+    """Where what was dropped from is changed after the choice."""
+    model, inputs = model_of(), llava_inputs(ROWS)
+    layer = model.model.language_model.layers[2]
+
+    def steered(_layer, args, kwargs):
+        return (args[0] + 1, *args[1:]), kwargs
+
+    def answers(grad: bool) -> torch.Tensor:
+        with METHODS["pyramiddrop"](keep=4)(model), torch.set_grad_enabled(grad):
+            handle = layer.register_forward_pre_hook(steered, with_kwargs=True)
+            logits = model(**inputs, use_cache=False, logits_to_keep=1).logits
+        handle.remove()
+        return logits
+
+    torch.testing.assert_close(answers(False), answers(True), **CLOSE)
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_the_modules_forward_is_put_back(own):
     model, inputs = model_of(), llava_inputs(ROWS)

@@ -103,6 +103,8 @@ class LayerHooks:
                 kwargs = stage.prune_recurrent_kwargs(kwargs, hidden.shape[1])
             if stage.reads(hidden.shape[1]):
                 args, kwargs = self.family.prune_arguments(stage.selection, args, kwargs)
+        if forward.projected_keys is not None:
+            forward.projected_keys.entering = hidden
         if forward.prompt is not None:
             self.signals.entered(number, forward, hidden, kwargs)
         return None if stage is None else (args, kwargs)

@@ -65,7 +65,7 @@ def own_attention(
     if _gated(attention):
         query = query.unflatten(-1, (-1, 2 * width))[..., :width].flatten(-2)
     query = _heads(query, getattr(attention, "q_norm", None), width)
-    projected = ProjectedKeys(parts[2], entering[:, -1:], parts[2](entering))
+    projected = ProjectedKeys(norm, parts[2], parts[2](entering))
     key = _heads(projected.keys, getattr(attention, "k_norm", None), width)
     # The function turns both, of which one is wanted at a time: the other has no heads.
     query = rotate(query, query[:, :0], cos[..., -1:, :], sin[..., -1:, :])[0]

@@ -76,9 +76,16 @@ class SignalCollector:
     @contextmanager
     def attached(self) -> Iterator[None]:
         with ExitStack() as stack:
-            ahead = [self.attentions[layer] for layer, names in self.wanted if OWN_ATTENTION in names]
-            keys = [getattr(attention, "k_proj", None) for attention in ahead]
-            stack.enter_context(reusing_keys([key for key in keys if key is not None], self._ready_keys))
+            ahead = [layer for layer, names in self.wanted if OWN_ATTENTION in names]
+            parts = [
+                (
+                    getattr(self._modules[layer], "input_layernorm", None),
+                    getattr(self.attentions[layer], "k_proj", None),
+                )
+                for layer in ahead
+            ]
+            known = [(norm, key) for norm, key in parts if norm is not None and key is not None]
+            stack.enter_context(reusing_keys(known, self._ready_keys, self._keys_returned))
             for cut, layer in enumerate(self.ranking):
                 attention = None if layer is None else self.attentions[layer]
                 if attention is not None:
@@ -164,10 +171,12 @@ class SignalCollector:
 
     def _ready_keys(self) -> ProjectedKeys | None:
         forward = self._current()
-        if forward is None:
-            return None
-        ready, forward.projected_keys = forward.projected_keys, None
-        return ready
+        return None if forward is None else forward.projected_keys
+
+    def _keys_returned(self) -> None:
+        forward = self._current()
+        if forward is not None:
+            forward.projected_keys = None
 
     @property
     def wants_tower(self) -> bool:

@@ -109,7 +109,9 @@ def covering(units: Tensor, saliency: Tensor, keep: int) -> Tensor:
 
     from fastv.pruning.scorers.similarity import products
 
-    similarity, weights = products(units[None])[0], saliency.double()
+    with torch.autocast(units.device.type, enabled=False):
+        similarity = products(units[None])[0]
+    weights = saliency.double()
     covered = units.new_zeros(len(units))
     # What each token would add, not yet times its saliency. In float64: many small parts are taken off.
     added = similarity.relu().sum(dim=1, dtype=torch.float64)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fastv.pruning.scorers.similarity import products
+
 _DROPPED_AT_ONCE = 8  # as in the authors' code
 _NEAREST = 16  # neighbours that are looked at first
 
@@ -38,7 +40,7 @@ def salient_and_distinct(attention: Tensor, features: Tensor, keep: int, salient
     rest, place = rest.sort()
     unit = torch.nn.functional.normalize(features[rest].float(), dim=-1)
     with torch.autocast(unit.device.type, enabled=False):
-        similarity = unit @ unit.T
+        similarity = products(unit[None])[0]
     nearest = similarity.topk(min(_NEAREST, len(rest)), dim=1)
     left = place.argsort()  # numbers in ``rest``, in the order of attention
     while (surplus := len(left) - distinct) > 0:
