@@ -23,7 +23,7 @@ from fastv.cli import main
 from fastv.evidence.measurements import measured
 from fastv.families.catalogue import CATALOGUE, find
 from fastv.miniature.world.question_templates import TASKS
-from scripts import doc_blocks, render_docs
+from scripts import miniature_blocks, render_docs
 from tests.support.standins import save_checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -85,11 +85,13 @@ def test_the_version_is_the_packages():
 
 
 def test_the_miniatures_are_as_the_prose_says():
-    scores = [json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in doc_blocks.PAIR]
+    scores = [
+        json.loads((Path(find(key).source) / "scores.json").read_text())["scores"] for key in miniature_blocks.PAIR
+    ]
     for one in scores:
         wrong = {task: score["asked"] - score["right"] for task, score in one.items()}
         assert wrong["count"] + wrong["count category"] + wrong["describe"] > wrong["all"] / 2
-    for key in doc_blocks.PAIR:
+    for key in miniature_blocks.PAIR:
         record = measured(key)
         by_task = {task: record.change(record.point(2, 0.5), task).share for task in TASKS}
         assert min(by_task, key=by_task.get) == "describe"
