@@ -30,6 +30,7 @@ from fastv.sweep.settings import SweepSettings
 from fastv.sweep.timed_pass import time_question
 
 Stop = Callable[[Sequence[SampleResult]], Collection[PruningConfig]]
+_NO_MACHINE = ""  # whose times are none
 _WINDOW = 4  # batches that are put in order of length together
 
 
@@ -111,7 +112,9 @@ class SweepRun:
         self._closing.close()
 
     def results(self) -> list[SampleResult]:
-        """What is known by now, a result for each sample in their order."""
+        """What is known by now, a result for each sample in their order; without times where none are to be taken."""
+        if not self.settings.timed:
+            return self._results.of_samples(self.samples, self.identities, _NO_MACHINE)
         machine = self._results.timing_machine(self.identities, self.configs, machine_key(self._machine))
         return self._results.of_samples(self.samples, self.identities, machine)
 
@@ -120,7 +123,7 @@ class SweepRun:
         done = itertools.takewhile(
             lambda one: self._results.answers(one[1]) or self._results.problem(one[1]), self.order
         )
-        return [one for sample, identity in done for one in self._results.of_samples([sample], [identity], "")]
+        return [one for sample, identity in done for one in self._results.of_samples([sample], [identity], _NO_MACHINE)]
 
     def steps(self, stop: Stop | None = None) -> Iterator[Step]:
         """Ask and time what the file does not hold yet; closing the iterator stops after what is being written.

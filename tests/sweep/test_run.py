@@ -51,6 +51,15 @@ def test_a_sample_of_the_questions_is_timed(samples, configs, swept):
             assert pair.unpruned == times[None].pruned
 
 
+def test_answers_only_leaves_out_times_that_were_taken_before(mini, samples, configs, swept, tmp_path):
+    path = tmp_path / "sweep.jsonl"
+    path.write_bytes(swept[0].read_bytes())
+    grown = sweep(mini, samples, [*configs, PruningConfig("fastv", 1, 0.5)], path, answer_tokens=TOKENS, timed=0)
+    assert [len(result.answers) for result in grown] == [len(configs) + 2] * len(samples)
+    assert not any(result.times for result in grown)
+    assert any(result.times for result in sweep(mini, samples, configs, path, answer_tokens=TOKENS, timed=TIMED))
+
+
 def asked_by(monkeypatch):
     """The questions that are put to the model, with their configs."""
     asked, plain = [], run.answers_to
