@@ -116,8 +116,13 @@ class Recommendation:
                 f"Do not bother: with {lost}, at most {percent(max(best, 0.0))} of the {self._what} is saved "
                 "on these questions."
             )
-        waiting = self._open(self.verdicts)
-        return " ".join(waiting) if waiting else f"No setting of this sweep keeps to {lost}."
+        if not any(verdict.questions for verdict in self.verdicts):
+            return "Too few questions are answered for a recommendation."
+        if waiting := self._open(self.verdicts):
+            return " ".join(waiting)
+        if any(verdict.status == "open" for verdict in self.verdicts):
+            return f"So far no setting keeps to {lost}; more questions would tell for sure."
+        return f"No setting of this sweep keeps to {lost}."
 
     @property
     def _what(self) -> str:
@@ -175,7 +180,7 @@ class LossMonitor:
             In the order in which questions are asked, see ``SweepRun.in_order``: those of earlier looks first.
         """
         usable = [one for one in results if one.answers]
-        self.by_agreement = not any(one.sample.answers for one in usable)
+        self.by_agreement = bool(usable) and not any(one.sample.answers for one in usable)
         if not self.by_agreement:
             usable = [one for one in usable if one.sample.answers]
         for config, test in self.tests.items():

@@ -130,3 +130,18 @@ def test_scores_beyond_1_allow_no_guarantee():
     for tolerance in (0.0, 1.0, -0.5):
         with pytest.raises(InvalidInputError):
             LossMonitor(CONFIGS, tolerance, EXACT)
+
+
+def test_no_setting_is_given_up_before_it_is_clearly_out():
+    """Questions are answered in another order than they are judged in: at first there may be nothing to judge."""
+    monitor = LossMonitor([CHEAP, RUINOUS], 0.05, EXACT)
+    monitor.look([])
+    none = monitor.recommend([])
+    few, many = (
+        recommended(results(count, dict.fromkeys(CONFIGS, 0.9)), configs=[CHEAP, RUINOUS]) for count in (3, 300)
+    )
+    assert {one.questions for one in none.verdicts} == {0}
+    assert not none.by_agreement
+    assert {one.status for one in few.verdicts} == {"open"}
+    assert {one.status for one in many.verdicts} == {"out"}
+    assert len({none.sentence, few.sentence, many.sentence}) == 3
