@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastv.families.base import Family, Processor
+from fastv.families.base import Family, Processor, base_of
 from fastv.families.config_fields import as_dict
 from fastv.families.entry import ModelEntry
 from fastv.families.frames import Frame
 from fastv.families.molmo2_shapes import molmo2_text, molmo2_tower, pooling_adapter
 from fastv.families.shapes import ModelShape
+from fastv.families.tower_layers import TowerLayer, TowerSequences
 from fastv.families.visual_groups import VisualGroup
 
 if TYPE_CHECKING:
@@ -60,6 +61,19 @@ class Molmo2(Family):
         if inputs.get("image_grids") is None:
             return None
         return [VisualGroup(1, *grid) for grid in _grids(inputs)]
+
+    def tower_layer(self, model: nn.Module) -> TowerLayer:
+        base: Any = base_of(model)
+        config: Any = model.config
+        layers = base.vision_tower.layers
+        taken = max(layer % len(layers) for layer in config.adapter_config.vision_feature_layer)
+
+        def sequences(_token: int, inputs: Mapping[str, Any]) -> TowerSequences | None:
+            named = "image_token_pooling" if inputs.get("pixel_values") is not None else "video_token_pooling"
+            pooling = inputs.get(named)
+            return None if pooling is None else TowerSequences(None, lambda _count, _length: pooling.long())
+
+        return TowerLayer({config.image_token_id: layers[taken].self_attn}, False, sequences)
 
     def visual_token_ids(self, config: Any) -> tuple[int, ...]:
         return (config.image_token_id,)  # frames of videos too

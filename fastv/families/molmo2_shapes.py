@@ -99,12 +99,18 @@ class Molmo2VisionShape(TiledVisionShape):
         return area(replace(self.limits, pool=FRAME_POOL).pooled((self.limits.side,) * 2))
 
     def flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
-        """By the tiles that so many visual tokens come from, of pictures that are alike and of frames."""
-        tiles = frames
-        if pictures:
-            known, each = _tiles_by_tokens(self.limits), (visual_tokens - frames * self.frame_tokens) / pictures
-            tiles += pictures * known[min(known, key=lambda tokens: abs(tokens - each))]
-        return super().flops(tiles * self.tile_tokens, pictures, frames)
+        return super().flops(self._tiles(visual_tokens, pictures, frames) * self.tile_tokens, pictures, frames)
+
+    def observed_flops(self, visual_tokens: int, pictures: int, frames: int) -> float:
+        tiles = self._tiles(visual_tokens, pictures, frames)
+        return super().observed_flops(tiles * self.tile_tokens, pictures, frames)
+
+    def _tiles(self, visual_tokens: int, pictures: int, frames: int) -> int:
+        """Those that so many visual tokens come from, of pictures that are alike and of frames."""
+        if not pictures:
+            return frames
+        known, each = _tiles_by_tokens(self.limits), (visual_tokens - frames * self.frame_tokens) / pictures
+        return frames + pictures * known[min(known, key=lambda tokens: abs(tokens - each))]
 
 
 @lru_cache(maxsize=16)

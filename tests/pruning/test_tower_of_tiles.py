@@ -21,11 +21,27 @@ def ovis(base) -> tuple:
     return base.vision_tower, base.vision_tower.transformer.encoder.layers[-1].attention, 2
 
 
-#: The tower, the attention of the layer whose output the model reads, and patches along a visual token's side.
-OBSERVED = {"deepseek_vl": deepseek, "ovis2": ovis}
+def molmo(base) -> tuple:
+    return base.vision_tower, base.vision_tower.layers[2].self_attn, 0
 
 
-def expected(key: str, model, pixels: torch.Tensor) -> list[tuple[float, torch.Tensor]]:
+#: The tower, the attention of the layer whose output the model reads, and patches along a visual token's side, 0 where
+#: the inputs tell which patches each is made of.
+OBSERVED = {"deepseek_vl": deepseek, "molmo2": molmo, "ovis2": ovis}
+
+
+def squares(tiles: int, patches: int, stride: int) -> list[list[int]]:
+    """The patches of each visual token, counted over all tiles."""
+    side = round(patches**0.5)
+    corners = [(row, column) for row in range(0, side, stride) for column in range(0, side, stride)]
+    return [
+        [tile * patches + (row + down) * side + column + across for down in range(stride) for across in range(stride)]
+        for tile in range(tiles)
+        for row, column in corners
+    ]
+
+
+def expected(key: str, model, inputs: dict) -> list[tuple[float, torch.Tensor]]:
     """Of each visual token the mean attention that its patches get, and their mean key, one tile, head and token after
     the other.
     """
@@ -35,21 +51,22 @@ def expected(key: str, model, pixels: torch.Tensor) -> list[tuple[float, torch.T
         lambda _, args, kwargs: seen.update(states=args[0] if args else kwargs["hidden_states"]), with_kwargs=True
     )
     with torch.no_grad():
-        tower(pixels)
+        tower(inputs["pixel_values"])
         handle.remove()
-        found = []
+        got, keys = [], []
         for states in seen["states"]:
-            query, key_, side = attend.q_proj(states), attend.k_proj(states), round(len(states) ** 0.5)
-            got = torch.zeros(len(states))
-            for head in range(attend.num_heads):
-                part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
-                weights = (query[:, part] @ key_[:, part].T * attend.head_dim**-0.5).softmax(dim=1)
-                got += weights.mean(dim=0) / attend.num_heads
-            for row in range(0, side, stride):
-                for column in range(0, side, stride):
-                    own = [(row + down) * side + column + across for down in range(stride) for across in range(stride)]
-                    found.append((got[own].mean().item(), key_[own].mean(dim=0)))
-    return found
+            query, key_, heads = attend.q_proj(states), attend.k_proj(states), 0
+            paid = torch.zeros(len(states))
+            for start in range(0, query.shape[1], attend.head_dim):
+                part, heads = slice(start, start + attend.head_dim), heads + 1
+                paid += (query[:, part] @ key_[:, part].T * attend.head_dim**-0.5).softmax(dim=1).mean(dim=0)
+            got.append(paid / heads)
+            keys.append(key_)
+        count, patches = len(got), len(got[0])
+        all_got, all_keys = torch.cat(got), torch.cat(keys)
+        owned = squares(count, patches, stride) if stride else inputs["image_token_pooling"].tolist()
+        own = [[patch for patch in patches if patch >= 0] for patches in owned]
+        return [(all_got[some].mean().item(), all_keys[some].mean(dim=0)) for some in own]
 
 
 @pytest.mark.parametrize("way", ["forward", "generate"])
@@ -57,7 +74,7 @@ def expected(key: str, model, pixels: torch.Tensor) -> list[tuple[float, torch.T
 def test_each_token_has_the_attention_and_the_key_of_its_patches(key, way):
     standin = FURTHER_STANDINS[key]
     model, inputs = standin.model(), standin.inputs(ROWS)
-    tokens = expected(key, model, inputs["pixel_values"])
+    tokens = expected(key, model, inputs)
     method = Towering(r=0.6, layers=(0, 2))
     with method(model), torch.no_grad():
         model(**inputs) if way == "forward" else model.generate(**inputs, **OPTIONS)
