@@ -10,7 +10,8 @@ from fastv.app.compare.chart_controls import chart
 from fastv.app.compare.chosen_sides import pruning_of
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.shared_pruning import shared_pruning
-from fastv.app.hosting.event_options import INSTANT, TYPED
+from fastv.app.hosting.event_options import INSTANT
+from fastv.app.hosting.last_change import after_changes
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.tab import Updates, Values, or_skip
 from fastv.errors import FastVError
@@ -39,7 +40,7 @@ def connect_chart(ui: CompareControls, pool: ModelPool) -> None:
         return {ui.method: method, **shared.set({**values, ui.method: method}, pruning.k, round(100 * pruning.r, 1))}
 
     inputs: set[Any] = {ui.in_use, controls.source, ui.k, ui.r, ui.method, ui.options}
-    changes = [part.change for part in (ui.k, ui.r, ui.method, ui.options, ui.note, controls.source)]
-    gr.on(changes, moved, inputs, [controls.pane], **TYPED)
+    parts = (ui.k, ui.r, ui.method, ui.options, ui.note, controls.source)
+    after_changes(parts, moved, inputs, [controls.pane])
     outputs = [ui.method, *shared.outputs]
     controls.pane.click(chosen, set(shared.inputs), outputs, trigger_mode="always_last", **INSTANT)

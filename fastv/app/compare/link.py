@@ -17,7 +17,8 @@ from fastv.app.compare.method_choice import SAME_METHOD
 from fastv.app.compare.model_events import model_note, preset_updates, r_slider
 from fastv.app.compare.picture_events import show_scene, suggest
 from fastv.app.compare.video_events import clip_outputs, example_clip
-from fastv.app.hosting.event_options import ONE_AT_A_TIME, QUIET, TYPED
+from fastv.app.hosting.event_options import ONE_AT_A_TIME, QUIET
+from fastv.app.hosting.last_change import after_changes
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared import deep_link, example_scenes, preset_choices, status
 from fastv.app.shared.copy_link import connect_copy
@@ -74,14 +75,8 @@ def connect_link(ui: CompareControls, pool: ModelPool) -> BuiltTab:
     def load_later(values: Values) -> Updates:
         return or_skip(load_pending(ui, pool, values))
 
-    gr.on(
-        # The picture too: the change of a scene's number alone can get lost while another request is under way.
-        [component.change for component in (*told, ui.picture, ui.video.frames)],
-        tell,
-        set(told),
-        [ui.export.query, ui.export.script],
-        **TYPED,
-    )
+    # The picture too: the change of a scene's number alone can get lost while another request is under way.
+    after_changes((*told, ui.picture, ui.video.frames), tell, set(told), [ui.export.query, ui.export.script])
     connect_copy(ui.export.copy)
     ui.pending_link.change(
         load_later,

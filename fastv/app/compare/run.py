@@ -12,7 +12,8 @@ from fastv.app.compare import export, link
 from fastv.app.compare.chosen_sides import chosen_sides, setups
 from fastv.app.compare.components import CompareControls
 from fastv.app.compare.view_stream import View, view_stream
-from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET, TYPED
+from fastv.app.hosting.event_options import INSTANT, ONE_AT_A_TIME, QUIET
+from fastv.app.hosting.last_change import after_changes
 from fastv.app.hosting.uploads import upload_path
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import Request
@@ -151,13 +152,8 @@ def connect_headings(ui: CompareControls, pool: ModelPool) -> None:
         return updates
 
     # The models too: a State does not tell of a change that skips the queue, as a link's does.
-    gr.on(
-        [control.change for control in (*ui.side_inputs, ui.model, ui.baseline.model)],
-        headings,
-        {ui.fresh, ui.shown_key, *ui.side_inputs},
-        [ui.answers, ui.table],
-        **TYPED,
-    )
+    parts = (*ui.side_inputs, ui.model, ui.baseline.model)
+    after_changes(parts, headings, {ui.fresh, ui.shown_key, *ui.side_inputs}, [ui.answers, ui.table])
 
 
 def _updates(ui: CompareControls, view: View, link: str | None) -> Updates:

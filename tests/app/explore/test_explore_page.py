@@ -50,6 +50,12 @@ def test_the_map_is_walked_by_keyboard_and_a_click_moves_k_and_r_everywhere(page
     wait_for(page, "explore-k", "3")
     assert page.evaluate("document.activeElement.ariaLabel").startswith("K=3, R=50%")
     assert "K=3, R=50%" in page.inner_text("#flops") and "K=3, R=55.2%" in page.inner_text("#equivalence")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.wait_for_timeout(1_500)  # until all of it has followed
+    sent.clear()
+    page.wait_for_timeout(700)
+    assert sent == []
     page.get_by_role("tab", name="Compare").click()
     wait_for(page, "k", "3")
     wait_for(page, "r", "50")

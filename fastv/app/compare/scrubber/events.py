@@ -13,7 +13,8 @@ from fastv.app.compare.model_events import preset_updates, r_slider
 from fastv.app.compare.scrubber.html import scrubber
 from fastv.app.compare.scrubber.recorded import RecordedScene, recorded_scene
 from fastv.app.compare.view_stream import NO_REMARK
-from fastv.app.hosting.event_options import INSTANT, QUIET, TYPED
+from fastv.app.hosting.event_options import INSTANT, QUIET
+from fastv.app.hosting.last_change import after_changes
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.request import ChosenSides
 from fastv.app.shared.example_scenes import example
@@ -40,13 +41,12 @@ def connect_scrubber(ui: CompareControls, pool: ModelPool) -> Dependency:
         return or_skip(shown_updates(ui, pool, values))
 
     of_sides = (ui.note, ui.in_use, ui.options, ui.baseline.model, *ui.baseline.inputs)
-    gr.on(
+    after_changes(
         # The picture too: the change of a scene's number alone can get lost while another request is under way.
-        [part.change for part in (ui.picture, ui.question, ui.video.frames, *of_sides)],
+        (ui.picture, ui.question, ui.video.frames, *of_sides),
         follow,
         asked,
         [ui.scrubber, ui.kept, ui.answers, ui.tiles, ui.remark, ui.shown_key],
-        **TYPED,
     )
     gr.on([part.change for part in (ui.k, ui.r, ui.method)], None, [ui.k, ui.r, ui.method], None, js=_FOLLOW, **QUIET)
 
