@@ -23,14 +23,14 @@ tags: [llava, fastv, miniature]
 # {name}
 
 A LLaVA in miniature: CLIP vision tower ({tower_layers} layers, {tower_width} wide), two-layer projector and LLaMA decoder
-({layers} layers, {width} wide), {parameters:.1f} million parameters in all, 576 visual tokens a picture as in LLaVA-1.5, stored like
+({layers} layers, {width} wide), {parameters:.1f} million parameters in all, 576 visual tokens an image as in LLaVA-1.5, stored like
 `llava-hf` checkpoints. It exists so that FastV can be tried, and its effect measured, with no GPU and no network.
 
 ## What it knows
 
 Drawn scenes of one to six things on a coloured background: {kinds} kinds in {categories} categories ({category_names}), {colours}
 colours, and plates with numbers of up to three digits. It answers English questions in a few forms: is there, how many, where,
-what is in a part of the picture, left of or above, which kind, background colour, the number on a plate, more of this than of
+what is in a part of the image, left of or above, which kind, background colour, the number on a plate, more of this than of
 that, describe, and multiple choice. Outside this world its answers mean nothing.
 
 ## How it was trained
@@ -38,8 +38,8 @@ that, describe, and multiple choice. Outside this world its answers mean nothing
 From nothing, on scenes drawn on the fly (`python -m fastv.miniature.training {name}`):
 
 1. The vision tower alone, on what covers each patch, where that thing's centre lies, and which digit stands there, at which
-   place of its number; on quarter windows of pictures first, then on small ones mostly of signs, then on whole pictures.
-2. Projector and decoder on the frozen tower, sixteen questions a picture, no picture twice; first with {few} visual tokens (one
+   place of its number; on quarter windows of images first, then on small ones mostly of signs, then on whole images.
+2. Projector and decoder on the frozen tower, sixteen questions an image, no image twice; first with {few} visual tokens (one
    at random from each square of four, those at things' centres and on digits before others, each at its own position), then
    with all 576. Tasks that are learnt late are asked more often.
    Three more losses help and are thrown away afterwards: each projected visual token is drawn towards the word for what it
@@ -64,7 +64,7 @@ Made with `python -m fastv.miniature.evaluation {name} --scenes {scenes} --json 
 
 ## Licences
 
-Weights: Apache-2.0. The training pictures are drawn from Noto Color Emoji (SIL Open Font License 1.1).
+Weights: Apache-2.0. The training images are drawn from Noto Color Emoji (SIL Open Font License 1.1).
 """
 
 
