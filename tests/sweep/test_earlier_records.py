@@ -10,7 +10,8 @@ from fastv.errors import InvalidInputError
 from fastv.measurement.records import read
 from fastv.sweep import run
 from fastv.sweep.earlier_records import _digest
-from fastv.sweep.run import sweep
+from fastv.sweep.run import SweepRun, sweep
+from fastv.sweep.settings import SweepSettings
 from tests.sweep.conftest import TOKENS
 
 SECONDS = [0.4, 0.4, 0.1, 0.1]
@@ -47,13 +48,16 @@ def test_answers_are_kept_but_for_those_that_were_drawn_at_random(mini, samples,
 
     monkeypatch.setattr(run, "answers_to", spy)
     results = sweep(mini, samples, configs, earlier, answer_tokens=TOKENS, timed=0)
+    assert not any(result.times for result in results)
+    with SweepRun(mini, samples, configs[:2], earlier, SweepSettings(answer_tokens=TOKENS, timed=1)) as timed:
+        kept = timed.results()
     assert asked == {samples[0]: configs[2:], samples[2]: configs[2:], samples[3]: configs}
     assert results[1].problem == "the memory ran out"
     for index in (0, 2):
         for config in configs[:2]:
             assert results[index].answers[config].pruned.answer == swept[1][index].answers[config].pruned.answer
-            assert results[index].times[config].pruned.prefill_seconds == SECONDS[configs.index(config) + 1]
-            assert results[index].times[config].unpruned.total_seconds == 2 * SECONDS[0]
+            assert kept[index].times[config].pruned.prefill_seconds == SECONDS[configs.index(config) + 1]
+            assert kept[index].times[config].unpruned.total_seconds == 2 * SECONDS[0]
 
 
 def test_files_of_other_questions_or_settings_are_refused_and_left_alone(mini, samples, configs, earlier):
