@@ -35,11 +35,10 @@ def asked_alone(records: Sequence[MethodRecord], groups: GroupRecords) -> str:
     if not counts:
         return ""
     if len(counts) == len(models) * len(GROUPS) and len(set(counts.values())) == 1:
-        return (
-            f" {min(counts.values()):,} more of each group, by which its methods are judged that were measured on them."
-        )
-    found = ", ".join(f"{group} of {model} ({count:,})" for (model, group), count in counts.items())
-    return f" More of these, by which the methods are judged that were measured on them: {found}."
+        found = f"{min(counts.values()):,} each"
+    else:
+        found = ", ".join(f"{group} of {model} {count:,}" for (model, group), count in counts.items())
+    return f" Groups have questions of their own, which count where a method was measured on them: {found}."
 
 
 def change_since(
