@@ -87,14 +87,14 @@ def anyres_like(base, layer: int, inputs: dict) -> list[tuple[float, torch.Tenso
     return [(token[0].item(), token[1:]) for token in torch.cat(packed)]
 
 
-def siglip_like(tower, layer: int, pixels: torch.Tensor, _: bool) -> list[tuple[float, torch.Tensor]]:
-    """Of each patch the mean attention that it gets in its picture, and its key."""
-    attend, seen = getattr(tower, "vision_model", tower).encoder.layers[layer].self_attn, []
+def mean_attention(attend, forward) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Of each picture of a forward the mean attention that each patch gets, and the patches' keys, head by head."""
+    seen: list = []
     handle = attend.register_forward_pre_hook(
         lambda _, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
     )
     with torch.no_grad():
-        tower(pixels)
+        forward()
     handle.remove()
     found = []
     for states in seen[0]:
@@ -104,8 +104,15 @@ def siglip_like(tower, layer: int, pixels: torch.Tensor, _: bool) -> list[tuple[
             part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
             logits = query[:, part] @ key[:, part].T * attend.head_dim**-0.5
             total += logits.softmax(dim=1).mean(dim=0) / attend.num_heads
-        found += list(zip(total.tolist(), key))
+        found.append((total, key))
     return found
+
+
+def siglip_like(tower, layer: int, pixels: torch.Tensor, _: bool) -> list[tuple[float, torch.Tensor]]:
+    """Of each patch the mean attention that it gets in its picture, and its key."""
+    attend = getattr(tower, "vision_model", tower).encoder.layers[layer].self_attn
+    tiles = mean_attention(attend, lambda: tower(pixels))
+    return [one for attention, key in tiles for one in zip(attention.tolist(), key)]
 
 
 def qwen_like(tower, layer: int, pixels: torch.Tensor, grids: torch.Tensor) -> list[tuple[float, torch.Tensor]]:
@@ -169,23 +176,10 @@ def internvl_like(base, layer: int, pixels: torch.Tensor) -> list[tuple[float, t
 
 def idefics_like(base, layer: int, inputs: dict) -> list[tuple[float, torch.Tensor]]:
     """Of each visual token the mean attention that its patches get in their tile, and the mean of their keys."""
-    attend, seen = base.vision_model.encoder.layers[layer].self_attn, []
-    handle = attend.register_forward_pre_hook(
-        lambda _, args, kwargs: seen.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
-    )
-    with torch.no_grad():
-        base(**inputs)
-    handle.remove()
     found = []
-    for states in seen[0]:
-        query, key = attend.q_proj(states), attend.k_proj(states)
-        total = torch.zeros(len(states))
-        for head in range(attend.num_heads):
-            part = slice(head * attend.head_dim, (head + 1) * attend.head_dim)
-            logits = query[:, part] @ key[:, part].T * attend.head_dim**-0.5
-            total += logits.softmax(dim=1).mean(dim=0) / attend.num_heads
+    for total, key in mean_attention(base.vision_model.encoder.layers[layer].self_attn, lambda: base(**inputs)):
         factor = base.connector.scale_factor
-        numbers = torch.arange(len(states)).view(1, -1, 1)
+        numbers = torch.arange(len(total)).view(1, -1, 1)
         for square in base.connector.pixel_shuffle(numbers, factor).view(-1, factor**2):  # as the model itself has it
             found.append((total[square].mean().item(), key[square].mean(dim=0)))
     return found
