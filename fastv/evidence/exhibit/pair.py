@@ -50,8 +50,8 @@ def at_equal_cost(small: MethodRecord, big: MethodRecord, groups: GroupRecords) 
 def _ahead(column: str, points: Sequence[MethodPoint], cells: Sequence[Cell]) -> str:
     """Where methods are significantly ahead in a column, which and by how much; else empty."""
     found = [(point, cell) for point, cell in zip(points, cells, strict=True) if cell.verdict == "better"]
-    told = [f"{point.label} {cell.text.split(' ')[0]}" for point, cell in found]
-    return f"{column} with {', '.join(told)}" if told else ""
+    told = [f"{cell.text.split(' ')[0]} ({point.label})" for point, cell in found]
+    return f"{column} by {', '.join(told)}" if told else ""
 
 
 def _gap(small: MethodRecord, big: MethodRecord, point: MethodPoint, column: str, groups: GroupRecords) -> Change:
