@@ -145,7 +145,7 @@ def columns_of(rows: Sequence[Row]) -> dict[str, list[Cell]]:
     columns = {
         "Score": [_interval(row, "right", percent) for row in rows],
         "Change, points": [_interval(row, "change", points) for row in rows],
-        "p (Holm)": [_plain(row.get("p_holm"), "{:.2g}".format) for row in rows],
+        "p (Holm)": [_plain(row.get("p_holm"), _p) for row in rows],
         "First token": [_interval(row, "prefill_ratio", times) for row in rows],
         "Whole answer": [_interval(row, "total_ratio", times) for row in rows],
         "FLOPs": [_plain(row.get("flops_ratio"), percent) for row in rows],
@@ -159,11 +159,16 @@ def columns_of(rows: Sequence[Row]) -> dict[str, list[Cell]]:
     return {heading: cells for heading, cells in columns.items() if any(cell != _NOTHING for cell in cells)}
 
 
+def _p(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.001 else "<0.001"
+
+
 def _interval(row: Row, name: str, written: Callable[[float], str]) -> Cell:
     found = row.get(name)
     if not found or (row["method"] is None and name != "right"):  # compared with itself
         return _NOTHING
-    return written(found["share"]), f"{written(found['low'])} to {written(found['high'])}"
+    # At most two lines in a narrow column.
+    return written(found["share"]), f"{written(found['low'])}\u00a0to {written(found['high'])}"
 
 
 def _plain(value: float | None, written: Callable[[float], str]) -> Cell:
