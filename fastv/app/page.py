@@ -70,6 +70,7 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
     gradio_queue.limit(page, settings.queue, settings.waiting_per_visitor)
     gradio_adapter.fill_missing_values(page)
     gradio_adapter.stop_in_order(page)
+    gradio_adapter.look_less_often(page)
     gradio_adapter.share_block_configs(page)
     styles = [tab.css for tab in tabs_to_show if tab.css is not None]
     return Page(page, pool, policy, uploads, styles)

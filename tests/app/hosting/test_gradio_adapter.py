@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -181,3 +182,17 @@ def test_a_new_session_describes_no_component(page, monkeypatch):
     monkeypatch.setattr(gr.Textbox, "get_config", lambda self, *_: described.append(self) or {})
     SessionState(page)
     assert described == []
+
+
+def test_an_idle_queue_wakes_seldom(page, monkeypatch):
+    def woken() -> int:
+        times.clear()
+        time.sleep(0.5)
+        return len(times)
+
+    times, sleep = [], asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: times.append(seconds) or sleep(seconds))
+    before = woken()
+    gradio_adapter.look_less_often(page)
+    woken()  # what was begun before
+    assert 0 < woken() < before / 3
