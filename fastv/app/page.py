@@ -58,9 +58,9 @@ def build(pool: ModelPool, policy: RunPolicy | None = None, tabs_to_show: Sequen
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(max(1, forget // 6), forget)) as page:
         gr.HTML(render("app/intro", title=TITLE), elem_id="intro", apply_default_css=False)
         shared_link.connect(page)
-        with gr.Tabs() as tabs:
+        with gr.Tabs():
             built = build_tabs(tabs_to_show, pool, policy)
-        url_sync.connect(page, tabs, built)
+        url_sync.connect(page, built)
         dropdown_search.connect(page)
         reload_on_restart.watch(page)
         api.add(pool, policy)

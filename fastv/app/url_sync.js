@@ -3,8 +3,11 @@
 (() => {
   const here = () => new URLSearchParams(location.search);
   let now = here(), followed = false;  // tabs and controls change while the page is being built too
-  let returning = null;  // the tab of a step back or forward, until the page tells that it is selected
 
+  const shown = () => document.querySelector("button[role=tab][aria-selected=true]")?.dataset.tabId;
+  const show = (tab) => {
+    if (shown() !== tab) document.querySelector(`button[role=tab][data-tab-id="${CSS.escape(tab)}"]`)?.click();
+  };
   const address = () => `?${now}${location.hash}`;
 
   window.fastvAddress = {
@@ -21,25 +24,19 @@
       history.replaceState(history.state, "", address());
     },
     select(field, tab, first) {
-      if (returning !== null) {  // several steps at once: the page tells of each, later
-        if (tab === returning) returning = null;
-        return;
-      }
-      if (!followed || (now.get(field) ?? first) === tab) return;
+      // The page tells of each tab later, and of several in any order.
+      if (!followed || (now.get(field) ?? first) === tab || (shown() ?? tab) !== tab) return;
       now.set(field, tab);
       history.pushState({fastv: tab}, "", address());
     },
     follow(field, first) {
+      show(now.get(field) ?? first);
       addEventListener("popstate", () => {
         const tab = here().get(field) ?? first;
         now.set(field, tab);
         history.replaceState(history.state, "", address());
-        const button = document.querySelector(`button[role=tab][data-tab-id="${CSS.escape(tab)}"]`);
-        if (!button || button.getAttribute("aria-selected") === "true") return;
-        returning = tab;
-        button.click();
+        show(tab);
       });
-      addEventListener("click", (event) => { if (event.isTrusted) returning = null; }, true);
     },
   };
 })

@@ -19,7 +19,7 @@ _REMEMBER = "query => window.fastvAddress?.remember({fields}, query)"
 _FOLLOW = "() => {{ ({script})(); window.fastvAddress.follow({field}, {first}); }}"
 
 
-def connect(page: gr.Blocks, tabs: gr.Tabs, built: Sequence[tuple[Tab, gr.Tab, BuiltTab]]) -> None:
+def connect(page: gr.Blocks, built: Sequence[tuple[Tab, gr.Tab, BuiltTab]]) -> None:
     """Connects the Blocks that are open."""
     field, first = json.dumps(TAB_FIELD), json.dumps(built[0][0].id if built else "")
     page.load(None, None, None, js=_FOLLOW.format(script=_SCRIPT.strip(), field=field, first=first), **QUIET)
@@ -31,17 +31,16 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, built: Sequence[tuple[Tab, gr.Tab, B
             made.query.change(None, [made.query], None, js=script, **QUIET)
 
     def opened(visit: gr.Request) -> Updates:
-        return or_skip(follow(tabs, built, visit.query_params))
+        return or_skip(follow(built, visit.query_params))
 
-    outputs = [tabs, *(component for _, _, made in built for component in made.outputs)]
+    # The script selects the tab: Gradio copies whatever is within an output, at each event from then on.
+    outputs = [component for _, _, made in built for component in made.outputs]
     page.load(opened, None, outputs, **INSTANT).then(None, None, None, js=_FOLLOWED, **QUIET)
 
 
-def follow(tabs: gr.Tabs, built: Sequence[tuple[Tab, gr.Tab, BuiltTab]], query: Mapping[str, str]) -> Updates:
-    """The updates of all tabs for an address, and the tab that it selects."""
+def follow(built: Sequence[tuple[Tab, gr.Tab, BuiltTab]], query: Mapping[str, str]) -> Updates:
+    """The updates of all tabs for an address."""
     updates: Updates = {}
-    if query.get(TAB_FIELD) in [tab.id for tab, _, _ in built]:
-        updates[tabs] = gr.Tabs(selected=query[TAB_FIELD])
     for _, _, made in built:
         updates |= made.follow(query)
     return updates

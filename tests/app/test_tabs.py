@@ -57,14 +57,19 @@ def test_a_made_up_tab_is_on_the_page_with_its_style(pool, tmp_path):
 def test_its_link_field_is_kept_in_the_address_and_followed(pool, tmp_path):
     made_up = MadeUp(tmp_path)
     with gr.Blocks() as blocks:
-        with gr.Tabs() as tabs:
+        with gr.Tabs():
             built = page.build_tabs((made_up.tab,), pool, page.RunPolicy())
-        url_sync.connect(blocks, tabs, built)
+        url_sync.connect(blocks, built)
     scripts = [function.js for function in blocks.fns.values() if function.js]
     assert any('["colour"]' in script for script in scripts) and any('"made-up"' in script for script in scripts)
-    followed = url_sync.follow(tabs, built, {"colour": "blue", "tab": "made-up", "k": "3"})
-    assert followed[made_up.colour] == "blue" and followed[tabs].selected == "made-up"
-    assert url_sync.follow(tabs, built, {"tab": "no such tab"}) == {}
+    assert url_sync.follow(built, {"colour": "blue", "tab": "made-up", "k": "3"})[made_up.colour] == "blue"
+    assert url_sync.follow(built, {"tab": "no such tab"}) == {}
+
+
+def test_events_that_show_no_progress_tell_no_component_of_it(pool):
+    functions = page.build(pool).blocks.fns.values()
+    quiet = [function for function in functions if function.show_progress == "hidden"]
+    assert len(quiet) > len(functions) / 2 and all(function.show_progress_on == [] for function in quiet)
 
 
 def test_no_two_tabs_share_an_id_or_a_link_field():

@@ -7,7 +7,9 @@ from typing import Any
 MODEL_QUEUE = "model"
 # Everything that uses a model shares one queue: two runs at a time would disturb each other's timings.
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Shown on no component: to tell a component that an event begins or ends, Gradio copies all it holds, and it tells each
+# that any event ever named.
+QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 INSTANT: dict[str, Any] = QUIET | {"queue": False}
 # While a field is being edited: only the last change counts, and values that Gradio's own check would reject pass.
 TYPED: dict[str, Any] = INSTANT | {"trigger_mode": "always_last", "preprocess": False}

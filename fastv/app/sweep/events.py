@@ -123,7 +123,7 @@ def _connect_run(ui: SweepControls, context: TabContext) -> None:
         for state in run_sweep(request, pool, policy, unwanted=unwanted):
             yield _updates(ui, state)
 
-    options = {"preprocess": False, "show_progress": "hidden", "api_visibility": "private", **ONE_AT_A_TIME}
+    options = QUIET | {"preprocess": False} | ONE_AT_A_TIME
     runs = []
     for button, work in ((ui.estimate, estimated), (ui.start, swept)):
         pressed = button.click(
