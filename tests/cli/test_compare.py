@@ -15,6 +15,8 @@ from fastv.paths import ASSETS
 from fastv.pruning.methods.registry import METHODS
 from fastv.sweep.controls import CONTROLS
 
+pytestmark = pytest.mark.slow
+
 SCENE, QUESTIONS = str(ASSETS / "examples" / "scene.png"), str(ASSETS / "examples" / "questions.csv")
 ROOT = str(Path(__file__).parents[2])
 QUICK = ["--max-new-tokens", "4", "--repeats", "1"]

@@ -121,6 +121,7 @@ def test_flops_are_what_torch_counts(key, k, r, row):
     assert flops["Global"] == pytest.approx(expected.prefill_flops, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", FURTHER_STANDINS)
 def test_files_load_and_a_picture_becomes_a_pruned_answer(key, tmp_path):
     FURTHER_STANDINS[key].save(tmp_path)

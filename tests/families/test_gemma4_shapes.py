@@ -37,6 +37,7 @@ def test_visual_tokens_are_the_processors(size):
     assert shape.encoded_tokens(256, 1) == 280 and shape.encoded_tokens(600, 2) == 2 * 560
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k, r", [(None, 0.0), (1, 0.5)])
 @pytest.mark.parametrize("kind", ["shared", "both ways", "experts"])
 def test_prefill_decode_and_cache_are_what_torch_counts(kind, k, r):

@@ -23,6 +23,8 @@ from tests.support.cutting_methods import Staged
 from tests.support.masked_reference import CACHE, CLOSE, GREEDY, cut_by_masking, cuts_of, model_of
 from tests.support.standins import IMAGE_TOKEN, llava_inputs
 
+pytestmark = pytest.mark.slow
+
 SEEDS, CONVERSATIONS, TURNS = range(24), 4, 10
 ROWS = [(5, 0, 7), (3, 0, 19), (2, 0, 3, 0, 4), (9,), (4, 0, 12), (6, 0, 0, 5), (2, 0, 25)]
 SHORT = GREEDY | {"max_new_tokens": 3}

@@ -165,6 +165,7 @@ class TestEqualToMasking:
             expected = model.generate(**inputs, **GREEDY | dict(max_new_tokens=12))
         assert torch.equal(output.sequences, expected.sequences)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "method, k, drafted_by",
         [

@@ -191,6 +191,7 @@ def test_half_precision(key, name, dtype):
     torch.testing.assert_close(output.logits[0], expected.logits[0], atol=8 * step, rtol=8 * step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", STANDINS)
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
 def test_quantized(key, bits, tmp_path):

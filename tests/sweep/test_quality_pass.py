@@ -34,6 +34,7 @@ def found(mini, questions, configs, batch, answer_tokens=8):
     return {one.identity: one for one in answered}
 
 
+@pytest.mark.slow
 def test_shared_and_batched_answers_are_those_of_passes_of_their_own(mini, samples):
     longer = [
         replace(samples[2], question=question) for question in ("Is there a cat?", "Describe what is to be seen.")

@@ -77,6 +77,7 @@ def known(asked):
     return sorted(((str(sample.image), sample.question, configs) for sample, configs in asked), key=str)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("complete", [1, 3, 5])  # the header, two answers, all answers: complete lines
 def test_a_sweep_killed_while_it_wrote_goes_on_where_it_was(
     mini, samples, configs, swept, tmp_path, monkeypatch, complete
@@ -115,6 +116,7 @@ def test_a_sweep_can_grow_by_configs_and_by_questions(mini, samples, configs, sw
     assert not asked
 
 
+@pytest.mark.slow
 def test_another_machine_goes_on_with_the_answers_and_takes_times_of_its_own(
     mini, samples, configs, swept, tmp_path, monkeypatch
 ):

@@ -151,6 +151,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_other_side_as_it_was(browser, 
         assert page.inner_text("#compare-with").startswith("Compare with: the same model")
 
 
+@pytest.mark.slow
 def test_scripts_compare_any_two(miniatures, files):
     client = Client(miniatures.address, verbose=False)
 

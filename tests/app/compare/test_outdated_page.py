@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.browser import answer_briefly, opened, run, wait_for
-
-
-@pytest.fixture
-def page(browser, app):
-    with opened(browser, app.address) as page:
-        yield page
 
 
 def opacity(page) -> float:
     return float(page.evaluate("getComputedStyle(document.querySelector('#answers')).opacity"))
 
 
-def test_answers_about_the_previous_picture_fade_until_the_next_run(page):
-    page.click("#new-scene")
-    page.wait_for_timeout(500)
-    assert page.locator(".compare.outdated").count() == 0  # there are no answers yet
-    answer_briefly(page)
-    run(page)
-    assert opacity(page) == 1
-    page.click("#new-scene")
-    page.wait_for_selector(".compare.outdated")
-    assert opacity(page) < 1
-    assert page.evaluate("getComputedStyle(document.querySelector('.show'), '::before').content") not in ("none", "")
-    page.click("#run")
-    page.wait_for_selector(".compare:not(.outdated)")
-    page.wait_for_function("getComputedStyle(document.querySelector('#answers')).opacity === '1'")  # it fades in
+def test_answers_about_the_previous_picture_fade_until_the_next_run(browser, app):
+    with opened(browser, app.address) as page:
+        page.click("#new-scene")
+        page.wait_for_timeout(500)
+        assert page.locator(".compare.outdated").count() == 0  # there are no answers yet
+        answer_briefly(page)
+        run(page)
+        assert opacity(page) == 1
+        page.click("#new-scene")
+        page.wait_for_selector(".compare.outdated")
+        assert opacity(page) < 1
+        sign = page.evaluate("getComputedStyle(document.querySelector('.show'), '::before').content")
+        assert sign not in ("none", "")
+        page.click("#run")
+        page.wait_for_selector(".compare:not(.outdated)")
+        page.wait_for_function("getComputedStyle(document.querySelector('#answers')).opacity === '1'")  # it fades in
 
 
-def test_a_dot_of_the_frontier_is_kept_in_the_address(browser, app):
+def test_what_explore_chooses_is_kept_in_the_address_and_a_layer_that_compare_lacks_is_said_there(browser, app):
     with opened(browser, f"{app.address}?tab=explore") as page:
         dot = page.locator("#frontier button.dot[data-model='llava-1.5-13b'][data-k='2'][data-r='0.75']").first
         dot.dispatch_event("click")
@@ -43,11 +37,7 @@ def test_a_dot_of_the_frontier_is_kept_in_the_address(browser, app):
         other.dispatch_event("click")
         page.wait_for_url("**x_model=llava-1.5-7b**")
         page.wait_for_url("**x_r=0**")
-
-
-def test_a_layer_that_compare_does_not_have_is_said_there(browser, app):
-    with opened(browser, f"{app.address}?tab=explore") as page:
-        wait_for(page, "explore-k", "2")
+        wait_for(page, "explore-r", "0")
         page.locator("#explore-k input[type=number]").fill("12")
         page.locator("#explore-k input[type=number]").press("Tab")
         page.wait_for_selector("#map .readout:has-text('K=12')")

@@ -74,6 +74,7 @@ def join(page, session: str):
     return stranger, stranger.http.post("/gradio_api/queue/join", json=body)
 
 
+@pytest.mark.slow
 def test_events_are_counted_and_refused_beyond_the_limits(page, worker):
     assert join(page, "one")[1].status_code == 200
     assert within(lambda: gradio_adapter.running_events(page, MODEL_QUEUE) == 1)
@@ -184,6 +185,7 @@ def test_a_new_session_describes_no_component(page, monkeypatch):
     assert described == []
 
 
+@pytest.mark.slow
 def test_an_idle_queue_wakes_seldom(page, monkeypatch):
     def woken() -> int:
         times.clear()

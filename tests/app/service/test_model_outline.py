@@ -98,6 +98,7 @@ def test_a_first_model_that_cannot_be_loaded_is_told_to_the_one_who_asks(gate):
     assert "/somewhere" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_the_page_is_built_without_torch():
     code = (
         "import sys\n"

@@ -9,6 +9,7 @@ from fastv.loading.load import load
 from fastv.miniature.evaluation.example_answers import record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model, seed, k, step", [("mini-7", 61, 2, 10), ("mini-7", 7, 4, 18), ("mini-13", 35, 1, 15)])
 def test_a_few_entries_recorded_anew_are_the_same(model, seed, k, step):
     kept = example_answers(model)

@@ -77,6 +77,7 @@ def test_unrotated_scores_are_those_of_the_projections(mini, items):
     assert not torch.allclose(found, rotated, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_withdrawing_the_picture_from_the_last_layer_on_keeps_more_than_from_the_second(mini):
     evaluator = BatchedEvaluator(mini, benchmark(8, 1))
     unpruned, early, late = (withdrawal(evaluator, k) for k in (None, 1, 7))

@@ -4,6 +4,7 @@ from fastv.miniature.model.tokenizer import BOS, EOS, IMAGE, OPENING, PAD, block
 from fastv.miniature.world.vocabulary import NAMES, plural
 
 
+@pytest.mark.slow
 def test_the_one_that_is_shipped_is_the_one_that_is_built(processor):
     built = build_processor()
     assert built.tokenizer.backend_tokenizer.to_str() == processor.tokenizer.backend_tokenizer.to_str()

@@ -38,6 +38,7 @@ def telling(text):
     return [word for word in words if word in _TELLING]
 
 
+@pytest.mark.slow
 def test_what_is_asked_stays_as_it_is(pairs):
     assert all(telling(other) == telling(question.text) for question, other in pairs)
 

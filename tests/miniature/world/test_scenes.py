@@ -23,6 +23,7 @@ def test_every_kind_has_a_sprite():
     assert set(sprites()) == set(KINDS)
 
 
+@pytest.mark.slow
 def test_layouts_held_out_are_never_drawn_for_training():
     trained = {occupied(scene(seed, held_out=False)) for seed in range(300)}
     kept_back = {occupied(scene(seed, held_out=True)) for seed in range(300)}
