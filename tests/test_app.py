@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app as command
-from fastv.app.page import TITLE
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_FIELDS = {
@@ -123,17 +120,3 @@ def test_a_model_that_is_not_there_and_a_port_that_is_taken_are_said_in_a_senten
     taken = app.address.rstrip("/").rsplit(":", 1)[1]
     words = refused(monkeypatch, capsys, "--model", app.model.entry.source, "--host", "127.0.0.1", "--port", taken)
     assert "choose another --host or --port" in words
-
-
-@pytest.mark.slow
-def test_the_command_prints_its_address(app):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    arguments = [sys.executable, "app.py", "--model", app.model.entry.source, "--host", "127.0.0.1", "--port", port]
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as first:
-        try:
-            assert first.stdout.readline() == f"Open http://127.0.0.1:{port}/\n"
-            assert TITLE in httpx.get(f"http://127.0.0.1:{port}/").text
-        finally:
-            first.terminate()

@@ -25,6 +25,7 @@ def test_every_policy_is_measured_idle_and_beside_a_busy_program(contention, tmp
             "--policies",
             "passive",
             "--threads",
+            "1",
             "fitting",
             "--rounds",
             "1",
@@ -36,14 +37,16 @@ def test_every_policy_is_measured_idle_and_beside_a_busy_program(contention, tmp
     )
     record = json.loads(file.read_text())
     measured = {(one["policy"], one["threads"], one["condition"]): one for one in record["measured"]}
-    assert set(measured) == {("passive", "fitting", condition) for condition in ("idle", "contended")}
+    assert set(measured) == {
+        ("passive", threads, condition) for threads in (1, "fitting") for condition in ("idle", "contended")
+    }
     for one in measured.values():
         seconds = one["prefill_seconds"]
         assert 0 < seconds["low"] <= seconds["median"] <= seconds["high"] and len(seconds["runs"]) == 1
         assert one["total_seconds"]["median"] > seconds["median"]
     assert record["policies"]["passive"] == contention.POLICIES["passive"] and record["busy_programs"] == 1
     assert len(record["machine"]["busy_cores_before_rounds"]) == 1
-    assert "| passive | fitting |" in capsys.readouterr().out
+    assert "| passive | 1 |" in capsys.readouterr().out
 
 
 def entry(policy: str, condition: str, seconds: float) -> dict:

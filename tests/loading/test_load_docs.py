@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from fastv.families.catalogue import find
 from tests.support import fake_hub as fakehub
 from tests.support.hub_layouts import write_as_on_hub
+from tests.support.ports import free_port
 from tests.support.standins import save_llava_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -96,9 +96,7 @@ def longest(lines: list[list[str]]) -> list[str]:
 @pytest.mark.slow
 def test_the_page_opens_with_the_model_it_is_told_and_answers(environment):
     line = longest(commands("python "))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     page = subprocess.Popen(
         [sys.executable, *line, "--port", str(port)],
         env=environment,

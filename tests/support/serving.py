@@ -14,6 +14,7 @@ from fastv.app.page import build, serve
 from fastv.app.service.model_pool import ModelPool
 from fastv.app.service.run_policy import RunPolicy
 from fastv.loading.load import LoadedModel, load
+from tests.support.ports import free_port
 from tests.support.standins import save_llava_checkpoint
 
 
@@ -39,7 +40,7 @@ def served(folder: Path, policy: RunPolicy | None = None) -> Iterator[Served]:
 
 @contextmanager
 def serving(pool: ModelPool, port: int | None = None, policy: RunPolicy | None = None) -> Iterator[Served]:
-    """Serves the page for a pool; port: the first free one if None."""
+    """Serves the page for a pool; port: a free one if None."""
     strangers, connect = [], socket.socket.connect
 
     def watched(self, address):
@@ -50,7 +51,7 @@ def serving(pool: ModelPool, port: int | None = None, policy: RunPolicy | None =
     socket.socket.connect = watched
     page = build(pool, policy)
     try:
-        yield Served(serve(page, host="127.0.0.1", port=port), pool.load(None), strangers, page.policy)
+        yield Served(serve(page, host="127.0.0.1", port=port or free_port()), pool.load(None), strangers, page.policy)
     finally:
         page.blocks.close(verbose=False)
         socket.socket.connect = connect
@@ -61,7 +62,7 @@ def serving_unloaded(pool: ModelPool) -> Iterator[str]:
     """Serves the page for a pool whose models stay on the disk; yields its address."""
     page = build(pool)
     try:
-        yield serve(page, host="127.0.0.1")
+        yield serve(page, host="127.0.0.1", port=free_port())
     finally:
         page.blocks.close(verbose=False)
 

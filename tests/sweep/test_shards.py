@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from fastv.sweep.cells import sample_id
 from fastv.sweep.datasets.base import Sample
 from fastv.sweep.run import sweep
 from fastv.sweep.shards import Rank, merged, rank_file, slice_of, write_part
+from tests.support.ports import free_port
 from tests.support.standins import save_llava_checkpoint
 
 QUESTIONS = ("How many animals are there?", "Where is the boat?", "What is on the left?", "What colour is the sky?")
@@ -95,9 +95,7 @@ def test_two_processes_give_the_records_of_one_also_after_one_was_killed(many, t
     save_llava_checkpoint(tmp_path / "model", layers=8)
     rows = [{"image": sample.image.name, "question": sample.question} for sample in many]
     table.write_text("\n".join(map(json.dumps, rows)))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     arguments = [
         "sweep",
         str(tmp_path / "model"),

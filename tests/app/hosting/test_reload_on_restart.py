@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import ExitStack
 
 from fastv.app.service.model_pool import ModelPool
 from fastv.loading.load import load
 from tests.support.browser import opened, wait_for
+from tests.support.ports import free_port
 from tests.support.serving import serving
 from tests.support.standins import save_llava_checkpoint
 
@@ -16,9 +16,7 @@ QUESTION = "#question textarea, #question input"
 
 def test_a_page_opens_itself_again_when_the_app_was_started_anew(browser, tmp_path):
     save_llava_checkpoint(tmp_path / "standin", seed=3)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     first = ExitStack()
     address = first.enter_context(serving(ModelPool(load(str(tmp_path / "standin"))), port)).address
     with first, opened(browser, f"{address}?scene=107&k=1") as page:

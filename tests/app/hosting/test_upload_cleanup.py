@@ -6,7 +6,6 @@ import io
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from fastv.app.hosting import upload_cleanup
 from fastv.app.hosting.settings import Settings
 from fastv.app.service.run_policy import RunPolicy
 from tests.support.http_client import FILE, Stranger
+from tests.support.ports import free_port
 from tests.support.serving import served
 
 pytestmark = pytest.mark.slow
@@ -191,9 +191,7 @@ def test_a_stopped_app_leaves_nothing_and_a_killed_ones_files_are_found_by_the_n
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path / "files"), "FASTV_LOG": "none"}
 
     def start() -> tuple[subprocess.Popen, Stranger]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         app = subprocess.Popen(
             [sys.executable, "app.py", "--port", port, "--host", "127.0.0.1"],
             cwd=ROOT,
