@@ -73,7 +73,7 @@ def as_parquet(sweep: Sweep) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise InvalidInputError(
-            "A Parquet file needs the package pyarrow: pip install pyarrow, or pip install 'fastv-explorer[eval]'."
+            "A Parquet file needs the package pyarrow: pip install pyarrow, or pip install 'fastv-explorer[app]'."
         ) from error
     data = BytesIO()
     parquet.write_table(pyarrow.Table.from_pylist(flat_rows(sweep)), data)

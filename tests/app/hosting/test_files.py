@@ -86,7 +86,6 @@ def test_each_package_is_asked_for_once_and_those_that_are_imported_are_asked_fo
         "tokenizers",
         "huggingface_hub",
         "tqdm",
-        "pyarrow",  # by datasets
     }
     own = {"fastv", "spaces"}  # spaces: there on a Space, needed nowhere else
     imported = set()
