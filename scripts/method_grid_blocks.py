@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastv.evidence.method_records import GROUPS, RS, MethodRecord, MethodRow, method_records
 from fastv.families.catalogue import CATALOGUE, find
-from fastv.formatting import percent, points
+from fastv.formatting import percent, points, sized
 
 _MARKS = {"better": " ▲", "worse": " ▼", "": ""}
 
@@ -27,19 +27,39 @@ def _of_model(record: MethodRecord) -> list[str]:
     name = find(record.model).name
     return [
         f"**{name}**, {unpruned.asked:,} questions, {percent(unpruned.share)} right without pruning. Change in points "
-        "over all tasks at the prefill FLOPs of FastV at K=2 and this R:",
-        _table([f"R={column}" for column in tables], list(tables.values())),
+        f"over all tasks at the prefill FLOPs of FastV at K=2 and this R{_timed(record)}:",
+        _table([f"R={column}" for column in tables], list(tables.values()), timed=record.timed_on is not None),
         f"{name} at R={percent(RS[0])} by group of tasks:",
         _table(list(groups), [{kind: rows[kind] for kind in tables[percent(RS[0])]} for rows in groups.values()]),
         f"`{record.command}`",
     ]
 
 
-def _table(columns: list[str], found: list[dict]) -> str:
+def _timed(record: MethodRecord) -> str:
+    if record.timed_on is None:
+        return ""
+    baseline = f" (without pruning {sized(record.unpruned.seconds, 'seconds')})" if record.unpruned.seconds else ""
+    device = record.timed_on["device"]
+    return (
+        f"; the quickest to its first token comes first: medians at R={percent(RS[0])} in {record.dtype} on {device}"
+        f"{baseline}, and what choosing takes of them"
+    )
+
+
+def _table(columns: list[str], found: list[dict], timed: bool = False) -> str:
     labels = {kind: row.point.label for rows in found for kind, row in rows.items()}
-    lines = [["method", *columns], ["---"] * (1 + len(columns))]
-    lines += [[label, *(_cell(rows.get(kind)) for rows in found)] for kind, label in labels.items()]
+    lines = [["method", *(["first token"] if timed else []), *columns]]
+    lines.append(["---"] * len(lines[0]))
+    for kind, label in labels.items():
+        times = [_times(found[0].get(kind))] if timed else []
+        lines.append([label, *times, *(_cell(rows.get(kind)) for rows in found)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _times(row: MethodRow | None) -> str:
+    if row is None or row.point.seconds is None or row.point.own_seconds is None:
+        return ""
+    return f"{sized(row.point.seconds, 'seconds')}, {sized(row.point.own_seconds, 'seconds')}"
 
 
 def _cell(row: MethodRow | None) -> str:
