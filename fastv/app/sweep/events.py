@@ -195,13 +195,14 @@ def _buttons(ui: SweepControls, running: bool) -> Updates:
 
 
 def _files(ui: SweepControls, found: Mapping[str, Any] | None) -> Updates:
-    """The download buttons with a sweep's report; disabled without one, and where a format cannot be written here."""
+    """The download buttons with a sweep's report; disabled without one, and, with a word, where a format needs more."""
     updates: Updates = {}
     for suffix, button in ui.downloads.items():
         try:
             path = found and cache_file(button, f"{_name(found)}{suffix}", FORMATS[suffix](found))
-        except InvalidInputError:  # Parquet without pyarrow
+        except InvalidInputError as problem:  # Parquet without pyarrow
             path = None
+            gr.Info(str(problem))
         updates[button] = gr.DownloadButton(value=path or None, interactive=bool(path))
     return updates
 
