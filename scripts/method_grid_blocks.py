@@ -26,8 +26,8 @@ def _of_model(record: MethodRecord) -> list[str]:
     unpruned = record.unpruned_score()
     name = find(record.model).name
     return [
-        f"**{name}**, {unpruned.asked:,} questions, {percent(unpruned.share)} right without pruning. Change in points "
-        f"over all tasks at the prefill FLOPs of FastV at K=2 and this R{_timed(record)}:",
+        f"**{name}**, {unpruned.asked:,} questions, {percent(unpruned.share)} right without pruning. {_timed(record)}"
+        "Change in points over all tasks at the prefill FLOPs of FastV at K=2 and this R:",
         _table([f"R={column}" for column in tables], list(tables.values()), timed=record.timed_on is not None),
         f"{name} at R={percent(RS[0])} by group of tasks:",
         _table(list(groups), [{kind: rows[kind] for kind in tables[percent(RS[0])]} for rows in groups.values()]),
@@ -38,11 +38,11 @@ def _of_model(record: MethodRecord) -> list[str]:
 def _timed(record: MethodRecord) -> str:
     if record.timed_on is None:
         return ""
-    baseline = f" (without pruning {sized(record.unpruned.seconds, 'seconds')})" if record.unpruned.seconds else ""
-    device = record.timed_on["device"]
+    baseline = f", {sized(record.unpruned.seconds, 'seconds')} without pruning" if record.unpruned.seconds else ""
+    device, dtype = record.timed_on["device"], record.timed_on["dtype"]
     return (
-        f"; the quickest to its first token comes first: medians at R={percent(RS[0])} in {record.dtype} on {device}"
-        f"{baseline}, and what choosing takes of them"
+        f"Sorted by the time to the first token at R={percent(RS[0])}, of which the second number is the method's own "
+        f"(medians in {dtype} on {device}{baseline}). "
     )
 
 

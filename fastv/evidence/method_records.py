@@ -132,7 +132,7 @@ class MethodRecord:
     Attributes
     ----------
     model, command, weights, dtype, machine, timed_on
-        As recorded; ``timed_on`` is the machine of the times, None without.
+        As recorded; ``timed_on`` is the machine of the times, with their "dtype"; None without.
     tasks : tuple of str
         Of each question.
     visual_tokens : int
@@ -254,7 +254,7 @@ def parsed(data: Mapping[str, Any], times: Mapping[str, Any]) -> MethodRecord | 
         weights=data["weights"],
         dtype=data["dtype"],
         machine=data["machine"],
-        timed_on=times.get("machine"),
+        timed_on=times["machine"] | {"dtype": times["dtype"]} if times else None,
         tasks=tasks,
         visual_tokens=data["visual_tokens"],
         unpruned=unpruned,

@@ -14,7 +14,7 @@ from tests.support.benchmark_scripts import script
 
 RECORD = json.loads((ASSETS / "measured" / "model_types" / "exactness.json").read_text(encoding="utf-8"))
 ROWS = {row["model_type"]: row for row in RECORD["types"]}
-SAMPLE = ("molmo2", "qwen3_vl", "mllama", "idefics2")
+SAMPLE = ("internvl", "molmo2", "qwen3_vl", "gemma4_unified", "mllama", "idefics2", "lfm2_vl")
 
 
 def test_the_table_covers_the_installed_release_or_says_it_is_of_another():

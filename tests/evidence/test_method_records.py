@@ -94,9 +94,9 @@ def test_the_smallest_loss_comes_first_and_where_all_are_timed_the_quickest():
     plain = parsed(document(), {}).table("flops", 0.5)
     assert [row.change.share for row in plain] == sorted((row.change.share for row in plain), reverse=True)
     timed = [one | {"seconds": 0.1 * number, "own_seconds": 0.01} for number, one in enumerate(document()["points"])]
-    record = parsed(document(), {"machine": {"device": "a clock"}, "points": timed})
+    record = parsed(document(), {"machine": {"device": "a clock"}, "dtype": "float16", "points": timed})
     seconds = [row.point.seconds for row in record.table("flops", 0.5)]
-    assert seconds == sorted(seconds) and record.timed_on == {"device": "a clock"}
+    assert seconds == sorted(seconds) and record.timed_on == {"device": "a clock", "dtype": "float16"}
 
 
 def test_a_record_that_cannot_be_used_is_named_and_one_that_hardly_begun_is_left_out(tmp_path):

@@ -25,7 +25,6 @@ def printed(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.slow
 def test_components_and_their_events_are_the_same_and_none_is_parsed():
     events = f"import gradio; {_COMPONENTS}; print(gradio.Textbox.EVENTS, gradio.Textbox().change)"
     plain, fast = printed(events), printed(NOT_PARSED + events)
