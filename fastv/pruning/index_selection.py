@@ -35,6 +35,11 @@ def mark(positions: Tensor, length: int) -> Tensor:
     return slots.scatter_(1, positions.masked_fill(positions < 0, length), True)[:, :length]
 
 
+def picked(table: Tensor, order: Tensor) -> Tensor:
+    """The entries of each row of a table, (batch, n), at these places, long (batch, m); -1 where the place is."""
+    return table.gather(1, order.clamp(min=0)).masked_fill(order < 0, -1)
+
+
 @dataclass(frozen=True)
 class Selection:
     """The columns of a sequence that go on at a cut.
@@ -55,22 +60,25 @@ class Selection:
     length: int
 
     @classmethod
-    def of(cls, keep: Tensor, spare: Tensor, pruned_length: int, fill: bool = False) -> Selection:
+    def of(cls, keep: Tensor, spare: Tensor | None, pruned_length: int, fill: bool = False) -> Selection:
         """All columns of each row that are marked in ``keep``, and beside them spare ones up to ``pruned_length``.
 
         Parameters
         ----------
         keep, spare : Tensor
-            boolean (batch, n), never both. Spare columns are padding: the last of them stay, as many as there is room
-            for.
+            boolean (batch, n), never both; None for no spare ones. Spare columns are padding: the last of them stay,
+            as many as there is room for.
         pruned_length : int
             At least as many as are marked in any row.
         fill : bool
             Whether a row may have too few of both.
         """
         length = keep.shape[1]
+        if spare is None and not fill:
+            return cls(positions_of(keep, pruned_length), None, length)
         columns = torch.arange(length, device=keep.device).expand_as(keep)
-        index = (columns + length * keep).masked_fill(~(keep | spare), -1).topk(pruned_length).values
+        allowed = keep if spare is None else keep | spare
+        index = (columns + length * keep).masked_fill(~allowed, -1).topk(pruned_length).values
         index = torch.where(index < length, index, index - length).sort(dim=1).values
         return cls(index.clamp(min=0), index >= 0 if fill else None, length)
 
@@ -104,6 +112,8 @@ class Selection:
 
     def grown(self, length: int) -> Selection:
         """The same choice when the sequence has grown to ``length``: all later columns are kept."""
+        if length == self.length:
+            return self
         later = torch.arange(self.length, length, device=self.index.device).expand(self.index.shape[0], -1)
         valid = self.valid
         if valid is not None:

@@ -12,7 +12,8 @@ from torch import Tensor
 from fastv.errors import InvalidInputError
 from fastv.families.visual_groups import VisualGroup
 from fastv.pruning.choice import Choice
-from fastv.pruning.index_selection import Selection, mark, positions_of
+from fastv.pruning.index_selection import Selection
+from fastv.pruning.prompt_columns import ColumnsLeft, PromptColumns
 from fastv.pruning.visual_layout import VisualLayout
 
 
@@ -81,8 +82,6 @@ class PromptTokens:
         all of a row together.
     real : Tensor or None
         boolean (batch, n), False = padding; None when there is none.
-    padding : Tensor
-        boolean (batch, n).
     memory : dict
         For what a method finds out at one cut and needs at a later one of the same prompt.
     question : Tensor
@@ -110,29 +109,23 @@ class PromptTokens:
         self._at = self._first = 0  # numbers of cuts: the next one, and the first of those that a method makes
         self._of: int | None = None  # how many it makes; None for all
         self.memory: dict[Any, Any] = {}
-        self.visual = visual
-        self.real: Tensor | None = None
-        self.padding = torch.zeros_like(visual)  # wherever in its row it stands
-        if mask is not None and mask.dim() == 2 and not mask.all():
-            self.real = mask.bool()
-            self.padding = ~self.real & ~visual
-            if not self.real[:, -1].all():
-                raise InvalidInputError("The prompt is padded on the right. Pad it on the left (padding_side='left').")
-        if visual[:, -1].any():
+        real = mask.bool() if mask is not None and mask.dim() == 2 and not mask.all() else None
+        if real is not None and not real[:, -1].all():
+            raise InvalidInputError("The prompt is padded on the right. Pad it on the left (padding_side='left').")
+        length, places = visual.shape[1], torch.arange(visual.shape[1], device=visual.device)
+        facts = [visual.sum(dim=1), places.masked_fill(~visual, -1).amax(dim=1)]
+        facts += [] if real is None else [(real & ~visual).sum(dim=1)]
+        counts, last, *texts = torch.stack(facts).tolist()  # at once, as reading waits for the device
+        if max(last) == length - 1:
             raise InvalidInputError(
                 "The prompt ends with a visual token, and tokens are ranked by the text that follows the image. Add "
                 "text after the image, and read the prompt whole, without prefill_chunk_size."
             )
-        text = ~visual & ~self.padding
-        self.counts: list[int] = visual.sum(dim=1).tolist()
-        self.texts: list[int] = text.sum(dim=1).tolist()
-        self.layout = VisualLayout(visual, self.counts, groups)
-        self.positions = self.original_positions = positions_of(visual, max(self.counts))
-        self.ordinals = (visual.cumsum(dim=1) - 1).gather(1, self.positions.clamp(min=0))
-        self.ordinals = self.ordinals.masked_fill(self.positions < 0, -1)
-        after_all = visual.flip(1).cumsum(dim=1).flip(1) == 0
-        self.question = text & after_all
-        self.question_length: int = int((after_all & visual.any(dim=1, keepdim=True)).sum(dim=1).max())
+        self.counts: list[int] = counts
+        self.texts: list[int] = texts[0] if texts else [length - count for count in counts]
+        self.question_length: int = max((length - 1 - place for place in last if place >= 0), default=0)
+        self.layout = VisualLayout(visual, counts, groups)
+        self._whole = self._columns = PromptColumns(visual, real, counts)
         self._keep_per_image: Tensor | None = None
         self._left_per_image: list[list[list[int]]] | None = None  # of each row and picture after each cut
         if per_image:
@@ -168,10 +161,39 @@ class PromptTokens:
         return None if self._keep_per_image is None else self._keep_per_image[:, :, self._at]
 
     @property
+    def length(self) -> int:
+        """Columns."""
+        return self._columns.length
+
+    @property
+    def visual(self) -> Tensor:
+        return self._columns.visual
+
+    @property
+    def real(self) -> Tensor | None:
+        return self._columns.real
+
+    @property
+    def question(self) -> Tensor:
+        return self._columns.question
+
+    @property
+    def positions(self) -> Tensor:
+        return self._columns.positions
+
+    @property
+    def ordinals(self) -> Tensor:
+        return self._columns.ordinals
+
+    @property
     def prompt_positions(self) -> Tensor:
         """long (batch, n_visual): columns of the visual tokens that are there before any cut; -1 at the end."""
-        there = self.original_positions.gather(1, self.ordinals.clamp(min=0))
-        return there.masked_fill(self.ordinals < 0, -1)
+        return self._columns.prompt_positions
+
+    @property
+    def original_positions(self) -> Tensor:
+        """long (batch, n): columns of all visual tokens that were there before any cut; -1 at the end."""
+        return self._whole.positions
 
     def parts(self) -> list[Part]:
         """The tokens of each prompt, or of each of its pictures and videos, for choosing in one after the other."""
@@ -246,32 +268,24 @@ class PromptTokens:
         """The columns that go on; None when this cut drops nothing."""
         if self.kept_counts == self.counts:
             return None
-        length = self.visual.shape[1]
-        kept = mark(self.positions.masked_fill(~choice.chosen, -1), length)
-        dropped = [count - stay for count, stay in zip(self.counts, self.kept_counts)]
+        stay = ~self.dropped(choice)
+        padding = self._columns.padding
+        drops = [count - left for count, left in zip(self.counts, self.kept_counts)]
         # Rows are brought to one length: first by leaving out padding, and where that is not enough by filling up.
-        shortest = length - max(dropped)
-        pruned_length = max(shortest, *(text + stay for text, stay in zip(self.texts, self.kept_counts)))
-        return Selection.of(
-            kept | ~self.visual & ~self.padding, self.padding, pruned_length, fill=shortest < pruned_length
-        )
+        shortest = self.length - max(drops)
+        pruned_length = max(shortest, *(text + left for text, left in zip(self.texts, self.kept_counts)))
+        stay = stay if padding is None else stay & ~padding
+        return Selection.of(stay, padding, pruned_length, fill=shortest < pruned_length)
+
+    def dropped(self, choice: Choice) -> Tensor:
+        """boolean (batch, n): columns of the visual tokens that a choice for this cut drops."""
+        return self._columns.dropped(choice.chosen)
 
     def after(self, selection: Selection | None, choice: Choice) -> PromptTokens:
         """The same prompt at the next cut, or after the last one."""
         later = copy.copy(self)
         later._at = self._at + 1
-        if selection is None:
-            return later
-        later.counts = self.kept_counts
-        most, length = max(later.counts), self.visual.shape[1]
-        order = positions_of(choice.chosen, most)
-        later.ordinals = self.ordinals.gather(1, order.clamp(min=0)).masked_fill(order < 0, -1)
-        kept = mark(self.positions.masked_fill(~choice.chosen, -1), length)
-        valid = selection.valid if selection.valid is not None else torch.ones_like(selection.index, dtype=torch.bool)
-        later.visual = selection.take(kept, -1) & valid
-        later.positions = positions_of(later.visual, most)
-        later.padding = selection.take(self.padding, -1) | ~valid
-        later.question = selection.take(self.question, -1) & valid
-        if self.real is not None or selection.valid is not None:
-            later.real = ~later.padding
+        if selection is not None:
+            later.counts = self.kept_counts
+            later._columns = ColumnsLeft(self._columns, selection, choice.chosen, later.counts)
         return later

@@ -169,7 +169,7 @@ class LayerHooks:
             scores=forward.scores,
             visual_positions=prompt.original_positions,
             prompt_length=prompt.layout.visual.shape[1],
-            pruned_length=prompt.visual.shape[1],
+            pruned_length=prompt.length,
             visual_counts=prompt.original_counts,
             kept_after_each_cut=[(layer, prompt.left_after(cut)) for cut, layer in enumerate(self.cut_layers)],
             kept_by_cut=forward.kept,

@@ -129,7 +129,8 @@ class PruningHooks:
         own = call.prompt if call is not None else None
         is_own = own is not None and _begins_with(input_ids, own)
         visual = self.family.visual_mask(self.model, input_ids)
-        if not visual.any():
+        counts = visual.sum(dim=1).tolist()
+        if not any(counts):
             if is_own or own is None:
                 self._tell(Trace.of_text(input_ids, self.cut_layers[0] > 0, len(self.decoder.layers)))
             return
@@ -150,10 +151,11 @@ class PruningHooks:
             if read > length and call.key in self._uncached:
                 forward.go_on(self._uncached[call.key], read, read, self.layers.traits, None)
                 return
+        if read > length:
+            counts = visual[:, :length].sum(dim=1).tolist()
         mask = kwargs.get("attention_mask")
         inputs = dict(call.inputs if call is not None and is_own else {})
         inputs |= {name: value for name, value in kwargs.items() if value is not None}
-        counts = visual[:, :length].sum(dim=1).tolist()
         prompt = PromptTokens(
             visual[:, :length],
             mask if mask is None or mask.dim() != 2 else mask[:, :length],

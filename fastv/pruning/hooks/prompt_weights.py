@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fastv.pruning.choice import Choice
-from fastv.pruning.index_selection import Selection, mark, positions_of
+from fastv.pruning.index_selection import Selection, positions_of
 from fastv.pruning.prompt_tokens import PromptTokens
 
 
@@ -52,6 +52,5 @@ def shifts_of(prompt: PromptTokens, selection: Selection, choice: Choice, earlie
     Tensor
         long (batch, columns left): how many visual tokens were dropped before each.
     """
-    kept = mark(prompt.positions.masked_fill(~choice.chosen, -1), prompt.visual.shape[1])
-    shifts = (prompt.visual & ~kept).cumsum(dim=1)
+    shifts = prompt.dropped(choice).cumsum(dim=1)
     return selection.take(shifts if earlier is None else shifts + earlier, -1)

@@ -132,7 +132,7 @@ class SignalCollector:
             known.
         """
         assert forward.prompt is not None
-        length, names, collected = forward.prompt.visual.shape[1], self._wanted_by(forward), forward.collected
+        length, names, collected = forward.prompt.length, self._wanted_by(forward), forward.collected
         layer = self.wanted[forward.prompt.cut][0]
         if hidden_states is not None and layer == 0 and EMBEDDINGS in names:
             collected[EMBEDDINGS] = hidden_states
@@ -193,7 +193,7 @@ class SignalCollector:
         forward = self._current()
         if forward is None or forward.prompt is None or forward.prompt.cut != cut:
             return
-        names, length = self._wanted_by(forward), forward.prompt.visual.shape[1]
+        names, length = self._wanted_by(forward), forward.prompt.length
         if mask is not None:
             mask = mask[..., :length] if mask.dim() == 2 else mask[..., :length, :length]
         attention = Attention(query[:, :, :length], key[:, :, :length], mask, scaling)
