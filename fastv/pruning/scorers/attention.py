@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 #: The most queries whose attention ``mean_attention`` holds at a time, and the most weights.
-_MOST_ROWS, _BLOCK_FLOATS = 128, 4_000_000
+_MOST_ROWS, _BLOCK_FLOATS = 96, 4_000_000
 
 
 def head_attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
@@ -35,22 +35,29 @@ def head_attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling
     Tensor
         float32 (batch, heads, rows, n).
     """
+    with torch.autocast(query.device.type, enabled=False):
+        return _logits(query.float(), key.float(), mask, scaling, start).softmax(dim=-1)
+
+
+def _logits(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
+    """The same before the softmax; query and key are float32."""
     batch, heads, rows, width = query.shape
     kv_heads, length = key.shape[1:3]
-    grouped = query.float().reshape(batch, kv_heads, -1, width)
-    with torch.autocast(query.device.type, enabled=False):
-        logits = (grouped @ key.float().transpose(2, 3)).mul_(scaling).view(batch, heads, rows, length)
-    hidden = torch.finfo(torch.float32).min
+    queries = query.reshape(batch * kv_heads, heads // kv_heads * rows, width)
+    keys = key.reshape(batch * kv_heads, length, width).transpose(1, 2)
+    products = torch.baddbmm(queries.new_empty(1, 1, 1), queries, keys, beta=0, alpha=scaling)
+    logits, hidden = products.view(batch, heads, rows, length), torch.finfo(torch.float32).min
     if mask is None or mask.dim() == 2:
-        columns = torch.arange(length, device=key.device)
-        logits[..., start:].masked_fill_(columns[start:] > columns[start : start + rows, None], hidden)
+        if rows > 1:
+            later = torch.full((rows, length - start), hidden, device=key.device).triu_(1)
+            logits[..., start:] += later  # sooner done than filling in what a mask names
         if mask is not None:
             logits.masked_fill_(mask[:, None, None, :length] == 0, hidden)
     elif mask.dtype == torch.bool:
         logits.masked_fill_(~mask[:, :, start : start + rows, :length], hidden)
     else:
         logits += mask[:, :, start : start + rows, :length]
-    return logits.softmax(dim=-1)
+    return logits
 
 
 def attention_rows(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, start: int) -> Tensor:
@@ -100,14 +107,16 @@ def mean_attention(
     if looking is not None:
         weights = looking.to(query.device, torch.float32)
     weights = weights / weights[:, first:].sum(dim=1, keepdim=True).clamp(min=1) / heads
+    weights = weights[:, None].expand(-1, heads, -1).reshape(batch * heads, 1, length)
     causal = mask is None or mask.dim() == 2  # then none looks at what comes after it
     step = max(1, min(_MOST_ROWS, _BLOCK_FLOATS // (batch * heads * length)))
-    total = torch.zeros(batch, length, device=query.device)
-    for start in range(first, length, step):
-        end = min(start + step, length)
-        seen = end if causal else length
-        rows = head_attention_rows(query[:, :, start:end], key[:, :, :seen], mask, scaling, start)
-        own = weights[:, None, start:end].expand(-1, heads, -1).reshape(batch, 1, -1)
-        with torch.autocast(query.device.type, enabled=False):
-            total[:, :seen] += torch.bmm(own, rows.flatten(1, 2))[:, 0]
-    return total
+    total = torch.zeros_like(weights)
+    key = key.float()
+    with torch.autocast(query.device.type, enabled=False):
+        for start in range(first, length, step):
+            end = min(start + step, length)
+            seen = end if causal else length
+            logits = _logits(query[:, :, start:end].float(), key[:, :, :seen], mask, scaling, start)
+            rows = logits.softmax(dim=-1).flatten(0, 1)
+            total[..., :seen] += torch.bmm(weights[..., start:end], rows)
+    return total.view(batch, heads, length).sum(dim=1)
