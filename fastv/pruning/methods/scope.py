@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastv.errors import InvalidBudgetError
@@ -13,8 +14,6 @@ from fastv.pruning.signals import EMBEDDINGS, TOWER
 from fastv.validation import real
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from fastv.families.shapes import DecoderShape
     from fastv.pruning.prompt_tokens import PromptTokens
     from fastv.pruning.signals import Signals
@@ -63,24 +62,14 @@ class Scope(Method):
         object.__setattr__(self, "alpha", real(self.alpha, "alpha", low=0, error=InvalidBudgetError))
 
     def select(self, prompt: PromptTokens, signals: Signals) -> Choice:
-        import torch
-
         from fastv.pruning.per_image import in_each_image
+        from fastv.pruning.scorers.greedy import coverage_first
         from fastv.pruning.scorers.similarity import gathered, unit_vectors
 
         assert signals.embeddings is not None
         units = unit_vectors(gathered(signals.embeddings, prompt.positions))
-        saliency = (tower_saliency(prompt, signals) ** self.alpha).to(units.device)
-
-        def choose(absent: Tensor, keep: Tensor) -> Tensor:
-            chosen = torch.zeros_like(absent)
-            for row, count in enumerate(keep.tolist()):
-                there = (~absent[row]).nonzero()[:, 0].to(units.device)
-                picks = covering(units[row, there], saliency[row, there], count)
-                chosen[row, there[picks].to(chosen.device)] = True
-            return chosen
-
-        return Choice(in_each_image(prompt, choose))
+        saliency = tower_saliency(prompt, signals) ** self.alpha
+        return Choice(in_each_image(prompt, partial(coverage_first, units, saliency)))
 
     def own_flops(self, decoder: DecoderShape, text: int, visual: int) -> float:
         """Of the cosines of all pairs, and of what each token that stays takes off the gains: it covers better what
@@ -88,43 +77,3 @@ class Scope(Method):
         """
         better = sum(visual / step for step in range(1, self.kept_of(visual) + 1))
         return 2.0 * visual**2 * decoder.width + 4.0 * visual * better
-
-
-def covering(units: Tensor, saliency: Tensor, keep: int) -> Tensor:
-    """Which tokens stay: long (keep,), in the order of choice. Of equal gains the earlier token's counts.
-
-    A token that stays changes the gains of others only by those tokens that it covers better than they were, which soon
-    are few. The values are read: this waits for the device.
-
-    Parameters
-    ----------
-    units : Tensor
-        float32 (n, width), of length 1.
-    saliency : Tensor
-        float32 (n,), not negative.
-    keep : int
-        At most n.
-    """
-    import torch
-
-    from fastv.pruning.scorers.similarity import products
-
-    with torch.autocast(units.device.type, enabled=False):
-        similarity = products(units[None])[0]
-    weights = saliency.double()
-    covered = units.new_zeros(len(units))
-    # What each token would add, not yet times its saliency. In float64: many small parts are taken off.
-    added = similarity.relu().sum(dim=1, dtype=torch.float64)
-    chosen = torch.zeros_like(added)
-    picks = torch.empty(keep, dtype=torch.long, device=units.device)
-    for step in range(keep):
-        best = torch.addcmul(chosen, added, weights).argmax()
-        picks[step] = best
-        chosen[best] = float("-inf")
-        row = similarity[best]
-        better = (row > covered).nonzero()[:, 0]
-        before, after = covered[better, None], row[better, None]
-        parts = similarity.index_select(0, better).clamp_(max=after).sub_(before).relu_()
-        added -= parts.sum(dim=0, dtype=torch.float64)
-        covered[better] = row[better]
-    return picks

@@ -1,13 +1,15 @@
-"""Choosing salient tokens, and beside them those that are least like each other, as VisPruner does."""
+"""Choosing salient tokens, and beside them those that are least like each other, as VisPruner does.
+
+Step after step, so on the host, as in ``greedy``. Values are read: this waits for the device.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 import torch
 from torch import Tensor
 
-from fastv.pruning.scorers.similarity import products
+from fastv.pruning.scorers.similarity import PairProducts, unit_vectors
 
 _DROPPED_AT_ONCE = 8  # as in the authors' code
 _NEAREST = 16  # neighbours that are looked at first
@@ -30,44 +32,43 @@ def salient_and_distinct(attention: Tensor, features: Tensor, keep: int, salient
     Returns
     -------
     Tensor
-        long (keep,), in no order.
+        long (keep,), in no order, on the attention's device.
     """
     important = int(keep * salient)
-    order = attention.argsort(descending=True, stable=True)
-    rest, distinct = order[important:], keep - important
-    if distinct == 0:
-        return order[:important]
-    rest, place = rest.sort()
-    unit = torch.nn.functional.normalize(features[rest].float(), dim=-1)
-    with torch.autocast(unit.device.type, enabled=False):
-        similarity = products(unit[None])[0]
-    nearest = similarity.topk(min(_NEAREST, len(rest)), dim=1)
-    left = place.argsort()  # numbers in ``rest``, in the order of attention
-    while (surplus := len(left) - distinct) > 0:
-        even, odd = left[::2], left[1::2]
-        even = even.sort(descending=True).values  # of equally similar tokens the later ones are dropped first
-        duplicates = _closest(similarity, nearest, even, odd).argsort(descending=True, stable=True)
-        left = torch.cat([even[duplicates[min(_DROPPED_AT_ONCE, surplus) :]], odd])
-    return torch.cat([order[:important], rest[left]])
+    order = np.argsort(-attention.float().numpy(force=True), kind="stable")
+    chosen, distinct = order[:important], keep - important
+    if distinct:
+        rest = np.sort(order[important:])
+        similarity = PairProducts(unit_vectors(features[torch.from_numpy(rest).to(features.device)]))
+        nearest = similarity.nearest(_NEAREST)
+        left = np.searchsorted(rest, order[important:])  # numbers in ``rest``, in the order of attention
+        while (surplus := len(left) - distinct) > 0:
+            even, odd = left[::2], left[1::2]
+            even = np.sort(even)[::-1]  # of equally similar tokens the later ones are dropped first
+            duplicates = np.argsort(-_closest(similarity, *nearest, even, odd), kind="stable")
+            left = np.concatenate([even[duplicates[min(_DROPPED_AT_ONCE, surplus) :]], odd])
+        chosen = np.concatenate([chosen, rest[left]])
+    return torch.from_numpy(chosen).to(attention.device)
 
 
-def _closest(similarity: Tensor, nearest: Sequence[Tensor], tokens: Tensor, others: Tensor) -> Tensor:
-    """The largest similarity of each of some tokens to any of some others.
+def _closest(
+    similarity: PairProducts, values: np.ndarray, whose: np.ndarray, tokens: np.ndarray, others: np.ndarray
+) -> np.ndarray:
+    """The largest similarity of each of some tokens to any of some others: float32, one for each.
 
     Parameters
     ----------
-    similarity : Tensor
-        float32 (n, n).
-    nearest : sequence of Tensor
+    values, whose
         (n, few): of each token the largest similarities, descending, and whose they are.
-    tokens, others : Tensor
-        long, their numbers.
+    tokens, others
+        Their numbers.
     """
-    counted = torch.zeros(len(similarity), dtype=torch.bool, device=tokens.device).scatter_(0, others, True)
-    values, whose = (part[tokens] for part in nearest)
-    hits = counted[whose]
-    closest = values.gather(1, hits.byte().argmax(dim=1, keepdim=True))[:, 0]
-    missed = ~hits.any(dim=1)
-    if missed.any():
-        closest[missed] = similarity[tokens[missed]][:, others].amax(dim=1)
+    counted = np.zeros(len(values), dtype=bool)
+    counted[others] = True
+    hits = counted[whose[tokens]]
+    first = hits.argmax(axis=1)
+    closest = values[tokens, first]
+    missed = np.flatnonzero(~hits[np.arange(len(tokens)), first])
+    if missed.size:
+        closest[missed] = similarity.rows(tokens[missed])[:, others].max(axis=1)
     return closest

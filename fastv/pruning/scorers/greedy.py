@@ -1,18 +1,24 @@
-"""Choosing tokens one after the other, each in view of those chosen before; all rows of a batch at once.
+"""Choosing tokens one after the other, each in view of those chosen before.
 
-What is chosen for n tokens begins what is chosen for more, so rows that keep different numbers share one loop.
+The products of all pairs are made where the tokens are. The choices are made on the host, whatever the device: each is
+a handful of operations on a few hundred numbers, and of torch's every one would take longer to begin than to do. Values
+are read, so this waits for the device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from fastv.pruning.scorers.ranking import highest
-from fastv.pruning.scorers.similarity import Similarities
+from fastv.pruning.scorers.similarity import PairProducts
 
 #: Below this part of the largest diagonal entry, what is left of a token is rounding error.
 _EXHAUSTED = 1e-6
+
+Picks = list[int]
 
 
 def farthest_first(units: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
@@ -28,24 +34,14 @@ def farthest_first(units: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
     absent : Tensor
         boolean (batch, n): columns that hold no token.
     keep : Tensor
-        long (batch,): how many to choose. Its values are read: this waits for the device.
+        long (batch,): how many to choose, at most as many as there are.
 
     Returns
     -------
     Tensor
         boolean (batch, n).
     """
-    similarities = Similarities(units)
-    # Of each token the largest similarity to those chosen; +inf once it is chosen itself.
-    closest = similarities.largest(absent).masked_fill_(absent, float("inf"))
-    similarities.hide_own()
-    picks: list[Tensor] = []
-    for step in range(int(keep.max())):
-        pick = closest.argmin(dim=1)
-        picks.append(pick)
-        rows = similarities.rows(pick)
-        closest = torch.maximum(closest, rows, out=closest) if step else rows.masked_fill_(absent, float("inf"))
-    return _marked(picks, keep, absent)
+    return _in_each_row(absent, keep, lambda row, there, count: _far_apart(units[row, there.to(units.device)], count))
 
 
 def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
@@ -70,44 +66,121 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
     Tensor
         boolean (batch, n).
     """
-    batch, count, _ = features.shape
-    most = int(keep.max())
-    kernel = Similarities(features)
-    left = kernel.squares()  # the diagonal, given those chosen; -inf once a token is chosen itself
-    enough = left.amax(dim=1, keepdim=True) * _EXHAUSTED
-    left = left.masked_fill(absent, float("-inf"))
-    # Everything keeps its dimensions, and views are made by methods: indexing would take longer than the arithmetic.
-    left = left.view(batch, 1, count)
-    factor = features.new_empty(batch, most, count)
-    picks: list[Tensor] = []
-    pivots: list[Tensor] = []
-    for step in range(most):
-        pivot, pick = left.max(dim=2, keepdim=True)
+
+    def choose(row: int, there: Tensor, count: int) -> Picks:
+        picks = _independent(features[row, there.to(features.device)], count)
+        if len(picks) < count:
+            left = quality[row, there.to(quality.device)].numpy(force=True).copy()
+            left[picks] = float("-inf")
+            picks += np.argsort(-left, kind="stable")[: count - len(picks)].tolist()
+        return picks
+
+    return _in_each_row(absent, keep, choose)
+
+
+def coverage_first(units: Tensor, saliency: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
+    """Choose tokens that cover all others: the sum of the largest cosine of each token to those chosen, greedily.
+
+    Parameters
+    ----------
+    units
+        See ``farthest_first``.
+    saliency : Tensor
+        float32 (batch, n), not negative: what a token adds to the sum counts times this.
+    absent, keep
+        See ``farthest_first``.
+
+    Returns
+    -------
+    Tensor
+        boolean (batch, n).
+    """
+
+    def choose(row: int, there: Tensor, count: int) -> Picks:
+        there = there.to(units.device)
+        return covering(units[row, there], saliency[row, there.to(saliency.device)], count)
+
+    return _in_each_row(absent, keep, choose)
+
+
+def covering(units: Tensor, saliency: Tensor, keep: int) -> Picks:
+    """Which of n tokens ``coverage_first`` chooses, in the order of choice. Of equal gains the earlier token's counts.
+
+    A token that stays changes the gains of others only by those tokens that it covers better than they were, which soon
+    are few.
+
+    Parameters
+    ----------
+    units, saliency
+        float32 (n, width) and (n,).
+    keep : int
+        At most n.
+    """
+    similarity = PairProducts(units)
+    weights = saliency.numpy(force=True).astype(np.float64)
+    covered = np.zeros(len(units), dtype=np.float32)
+    # What each token would add, not yet times its saliency. In float64: many small parts are taken off.
+    added = similarity.positive_sums()
+    chosen, gains = np.zeros_like(added), np.empty_like(added)
+    picks: Picks = []
+    for _ in range(keep):
+        np.multiply(added, weights, out=gains)
+        gains += chosen
+        picks.append(int(gains.argmax()))
+        chosen[picks[-1]] = float("-inf")
+        row = similarity.row(picks[-1])
+        better = np.flatnonzero(row > covered)
+        before, after, parts = covered[better, None], row[better, None], similarity.rows(better)
+        np.minimum(parts, after, out=parts)
+        np.maximum(parts, before, out=parts)
+        added -= parts.sum(axis=0, dtype=np.float64) - before.sum(dtype=np.float64)
+        np.maximum(covered, row, out=covered)
+    return picks
+
+
+def _far_apart(units: Tensor, keep: int) -> Picks:
+    similarity = PairProducts(units)
+    closest = similarity.largest()  # of each token to those chosen; +inf once it is chosen itself
+    picks: Picks = []
+    for _ in range(keep):
+        pick = int(closest.argmin())
+        row = similarity.row(pick)
+        closest = np.maximum(closest, row) if picks else row.copy()
+        closest[pick] = float("inf")
         picks.append(pick)
-        pivots.append(pivot)
-        row = kernel.rows(pick.view(batch)).view(batch, 1, count)
-        if step:
-            before = factor.narrow(1, 0, step)
-            own = before.gather(2, pick.expand(batch, step, 1))
-            row = row.baddbmm_(own.transpose(1, 2), before, alpha=-1)
-        row = torch.mul(row, pivot.rsqrt(), out=factor.narrow(1, step, 1))
-        left.addcmul_(row, row, value=-1).scatter_(2, pick, float("-inf"))
-    if not picks:
-        return torch.zeros_like(absent)
-    # What comes after the kernel's rank is exhausted follows from rounding errors.
-    sound = (torch.cat(pivots, dim=1).view(batch, most) > enough).cumprod(dim=1).sum(dim=1)
-    chosen = _marked([pick.view(batch) for pick in picks], torch.minimum(keep, sound), absent)
-    rest = quality.masked_fill(absent | chosen, float("-inf"))
-    return chosen | highest(rest, (keep - sound).clamp(min=0))
+    return picks
 
 
-def _marked(picks: list[Tensor], keep: Tensor, absent: Tensor) -> Tensor:
-    """The first ``keep`` picks of each row: boolean, shaped like ``absent``."""
+def _independent(features: Tensor, keep: int) -> Picks:
+    """As many as have a determinant above 0, at most ``keep``."""
+    kernel = PairProducts(features)
+    left = kernel.squares()  # the diagonal, given those chosen; -inf once a token is chosen itself
+    enough = left.max(initial=0.0) * _EXHAUSTED
+    most = min(keep, features.shape[1])  # no more than the kernel's rank
+    factor = np.empty((most, len(features)), dtype=np.float32)
+    picks: Picks = []
+    for step in range(most):
+        pick = int(left.argmax())
+        pivot = left[pick]
+        if pivot <= enough:
+            break
+        picks.append(pick)
+        before, row = factor[:step], factor[step]
+        np.subtract(kernel.row(pick), before[:, pick] @ before, out=row)
+        row *= pivot**-0.5
+        left -= row * row
+        left[pick] = float("-inf")
+    return picks
+
+
+def _in_each_row(absent: Tensor, keep: Tensor, choose: Callable[[int, Tensor, int], Picks]) -> Tensor:
+    """Choose in each row among the tokens that are there: boolean, shaped like ``absent``.
+
+    choose: from the row, the columns of its tokens, long (m,), and how many to choose, to their numbers among them.
+    """
     chosen = torch.zeros_like(absent)
-    if not picks:
-        return chosen
-    order = torch.stack(picks, dim=1)
-    counted = torch.arange(len(picks), device=order.device) < keep[:, None]
-    # A row that is through marks its first pick again.
-    order = torch.where(counted, order, order[:, :1])
-    return chosen.scatter(1, order, (keep > 0)[:, None].expand_as(order))
+    for row, count in enumerate(keep.tolist()):
+        if count:
+            there = (~absent[row]).nonzero()[:, 0]
+            chosen[row, there[torch.tensor(choose(row, there, count), device=there.device)]] = True
+    return chosen

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 from torch import Tensor
 
 #: The most similarities that are held at a time; more are computed row by row, when they are needed.
 _MOST_HELD = 64_000_000
-#: The most that are changed at a time.
+#: The most that are copied at a time.
 _BLOCK_FLOATS = 2_000_000
 #: Into how many bands of rows the product of all pairs is divided, so that no pair but those of a band is computed
 #: twice; fewer where a band would have fewer rows than this.
@@ -25,68 +28,62 @@ def gathered(states: Tensor, positions: Tensor) -> Tensor:
     return states.gather(1, index).masked_fill(positions[..., None] < 0, 0)
 
 
-class Similarities:
-    """The products of all pairs of vectors, held where there is room, otherwise computed when they are asked for.
+class PairProducts:
+    """The products of all pairs of vectors, on the host: held where there is room, else computed when asked for.
 
     Parameters
     ----------
     vectors : Tensor
-        float32 (batch, n, width).
+        float32 (n, width).
     """
 
     def __init__(self, vectors: Tensor) -> None:
-        self.vectors = vectors
-        batch, count, _ = vectors.shape
-        self._first = torch.arange(batch, device=vectors.device) * count  # of each row among all vectors
-        self._own_hidden = False
-        self._held: Tensor | None = None
-        if batch * count**2 <= _MOST_HELD:
-            self._held = products(vectors)
-            self._held_rows = self._held.view(batch * count, count)
+        self._vectors = vectors.detach()
+        self._held: np.ndarray | None = None
+        if len(vectors) ** 2 <= _MOST_HELD:
+            with torch.autocast(vectors.device.type, enabled=False):
+                self._held = products(self._vectors[None])[0].numpy(force=True)
 
-    def rows(self, columns: Tensor) -> Tensor:
-        """The products of one vector of each row, long (batch,), with all: float32 (batch, n)."""
-        batch, count, width = self.vectors.shape
-        at = columns if batch == 1 else columns + self._first
+    def row(self, index: int) -> np.ndarray:
+        """The products of one vector with all: float32 (n,), not to be changed."""
+        return self._held[index] if self._held is not None else self.rows(np.array([index]))[0]
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """The products of some vectors, int (m,), with all: float32 (m, n), a copy."""
         if self._held is not None:
-            return self._held_rows.index_select(0, at)
-        own = self.vectors.reshape(batch * count, width).index_select(0, at)
-        rows = torch.bmm(self.vectors, own[..., None])[..., 0]
-        return rows.scatter_(1, columns[:, None], float("inf")) if self._own_hidden else rows
+            return self._held[indices]
+        found = self._vectors[torch.from_numpy(indices).to(self._vectors.device)]
+        with torch.autocast(found.device.type, enabled=False):
+            return (found @ self._vectors.T).numpy(force=True)
 
-    def hide_own(self) -> None:
-        """From now on a vector's product with itself is infinite, so that none looks like a new one to itself."""
-        self._own_hidden = True
-        if self._held is not None:
-            self._held.diagonal(dim1=1, dim2=2).fill_(float("inf"))
+    def squares(self) -> np.ndarray:
+        """Each vector's product with itself: float32 (n,)."""
+        return self._vectors.square().sum(dim=1).numpy(force=True)
 
-    def squares(self) -> Tensor:
-        """Each vector's product with itself: float32 (batch, n), a copy."""
-        if self._held is not None:
-            return self._held.diagonal(dim1=1, dim2=2).clone()
-        return self.vectors.square().sum(dim=2)
+    def largest(self) -> np.ndarray:
+        """Each vector's largest product with another one: float32 (n,), -inf where there is no other."""
+        return np.concatenate([_without_own(rows, start).max(axis=1) for start, rows in self._blocks()])
 
-    def largest(self, absent: Tensor) -> Tensor:
-        """Each vector's largest product with another one that is there: float32 (batch, n), -inf where there is none.
+    def nearest(self, few: int) -> tuple[np.ndarray, np.ndarray]:
+        """Each vector's largest products, its own among them: float32 and whose they are, long (n, few), descending."""
+        found = [torch.from_numpy(rows).topk(min(few, rows.shape[1]), dim=1) for _, rows in self._blocks()]
+        return torch.cat([one.values for one in found]).numpy(), torch.cat([one.indices for one in found]).numpy()
 
-        Parameters
-        ----------
-        absent : Tensor
-            boolean (batch, n): columns that hold nothing.
-        """
-        batch, count, _ = self.vectors.shape
-        step = max(1, _BLOCK_FLOATS // (batch * count))
-        found = []
+    def positive_sums(self) -> np.ndarray:
+        """The sum of each vector's products above 0: float64 (n,)."""
+        return np.concatenate([np.maximum(rows, 0).sum(axis=1, dtype=np.float64) for _, rows in self._blocks()])
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """A few rows at a time, copies, each with the number of its first."""
+        count = len(self._vectors)
+        step = max(1, _BLOCK_FLOATS // count)
         for start in range(0, count, step):
-            rows = slice(start, start + step)
-            if self._held is not None:
-                block = self._held[:, rows].masked_fill(absent[:, None], float("-inf"))
-            else:
-                block = torch.bmm(self.vectors[:, rows], self.vectors.transpose(1, 2))
-                block.masked_fill_(absent[:, None], float("-inf"))
-            block.diagonal(start, dim1=1, dim2=2).fill_(float("-inf"))
-            found.append(block.amax(dim=2))
-        return torch.cat(found, dim=1)
+            yield start, self.rows(np.arange(start, min(start + step, count)))
+
+
+def _without_own(rows: np.ndarray, start: int) -> np.ndarray:
+    np.fill_diagonal(rows[:, start:], float("-inf"))
+    return rows
 
 
 def products(vectors: Tensor) -> Tensor:

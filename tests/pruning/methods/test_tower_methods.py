@@ -10,9 +10,10 @@ import torch
 from fastv.errors import InvalidBudgetError
 from fastv.families.decoders import llama_like
 from fastv.pruning.methods.fastervlm import FasterVLM
-from fastv.pruning.methods.scope import Scope, covering
+from fastv.pruning.methods.scope import Scope
 from fastv.pruning.methods.visionzip import VisionZip
 from fastv.pruning.methods.vispruner import VisPruner
+from fastv.pruning.scorers.greedy import covering
 from tests.pruning.scorers.test_contextual_merging import one_by_one as merged_one_by_one
 from tests.pruning.scorers.test_deduplication import one_by_one as distinct_one_by_one
 from tests.pruning.test_tower import OBSERVED, OPTIONS, VISUAL, expected_of
@@ -148,4 +149,4 @@ def test_scope_covers_many_tokens_as_step_by_step(alpha):
     states[7], saliency[7] = states[3], saliency[3]
     weights = saliency**alpha
     units = torch.nn.functional.normalize(states, dim=1)
-    assert covering(units, weights, 40).tolist()[:25] == covering_one_by_one(weights.tolist(), states, 25)
+    assert covering(units, weights, 40)[:25] == covering_one_by_one(weights.tolist(), states, 25)
