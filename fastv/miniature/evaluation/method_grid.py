@@ -292,7 +292,8 @@ def main() -> None:
     command = f"python -m fastv.miniature.evaluation.method_grid {name}"
     if arguments.times:
         items = benchmark(100, 1, first=FIRST_SCENE)
-        return time_points(loaded, items, path, f"{command} --times --repeats {arguments.repeats}", arguments.repeats)
+        command += f" --times --dtype {arguments.dtype} --repeats {arguments.repeats}"
+        return time_points(loaded, items, path, command, arguments.repeats)
     return measure(loaded, benchmark(arguments.questions, 1, first=FIRST_SCENE), path, command)
 
 
