@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict
 from math import isqrt
 from pathlib import Path
+from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -64,20 +65,18 @@ def build(settings: argparse.Namespace) -> tuple[LlavaForConditionalGeneration, 
     return model.to(*where), {"input_ids": ids.to(settings.device), "pixel_values": pixels.to(*where)}
 
 
+def project_modules() -> list[ModuleType]:
+    """All that runs for a method, of what is imported by now, but what calls the model or measures."""
+    others = ("fastv.pruning.attention_tap", "fastv.measurement.timing", "fastv.measurement.profiling")
+    return [module for name, module in sys.modules.items() if name.startswith("fastv.") and name not in others]
+
+
 def main() -> None:
     settings = arguments()
     torch.set_num_threads(settings.threads)
     model, inputs = build(settings)
     device, decoder = torch.device(settings.device), model.model.language_model
     budget = FastV(k=settings.k, r=settings.r)
-
-    # All that FastV runs; what is left out calls the model, or is called by this benchmark.
-    rooms = [
-        module
-        for name, module in sys.modules.items()
-        if name.startswith("fastv.")
-        and name not in ("fastv.pruning.attention_tap", "fastv.measurement.timing", "fastv.measurement.profiling")
-    ]
 
     @torch.inference_mode()
     def plain() -> float:
@@ -90,7 +89,7 @@ def main() -> None:
             return plain()
 
     def share() -> float:
-        with budget(model), seconds_inside(*rooms) as inside:
+        with budget(model), seconds_inside(*project_modules()) as inside:
             whole = plain()
         return inside[0] / whole
 

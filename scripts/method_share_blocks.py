@@ -22,10 +22,13 @@ def method_shares() -> str:
     cells: dict[str, list[str]] = {}
     for row in rows:
         for entry in row["methods"]:
-            own, share = entry.get("own"), entry.get("share")
-            told = f"{1e3 * own['median']:.1f} ms, {share['median']:.1%}" if own else "refused"
+            told = "refused"
+            if own := entry.get("own"):
+                share, shorter = entry["share_of_baseline"]["median"], entry["share"]["median"]
+                told = f"{1e3 * own['median']:.1f} ms, {share:.1%} ({shorter:.1%})"
             cells.setdefault(entry["method"], []).append(told)
-    headings = ["method", *(f"{row['visual_tokens']:,} visual tokens" for row in rows)]
+    prompts = (f"{row['visual_tokens']:,} visual tokens, {1e3 * row['baseline']['median']:,.0f} ms" for row in rows)
+    headings = ["method", *prompts]
     lines = [headings, ["---"] * len(headings), *([f"`{name}`", *told] for name, told in cells.items())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

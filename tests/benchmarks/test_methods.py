@@ -1,4 +1,4 @@
-"""The methods' benchmark with a tiny model: every method has an entry, with shares of its own prefill."""
+"""The methods' benchmark with a tiny model: every method has an entry, with shares of two prefills."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def test_every_method_is_measured_or_refused_with_its_reason(tmp_path, capsys):
         assert {"fastv", "random", "divprune"} <= {entry["method"] for entry in measured}
         for entry in measured:
             assert 0 < entry["own"]["median"] < entry["prefill"]["median"]
+            of_baseline = entry["own"]["median"] / row["baseline"]["median"]
+            assert entry["share_of_baseline"]["median"] == pytest.approx(of_baseline)
             assert entry["share"]["median"] == pytest.approx(entry["own"]["median"] / entry["prefill"]["median"])
         assert {entry["goal"] for entry in measured} == {0.01, 0.05}
     assert "divprune" in capsys.readouterr().out
