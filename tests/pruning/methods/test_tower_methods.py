@@ -13,6 +13,7 @@ from fastv.pruning.methods.fastervlm import FasterVLM
 from fastv.pruning.methods.scope import Scope
 from fastv.pruning.methods.visionzip import VisionZip
 from fastv.pruning.methods.vispruner import VisPruner
+from fastv.pruning.scorers import similarity
 from fastv.pruning.scorers.greedy import covering
 from tests.pruning.scorers.test_contextual_merging import one_by_one as merged_one_by_one
 from tests.pruning.scorers.test_deduplication import one_by_one as distinct_one_by_one
@@ -142,8 +143,12 @@ def test_options_are_checked_and_work_is_counted():
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1, 2.5])
-def test_scope_covers_many_tokens_as_step_by_step(alpha):
-    """More than one block of gains, equal tokens, and saliency of very different sizes."""
+@pytest.mark.parametrize("held", [True, False])
+def test_scope_covers_many_tokens_as_step_by_step(alpha, held, monkeypatch):
+    """Equal tokens, and saliency of very different sizes."""
+    if not held:
+        monkeypatch.setattr(similarity, "_MOST_HELD", 1)
+        monkeypatch.setattr(similarity, "_BLOCK_FLOATS", 100)
     random = torch.Generator().manual_seed(3)
     states, saliency = torch.randn(40, 5, generator=random), torch.rand(40, generator=random) ** 4
     states[7], saliency[7] = states[3], saliency[3]

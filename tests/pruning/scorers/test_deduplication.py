@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from fastv.pruning.scorers import similarity
 from fastv.pruning.scorers.deduplication import salient_and_distinct
 
 
@@ -30,7 +31,10 @@ def one_by_one(attention: list[float], features: torch.Tensor, keep: int, salien
 
 @pytest.mark.parametrize("count, keep", [(40, 10), (40, 0), (40, 1), (40, 40), (33, 32), (9, 2), (2, 1)])
 @pytest.mark.parametrize("salient", [0.5, 0.0, 1.0])
-def test_keeps_what_the_algorithm_keeps(count, keep, salient):
+@pytest.mark.parametrize("held", [True, False])
+def test_keeps_what_the_algorithm_keeps(count, keep, salient, held, monkeypatch):
+    if not held:
+        monkeypatch.setattr(similarity, "_MOST_HELD", 1)
     generator = torch.Generator().manual_seed(count + keep)
     attention = torch.rand(count, generator=generator)
     features = torch.randn(count, 6, generator=generator)
