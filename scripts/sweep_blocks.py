@@ -14,7 +14,7 @@ def sweep_sharing() -> str:
     told = {
         "by_themselves": "every answer by itself",
         "shared": "branching off one pass",
-        "shared_and_guessed": "that, with the answer without pruning as a guess",
+        "shared_and_guessed": "that, with guesses",
         "shared_guessed_and_batched": f"that, with up to {batch} questions together",
     }
     return table(

@@ -17,6 +17,7 @@ from fastv.errors import InvalidInputError
 from fastv.measurement.timing import greedy
 
 Inputs = Mapping[str, Tensor]
+Rows = list[tuple[int, ...]]  # each row's tokens
 
 
 def collate(prompts: Sequence[Inputs], pad_token: int) -> dict[str, Tensor]:
@@ -55,7 +56,7 @@ def collate(prompts: Sequence[Inputs], pad_token: int) -> dict[str, Tensor]:
     return made
 
 
-def generate_rows(model: Any, inputs: Inputs, *, max_new_tokens: int) -> list[tuple[int, ...]]:
+def generate_rows(model: Any, inputs: Inputs, *, max_new_tokens: int) -> Rows:
     """Answer each row greedily.
 
     Parameters
@@ -81,7 +82,7 @@ def generate_ids(model: Any, inputs: Inputs, *, max_new_tokens: int) -> Tensor:
     return output[:, inputs["input_ids"].shape[1] :]
 
 
-def rows_of(model: Any, ids: Tensor) -> list[tuple[int, ...]]:
+def rows_of(model: Any, ids: Tensor) -> Rows:
     """Generated tokens row by row, without what fills rows up."""
     ends = end_tokens(model)
     return [until_end(tuple(row), ends) for row in ids.tolist()]

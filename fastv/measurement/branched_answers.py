@@ -7,20 +7,20 @@ that depends on what is pruned in the decoder, and for a small model it takes as
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from torch import Tensor
 
-from fastv.measurement.batched_answers import Inputs, rows_of
+from fastv.measurement.batched_answers import Inputs, Rows, rows_of
 from fastv.measurement.drafted_answers import decode
 from fastv.measurement.timing import greedy
 from fastv.pruning.methods.base import Method
 from fastv.pruning.signals import TOWER
 
 Result = TypeVar("Result")
-Answer = Callable[[Tensor | None], list[tuple[int, ...]]]
+Answer = Callable[..., Rows]  # of a guess or None, and other answers
 
 
 def within_generate(model: Any, inputs: Inputs, ask: Callable[[Answer], Result], *, max_new_tokens: int) -> Result:
@@ -33,8 +33,8 @@ def within_generate(model: Any, inputs: Inputs, ask: Callable[[Answer], Result],
     inputs
         What ``batched_answers.collate`` makes, on the model's device.
     ask
-        Is given a function from a guess, as ``drafted_answers.generate_drafted`` takes it, or from None, to each row's
-        tokens: those that the model gives as it is hooked at that moment, with a cache of their own.
+        Is given a function from a guess and other answers, as ``drafted_answers.generate_drafted`` takes them, or from
+        None, to each row's tokens: those that the model gives as it is hooked at that moment, with a cache of its own.
     max_new_tokens
         The longest answer, in tokens.
 
@@ -54,11 +54,11 @@ def can_join(method: Method) -> bool:
 def _loop(ask: Callable[[Answer], Result], model: Any, input_ids: Tensor, **prepared: Any) -> Result:
     """The loop of ``generate``, which calls it with the prompt and all that it has prepared."""
 
-    def answer(draft: Tensor | None) -> list[tuple[int, ...]]:
+    def answer(draft: Tensor | None, others: Sequence[Rows] = ()) -> Rows:
         caches = {name: copy.deepcopy(prepared[name]) for name in _CACHES if prepared.get(name) is not None}
         own = prepared | caches
         if draft is not None:
-            return decode(draft, model, input_ids, **own)
+            return decode(draft, others, model, input_ids, **own)
         return rows_of(model, model._sample(input_ids, **own)[:, input_ids.shape[1] :])
 
     return ask(answer)

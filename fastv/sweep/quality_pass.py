@@ -2,8 +2,8 @@
 
 The pass without pruning is recorded, and the pruned ones branch off it (``measurement.prefix_reuse``), in one call of
 ``generate`` (``measurement.branched_answers``). Questions of similar length are answered together
-(``measurement.batched_answers``), and what was answered without pruning is the guess at what will be with it
-(``measurement.drafted_answers``).
+(``measurement.batched_answers``), and what was answered without pruning, or at other cells, is the guess at what will
+be with it (``measurement.drafted_answers``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastv.errors import FastVError, InvalidInputError
 from fastv.inputs.image import check_question
 from fastv.loading.load import LoadedModel, free_memory, is_out_of_memory
 from fastv.measurement.answer_cost import answer_cost
-from fastv.measurement.batched_answers import collate, generate_ids, generate_rows, rows_of
+from fastv.measurement.batched_answers import Rows, collate, generate_ids, generate_rows, rows_of
 from fastv.measurement.branched_answers import Answer, can_join, within_generate
 from fastv.measurement.drafted_answers import can_be_drafted
 from fastv.measurement.prefix_reuse import recording, replaying
@@ -36,7 +36,6 @@ from fastv.sweep.row_draws import for_rows
 from fastv.sweep.shown import open_shown
 
 _OF_KERNELS = {ATTENTION, UNROTATED}  # signals that an attention kernel's inputs give
-Tokens = list[tuple[int, ...]]
 HOLD_SECONDS = 1.0  # after which others that wait for the model have their turn between two cells
 OUT_OF_MEMORY = "Out of memory: use a smaller image, a shorter answer, or the dtype 4bit."
 
@@ -169,7 +168,7 @@ def _columns(
     inputs = collate([one.prompt.inputs for one in asked], loaded.processor.tokenizer.pad_token_id or 0)
     model, family = loaded.model, loaded.family
 
-    def answers(config: Cell, rows: Tokens, shared_layers: int) -> list[CellAnswer]:
+    def answers(config: Cell, rows: Rows, shared_layers: int) -> list[CellAnswer]:
         return [_answer(loaded, one, config, row, shared_layers) for one, row in zip(asked, rows)]
 
     def reading() -> AbstractContextManager[None]:
@@ -178,9 +177,10 @@ def _columns(
     with loaded.lock, reading(), recording(model, family, max(cuts.values(), default=0), ranked) as prefix:
         unpruned = generate_ids(model, inputs, max_new_tokens=answer_tokens)
     draft = unpruned[:, :-1] if drafted and can_be_drafted(family.decoder(model), family) else None
-    branches: dict[PruningConfig, tuple[Tokens, int] | None] = {}  # None: refused
+    branches: dict[PruningConfig, tuple[Rows, int] | None] = {}  # None: refused
+    said: list[Rows] = []  # by the pruned ones: the next one's guess where it says something else
 
-    def branch(config: PruningConfig, answer: Callable[[], Tokens]) -> None:
+    def branch(config: PruningConfig, answer: Callable[[], Rows]) -> None:
         try:
             method = for_rows([for_sample(config, one.identity) for one in asked])
             with replaying(model, family, prefix, cuts[config]) as replay, pruned(model, method):
@@ -189,11 +189,12 @@ def _columns(
             branches[config] = None
         else:
             branches[config] = rows, replay.layers
+            said.append(rows)
 
     def in_turn(waiting: list[PruningConfig], answer: Answer) -> None:
         begun = time.monotonic()
         while waiting:
-            branch(waiting.pop(), lambda: answer(draft))
+            branch(waiting.pop(0), lambda: answer(draft, said))
             if time.monotonic() - begun >= HOLD_SECONDS:
                 return
 
@@ -204,7 +205,7 @@ def _columns(
     for config in configs:
         if config not in joined:
             with loaded.lock, reading():
-                branch(config, lambda: in_one_call(lambda answer: answer(draft)))
+                branch(config, lambda: in_one_call(lambda answer: answer(draft, said)))
     while joined:
         with loaded.lock, reading(), replaying(model, family, prefix, 0):
             in_one_call(partial(in_turn, joined))

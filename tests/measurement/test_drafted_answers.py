@@ -49,24 +49,51 @@ def test_rows_that_end_at_different_places_stay_ended():
         assert generate_drafted(model, inputs, draft, max_new_tokens=LENGTH) == expected
 
 
+@pytest.fixture
+def forwards():
+    """A function from a model to a list that grows with each forward of its decoder."""
+    hooks = []
+
+    def count(model):
+        ran = []
+        hooks.append(family_of(model).decoder(model).register_forward_hook(lambda *_: ran.append(1)))
+        return ran
+
+    yield count
+    for hook in hooks:
+        hook.remove()
+
+
 @pytest.mark.parametrize("key", STANDINS)
-def test_a_branch_takes_over_what_the_first_layers_made_of_the_guess_and_runs_once(key):
+def test_a_wrong_token_costs_one_forward_and_another_answer_that_began_alike_saves_the_rest(key, forwards):
+    model, inputs = STANDINS[key].model(), batch(key)
+    expected = generate_rows(model, inputs, max_new_tokens=LENGTH)
+    guessed = generate_ids(model, inputs, max_new_tokens=LENGTH)[:, :-1]
+    wrong = guessed.clone()
+    wrong[:, 1] = (wrong[:, 1] + 1) % 90 + 3
+    ran = forwards(model)
+    assert generate_drafted(model, inputs, wrong, max_new_tokens=LENGTH) == expected
+    assert len(ran) == 2
+    nonsense = torch.full_like(guessed, 5)
+    shorter = [row[:1] for row in expected]
+    assert generate_drafted(model, inputs, nonsense, [expected, shorter], max_new_tokens=LENGTH) == expected
+    assert len(ran) == 4
+
+
+@pytest.mark.parametrize("key", STANDINS)
+def test_a_branch_takes_over_what_the_first_layers_made_of_the_guess_and_runs_once(key, forwards):
     model, inputs, method = STANDINS[key].model(), batch(key), METHODS["fastv"](k=2, r=0.3)
     family = family_of(model)
     with recording(model, family, 2, [1]) as prefix:
         draft = generate_ids(model, inputs, max_new_tokens=LENGTH)[:, :-1]
     with method(model):
         expected = generate_rows(model, inputs, max_new_tokens=LENGTH)
-    ran = []
-    hook = family.decoder(model).register_forward_hook(lambda *_: ran.append(1))
-    try:
-        with replaying(model, family, prefix, 2) as replay, method(model):
-            assert generate_drafted(model, inputs, draft, max_new_tokens=LENGTH) == expected
-        steps = len(ran)
-        with replaying(model, family, prefix, 2):
-            same = generate_drafted(model, inputs, draft, max_new_tokens=LENGTH)
-    finally:
-        hook.remove()
+    ran = forwards(model)
+    with replaying(model, family, prefix, 2) as replay, method(model):
+        assert generate_drafted(model, inputs, draft, max_new_tokens=LENGTH) == expected
+    steps = len(ran)
+    with replaying(model, family, prefix, 2):
+        same = generate_drafted(model, inputs, draft, max_new_tokens=LENGTH)
+    assert len(ran) == steps + 1  # all guesses were right
     assert replay.layers == 2
     assert same == generate_rows(model, inputs, max_new_tokens=LENGTH)
-    assert len(ran) == steps + 1  # all guesses were right
