@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from fastv.paths import ASSETS
+from fastv.pruning.config import chosen_by
 from fastv.pruning.methods.registry import with_method
 from fastv.stats import Change, Score
 
@@ -109,8 +110,8 @@ class Measured:
         return tuple(point for point in self.points if point.k is not None)
 
     def point(self, k: int | None, r: float, method: str | None = "fastv") -> MeasuredPoint | None:
-        """The point at K and R; K = 0 has no method but "random". None where it was not measured."""
-        wanted = (k, None if k is None else "random" if k == 0 else method)
+        """The point at K and R, of the method that decides there. None where it was not measured."""
+        wanted = (k, None if k is None or method is None else chosen_by(method, k))
         found = (point for point in self.points if (point.k, point.method) == wanted and abs(point.r - r) < 1e-6)
         return next(found, None)
 

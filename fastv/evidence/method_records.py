@@ -164,6 +164,11 @@ class MethodRecord:
             found |= {one.kind: one for one in self.points if one.reference_r == reference_r and one.equal == equal}
         return list(found.values())
 
+    def near(self, method: str | None, k: int, r: float, most: float) -> MethodPoint | None:
+        """The point of a method without options whose R is nearest, at most so far away; None where there is none."""
+        found = (one for one in self.points if one.kind == (method, k, False) and abs(one.r - r) <= most)
+        return min(found, key=lambda one: abs(one.r - r), default=None)
+
     def tokens_of(self, reference_r: float) -> int:
         """Visual tokens that FastV keeps."""
         return METHODS["fastv"](k=REFERENCE_K, r=reference_r).kept_of(self.visual_tokens)

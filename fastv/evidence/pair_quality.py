@@ -6,7 +6,11 @@ from typing import Any, Protocol
 
 from fastv.evidence.known_quality import known_quality
 from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured, duels
+from fastv.evidence.method_records import MethodPoint, MethodRecord, method_record
 from fastv.formatting import budget, percent, points
+from fastv.pruning.config import chosen_by
+from fastv.pruning.methods.registry import METHODS
+from fastv.stats import Change, Score
 
 _NEAR = 0.01  # of R: a few visual tokens
 _NEAR_EQUAL_COST = 0.05  # of R: pairs of equal cost were measured at the R of their own prompts
@@ -56,7 +60,7 @@ def quality_of_sides(candidate: ComparedSide, baseline: ComparedSide) -> str:
     for records, near in ((duels(), _NEAR_EQUAL_COST), (all_measured(), _NEAR)):
         if (said := _measured(candidate, baseline, records, near)) is not None:
             return said
-    return _UNKNOWN
+    return _of_methods(candidate, baseline) or _UNKNOWN
 
 
 def _settings(side: ComparedSide) -> tuple[Any, ...]:
@@ -71,9 +75,29 @@ def _measured(candidate: ComparedSide, baseline: ComparedSide, records: dict[str
     if point is None or other is None:
         return None
     after, before, change = first.score(point), second.score(other), first.change(point, since=other)
+    return _said(after, before, change, _name(candidate, point), _name(baseline, other))
+
+
+def _of_methods(candidate: ComparedSide, baseline: ComparedSide) -> str | None:
+    """Of one model, at settings of any method that were measured on the same questions."""
+    record = method_record(candidate.model) if candidate.model == baseline.model else None
+    point, other = (None if record is None else _of_method(record, side) for side in (candidate, baseline))
+    if point is None or other is None:
+        return None
+    after, before, change = Score.of(point.marks), Score.of(other.marks), Change.of(other.marks, point.marks)
+    return _said(after, before, change, _name(candidate, point), _name(baseline, other))
+
+
+def _of_method(record: MethodRecord, side: ComparedSide) -> MethodPoint | None:
+    if side.k is None or side.method is None or not side.r:
+        return record.unpruned
+    return record.near(chosen_by(side.method, side.k), side.k, side.r, _NEAR)
+
+
+def _said(after: Score, before: Score, change: Change, first: str, second: str) -> str:
     return (
-        f"Of {after.asked:,} questions about drawn scenes, {_name(candidate, point)} answers {percent(after.share)} "
-        f"correctly, and {_name(baseline, other)} {percent(before.share)}: {points(change.share)} points (95% CI "
+        f"Of {after.asked:,} questions about drawn scenes, {first} answers {percent(after.share)} "
+        f"correctly, and {second} {percent(before.share)}: {points(change.share)} points (95% CI "
         f"{points(change.low)} to {points(change.high)})."
     )
 
@@ -81,7 +105,7 @@ def _measured(candidate: ComparedSide, baseline: ComparedSide, records: dict[str
 def _nearest(record: Measured, side: ComparedSide, near: float) -> MeasuredPoint | None:
     if side.k is None or not side.r:
         return record.unpruned
-    method = "random" if side.k == 0 else side.method
+    method = side.method and chosen_by(side.method, side.k)
     found = [
         point
         for point in record.pruned
@@ -90,9 +114,10 @@ def _nearest(record: Measured, side: ComparedSide, near: float) -> MeasuredPoint
     return min(found, key=lambda point: abs(point.r - (side.r or 0.0)), default=None)
 
 
-def _name(side: ComparedSide, point: MeasuredPoint) -> str:
+def _name(side: ComparedSide, point: MeasuredPoint | MethodPoint) -> str:
     """The side at the setting that was measured, which can be a few tokens beside the one that is asked about."""
     if point.k is None:
         return f"{side.name} without pruning"
     how = "" if point.method == "fastv" else f", method {point.method}"
-    return f"{side.name} at {budget(point.k, point.r)}{how}"
+    takes_k = point.method not in METHODS or METHODS[point.method].takes_k
+    return f"{side.name} at {budget(point.k if takes_k else None, point.r)}{how}"

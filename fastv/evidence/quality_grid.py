@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastv.costs.cost_map import Grid
 from fastv.evidence import published
 from fastv.evidence.measurements import Measured
+from fastv.pruning.config import chosen_by
 
 
 def quality_grid(model: str, benchmark: str) -> Grid:
@@ -19,14 +20,14 @@ def quality_grid(model: str, benchmark: str) -> Grid:
 
 
 def measured_grid(found: Measured, method: str = "fastv") -> Grid:
-    """The share of questions answered right with one method; K = 0 drops at random whatever it is.
+    """The share of questions answered right with one method, or what it comes to at K = 0, see ``chosen_by``.
 
     R that were measured at one K alone have no column.
     """
     shares = {
         (point.k, point.r): found.score(point).share
         for point in found.pruned
-        if point.k is not None and point.method == (method if point.k else "random")
+        if point.k is not None and point.method == chosen_by(method, point.k)
     }
     at = [r for _, r in shares]
     rows, columns = sorted({k for k, _ in shares}), sorted({r for r in at if at.count(r) > 1})

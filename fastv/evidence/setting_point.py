@@ -33,8 +33,8 @@ def setting_point(found: Iterable[Series], model: str, pruning: PruningConfig) -
     whole = [point for point in own if point.k is None]
     # At K = 0 there is no attention to rank by: what is known there was dropped at random. Published points name no
     # method.
-    at_random = pruning.k == 0 and pruning.method in ("fastv", "random")
-    method = "random" if at_random else pruning.method
+    method = pruning.chosen_by
+    at_random = pruning.k == 0 and method == "random"
     methods = {method, None} if at_random or method == "fastv" else {method}
     same = [point for point in own if point.k == pruning.k and point.method in methods]
     if not whole or (pruning.r and (pruning.options or not same)):

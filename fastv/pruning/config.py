@@ -106,8 +106,7 @@ class PruningConfig:
     @property
     def chosen_by(self) -> str:
         """The method that decides which tokens stay: "random" where there is nothing yet to rank by (``k = 0``)."""
-        made = self.build()
-        return self.method if made.reads or not made.takes_k or not made.signals else "random"
+        return chosen_by(self.method, self.k)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON's types, under the fields' names."""
@@ -124,3 +123,10 @@ class PruningConfig:
         known = {name: data[name] for name in ("k", "r", "seed", *OPTIONS) if data.get(name) is not None}
         name = data.get("method") or data.get("rank")
         return cls(**known, **({"method": name} if name else {}))
+
+
+def chosen_by(method: str, k: int) -> str:
+    """The method that decides where one drops tokens at ``k``, see ``PruningConfig``; itself where it is not known."""
+    if method not in METHODS or not METHODS[method].takes_k or not METHODS[method].signals:
+        return method
+    return method if METHODS[method](k=k).reads else "random"

@@ -11,8 +11,11 @@ import pytest
 from fastv.evidence import measurements
 from fastv.evidence.known_quality import known_quality
 from fastv.evidence.measurements import duels
+from fastv.evidence.method_records import method_records
 from fastv.evidence.pair_quality import quality_of_sides
+from fastv.formatting import points
 from fastv.measurement.results import Setup
+from fastv.stats import Change, Score
 from tests.support.recorded_runs import record
 
 
@@ -102,3 +105,14 @@ def test_no_number_is_told_of_a_method_with_options(data, option):
 )
 def test_a_pair_that_was_not_measured_is_called_so(data, candidate, baseline):
     assert "not measured" in quality_of_sides(candidate, baseline)
+
+
+def test_two_methods_are_compared_on_the_questions_that_both_were_asked():
+    record = method_records()["mini-7"]
+    one, other = (next(p for p in record.points if p.method == name) for name in ("cdpruner", "dart"))
+    said = quality_of_sides(
+        side("mini-7", one.k, one.r, one.method), side("mini-7", other.k, round(other.r, 3), other.method)
+    )
+    assert shares(said) == [percent(Score.of(point.marks).share) for point in (one, other)]
+    assert points(Change.of(other.marks, one.marks).share) in said
+    assert "was not measured" in quality_of_sides(side("mini-7", 0, one.r, "cdpruner"), side("mini-13", 2, 0.5, "dart"))
