@@ -5,7 +5,7 @@ const part = selector => page.querySelector(selector);
 const root = () => element.querySelector(".scrubber");
 const range = () => element.querySelector("#scrub-r");
 const chosen = name => element.querySelector(`[name=scrub-${name}]:checked`)?.value ?? root().dataset[name];
-let recorded = null, touched = 0, playing = null, telling = null, of = null;
+let recorded = null, touched = 0, playing = null, telling = null, of = null, asked = null;
 
 const run = () => recorded?.runs[`${chosen("method")} ${chosen("k")}`];
 const setting = () => ({k: Number(chosen("k")), r: Number(range().value), method: chosen("method")});
@@ -87,7 +87,8 @@ element.addEventListener("input", event => {
 element.addEventListener("change", tell);
 element.addEventListener("click", event => event.target.closest(".play") && play());
 
-/* K, R and method as they are set elsewhere on the page; not while the slider is being moved. */
+/* K, R and method as they are set elsewhere on the page, or by a link; not while the slider is being moved. What was
+   recorded of the same image makes way for a quick pass: it would be of another setting. */
 const follow = (k, r, method) => {
   if (playing || Date.now() - touched < 1500) return;
   const marked = (name, value) => element.querySelectorAll(`[name=scrub-${name}]`).forEach(box => {
@@ -98,6 +99,11 @@ const follow = (k, r, method) => {
   marked("method", method);
   range().value = r;
   paint();
+  const wanted = `${method} ${k} ${r}`;
+  if (!recorded || run() || asked === wanted) return;
+  asked = wanted;  // as set, not as the slider rounds it; setting it again must not ask again
+  clearTimeout(telling);
+  telling = setTimeout(() => trigger("submit", {k, r, method}), 200);
 };
 element.addEventListener("follow", event => follow(...event.detail));
 

@@ -8,6 +8,7 @@ from fastv.app.service.model_pool import ModelPool
 from fastv.app.shared.example_scenes import GALLERY_SEEDS
 from fastv.evidence.example_answers import example_answers
 from fastv.families.catalogue import DEFAULT, find
+from fastv.pruning.config import PruningConfig
 from tests.support.browser import answer_briefly, opened, run, wait_for
 
 RECORD = example_answers(DEFAULT)
@@ -121,3 +122,13 @@ def test_little_moves_while_the_page_opens_and_while_results_come(browser, app, 
     page.wait_for_timeout(300)
     assert page.evaluate("window.shift") < 0.1
     context.close()
+
+
+def test_a_link_to_a_setting_that_was_not_recorded_shows_that_setting(browser, recorded_app):
+    setting = PruningConfig("divprune", 0, 0.394)
+    with opened(browser, f"{recorded_app}?method=divprune&k=0&r=39.4") as page:
+        page.wait_for_function("document.querySelector('#answers .fastv .name').textContent.includes('DivPrune')")
+        kept = setting.build().kept_of(len(RECORD.runs[SEED, "fastv", 2].levels))
+        page.wait_for_function(f"document.querySelector('#kept .left b').textContent.startsWith('{kept} of')")
+        assert "39.4" in page.inner_text("#answers .fastv small")  # not as the slider rounds it
+        assert "r=39.4" in page.url
