@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from itertools import product
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
 from fastv.app.explore.methods_html import ALL, _Scale, methods_pane, question_choices
+from fastv.app.shared.deep_link import link_of
 from fastv.evidence import method_records
 from fastv.evidence.measurements import fingerprint, packed
 from fastv.evidence.method_records import EQUAL, GROUPS, RS, parsed
@@ -127,11 +131,25 @@ def test_the_page_shows_every_row_as_computed(model):
         tasks = None if questions == ALL else GROUPS[questions]
         html = methods_pane(model, equal, r, questions)
         for row in RECORDS[model].table(equal, r, tasks):
-            cells = html.split(f'<th scope="row">{row.point.label.replace(chr(39), "&#39;")}</th>')[1].split("</tr>")[0]
+            _, cells = html.split(f'">{row.point.label.replace(chr(39), "&#39;")}</a></th>')
+            cells = cells.split("</tr>")[0]
             assert points(row.change.share) in cells and f"{100 * row.score.share:.1f}" in cells
             assert f"{row.point.kept:,}" in cells and f"{round(row.point.average_tokens)} per layer" in cells
             assert (f"F1 {100 * row.point.caption_f1:.1f}" in cells) == (questions == "captions")
     assert methods_pane("nobody", "flops", 0.5, ALL) == ""
+
+
+@pytest.mark.parametrize("model", RECORDS)
+def test_a_methods_name_leads_to_a_comparison_of_that_very_setting(model):
+    html = methods_pane(model, "flops", 0.5, ALL)
+    links = [unescape(link) for link in re.findall(r'<a href="([^"]+)">', html)]
+    rows = RECORDS[model].table("flops", 0.5)
+    assert len(links) == len(rows)
+    for query, row in zip(links, rows):
+        link, point = link_of(dict(parse_qsl(query.removeprefix("?")))), row.point
+        assert (link.model, link.method, link.k) == (model, point.method, point.k)
+        assert link.r == pytest.approx(100 * point.r, abs=0.05)
+        assert link.options == ("proportional" if point.proportional else None)
 
 
 def test_a_row_far_from_the_others_stands_at_the_edge_of_the_chart():

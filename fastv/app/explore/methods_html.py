@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from fastv.app.shared.deep_link import Link
 from fastv.evidence.method_records import (
     CONTROL,
     GROUPS,
@@ -51,7 +52,7 @@ def methods_pane(model: str, equal: str, r: float, questions: str) -> Markup:
     scale = _Scale(rows)
     return render(
         "app/explore/methods",
-        rows=[_row(record, row, scale) for row in rows],
+        rows=[_row(model, record, row, scale) for row in rows],
         of_captions=tasks == GROUPS["captions"],
         lines=_lines(rows, scale),
         zero=scale.at(0.0),
@@ -63,7 +64,7 @@ def methods_pane(model: str, equal: str, r: float, questions: str) -> Markup:
         asked=rows[0].score.asked,
         unpruned=record.unpruned_score(tasks),
         unpruned_f1=record.unpruned.caption_f1,
-        timed=record.timed_on["device"] if record.timed_on else None,
+        timed=record.timed_on,
         command=record.command,
         dtype=record.dtype,
     )
@@ -87,10 +88,13 @@ class _Scale:
         return share < self.low
 
 
-def _row(record: MethodRecord, row: MethodRow, scale: _Scale) -> dict[str, Any]:
+def _row(model: str, record: MethodRecord, row: MethodRow, scale: _Scale) -> dict[str, Any]:
     point = row.point
+    options = "proportional" if point.proportional else None
+    tried = Link(model=model, k=point.k, r=round(100 * point.r, 1), method=point.method, options=options)
     return {
         "label": point.label,
+        "link": f"?{tried.query}",
         "reference": point.method in (CONTROL, SMALLER_PICTURE),
         "kept": point.kept,
         "average": point.average_tokens,
