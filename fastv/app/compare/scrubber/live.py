@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from fastv.measurement.single_pass import SinglePass
 
 logger = logging.getLogger(__name__)
+_ANSWERED = "One quick pass, not timed. Run measures it."
+# The answers are about the image that is shown, unless the status tells of a problem in place of them.
+_SHOWN = f"""status => {{
+  if (status?.includes("{_ANSWERED}")) document.querySelector(".compare").classList.remove("outdated");
+}}"""
 
 
 def connect_live(ui: CompareControls, pool: ModelPool, policy: RunPolicy, moved: Dependency) -> None:
@@ -51,7 +56,7 @@ def connect_live(ui: CompareControls, pool: ModelPool, policy: RunPolicy, moved:
             logger.exception("a quick answer failed")
             return {ui.status: status.problem(INTERNAL_ERROR)}
 
-    moved.then(
+    answered = moved.then(
         ask,
         {ui.picture, ui.question, ui.known, ui.max_new_tokens, ui.video.which, before, *ui.side_inputs},
         [ui.kept, ui.answers, ui.tiles, ui.remark, ui.status, before],
@@ -61,6 +66,7 @@ def connect_live(ui: CompareControls, pool: ModelPool, policy: RunPolicy, moved:
         concurrency_limit=1,
         **QUIET,
     )
+    answered.then(None, [ui.status], None, js=_SHOWN, **QUIET)
 
 
 def asked(
@@ -82,7 +88,7 @@ def asked(
         baseline, candidate = quick_answers(request, [sides.baseline, sides.candidate], pool, policy)
     return {
         **_shown(ui, pool, request, baseline, candidate, values[ui.known]),
-        ui.status: status.status("One quick pass, not timed. Run measures it."),
+        ui.status: status.status(_ANSWERED),
         state: (asked_of, baseline),
     }
 

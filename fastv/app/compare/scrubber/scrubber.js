@@ -54,11 +54,24 @@ const paint = () => {
   page.classList.remove("outdated");
 };
 
-/* Once the slider rests: of several events under way at a time, Gradio would handle the first one twice. */
+/* Tells of a setting, or asks for a quick pass at it, once all rests: of several events under way at a time, Gradio
+   would handle the first one twice. */
+const report = chosen => {
+  asked = run() ? null : JSON.stringify(chosen);
+  clearTimeout(telling);
+  telling = setTimeout(() => trigger(asked ? "submit" : "input", chosen), 200);
+};
+
 const tell = () => {
   touched = Date.now();
-  clearTimeout(telling);
-  telling = setTimeout(() => trigger(run() ? "input" : "submit", setting()), 200);
+  report(setting());
+};
+
+/* What was recorded of the image makes way for a quick pass: it would be of another setting. The setting is as it was
+   set, not as the slider rounds it; to have it set once more by that pass must not ask again. */
+const fill = chosen => {
+  if (run()) asked = null;
+  else if (recorded && asked !== JSON.stringify(chosen)) report(chosen);
 };
 
 const stop = () => {
@@ -87,8 +100,7 @@ element.addEventListener("input", event => {
 element.addEventListener("change", tell);
 element.addEventListener("click", event => event.target.closest(".play") && play());
 
-/* K, R and method as they are set elsewhere on the page, or by a link; not while the slider is being moved. What was
-   recorded of the same image makes way for a quick pass: it would be of another setting. */
+/* K, R and method as they are set elsewhere on the page, or by a link; not while the slider is being moved. */
 const follow = (k, r, method) => {
   if (playing || Date.now() - touched < 1500) return;
   const marked = (name, value) => element.querySelectorAll(`[name=scrub-${name}]`).forEach(box => {
@@ -99,11 +111,7 @@ const follow = (k, r, method) => {
   marked("method", method);
   range().value = r;
   paint();
-  const wanted = `${method} ${k} ${r}`;
-  if (!recorded || run() || asked === wanted) return;
-  asked = wanted;  // as set, not as the slider rounds it; setting it again must not ask again
-  clearTimeout(telling);
-  telling = setTimeout(() => trigger("submit", {k, r, method}), 200);
+  fill({k, r, method});
 };
 element.addEventListener("follow", event => follow(...event.detail));
 
@@ -114,8 +122,12 @@ const open = () => {
   label();
   const isOther = of !== null && of !== root().dataset.of, isShown = part("#answers .text")?.textContent.trim();
   of = root().dataset.of;
-  if (recorded) page.classList.remove("outdated");
+  if (run()) page.classList.remove("outdated");
   else if (isOther && isShown) page.classList.add("outdated");
+  if (isOther) {
+    asked = null;
+    fill({k: Number(root().dataset.k), r: Number(root().dataset.r), method: root().dataset.method});
+  }
 };
 open();
 watch("value", open);

@@ -132,3 +132,18 @@ def test_a_link_to_a_setting_that_was_not_recorded_shows_that_setting(browser, r
         page.wait_for_function(f"document.querySelector('#kept .left b').textContent.startsWith('{kept} of')")
         assert "39.4" in page.inner_text("#answers .fastv small")  # not as the slider rounds it
         assert "r=39.4" in page.url
+        page.locator("#examples button.thumbnail-item").nth(3).click()
+        said = RECORD.runs[GALLERY_SEEDS[3], "fastv", 2].answers[0]
+        page.wait_for_selector(f"#answers .baseline .text:has-text('{said}')")
+        page.wait_for_selector(".compare:not(.outdated)")
+        assert "DivPrune" in page.inner_text("#answers .fastv .name")
+
+
+def test_a_quick_pass_is_about_the_image_that_is_shown(browser, recorded_app):
+    with opened(browser, recorded_app) as page:
+        page.click("#new-scene")
+        page.wait_for_selector(".compare.outdated")
+        page.focus("#scrub-r")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector(".compare:not(.outdated)")
+        assert page.locator("#kept .left b").count() == 1  # some of so many tokens
