@@ -7,7 +7,7 @@ from fastv.evidence.method_records import MethodRecord, method_record
 from fastv.evidence.published import table1
 from fastv.formatting import budget, percent, points
 from fastv.pruning.config import chosen_by
-from fastv.pruning.methods.registry import METHODS
+from fastv.pruning.methods.registry import takes_k
 from fastv.stats import Change, Score
 
 _NEAR = 0.01  # of R: a few visual tokens
@@ -25,7 +25,7 @@ def known_quality(model: str, k: int | None, r: float, method: str | None = "fas
     found, methods = measured(model), method_record(model)
     said = _measured(found, k, r, by) if found else _published(model, k, r, by)
     said = said or (_of_method(methods, k, r, by) if methods else "")
-    return said or _UNKNOWN.format(setting="(K, R)" if _takes_k(method) else "R")
+    return said or _UNKNOWN.format(setting="(K, R)" if takes_k(method) else "R")
 
 
 def _measured(found: Measured, k: int, r: float, method: str | None) -> str:
@@ -49,13 +49,9 @@ def _said(before: Score, after: Score, change: Change, k: int, r: float, method:
     how = "" if method == "fastv" else f", method {method}"
     return (
         f"Of {after.asked:,} questions about drawn scenes, {percent(after.share)} are answered correctly at "
-        f"{budget(k if _takes_k(method) else None, r)}{how}, and {percent(before.share)} without pruning: "
+        f"{budget(k if takes_k(method) else None, r)}{how}, and {percent(before.share)} without pruning: "
         f"{points(change.share)} points (95% CI {points(change.low)} to {points(change.high)})."
     )
-
-
-def _takes_k(method: str | None) -> bool:
-    return method not in METHODS or METHODS[method].takes_k
 
 
 def _published(model: str, k: int, r: float, method: str | None) -> str:

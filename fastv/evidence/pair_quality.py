@@ -9,7 +9,7 @@ from fastv.evidence.measurements import Measured, MeasuredPoint, all_measured, d
 from fastv.evidence.method_records import MethodPoint, MethodRecord, method_record
 from fastv.formatting import budget, percent, points
 from fastv.pruning.config import chosen_by
-from fastv.pruning.methods.registry import METHODS
+from fastv.pruning.methods.registry import takes_k
 from fastv.stats import Change, Score
 
 _NEAR = 0.01  # of R: a few visual tokens
@@ -119,5 +119,4 @@ def _name(side: ComparedSide, point: MeasuredPoint | MethodPoint) -> str:
     if point.k is None:
         return f"{side.name} without pruning"
     how = "" if point.method == "fastv" else f", method {point.method}"
-    takes_k = point.method not in METHODS or METHODS[point.method].takes_k
-    return f"{side.name} at {budget(point.k if takes_k else None, point.r)}{how}"
+    return f"{side.name} at {budget(point.k if takes_k(point.method) else None, point.r)}{how}"

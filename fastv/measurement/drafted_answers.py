@@ -25,6 +25,9 @@ from fastv.measurement.batched_answers import Inputs, Rows, end_tokens, until_en
 from fastv.measurement.timing import greedy
 from fastv.pruning.transformers_compat import cache_in
 
+#: The most tokens that are guessed anew at a time: a guess that is wrong at once has more of them read for nothing.
+_AHEAD = 16
+
 
 def generate_drafted(
     model: Any, inputs: Inputs, draft: Tensor, others: Sequence[Rows] = (), *, max_new_tokens: int
@@ -100,8 +103,6 @@ def _future(row: tuple[int, ...], draft: list[int], others: Sequence[tuple[int, 
     return next(alike, (*row, *draft[count:]))
 
 
-#: The most tokens that are guessed anew at a time: reading so many takes about as long as reading one.
-_AHEAD = 16
 _OF_LOOPS = ("synced_gpus", "streamer", "assistant_model", "tokenizer")  # arguments of the loop, not of the model
 
 

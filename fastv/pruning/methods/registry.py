@@ -69,6 +69,11 @@ def phrase_of(name: str) -> str:
     return METHODS[name].phrase if name in METHODS else f"by {name}"
 
 
+def takes_k(name: str | None) -> bool:
+    """Whether a method cuts at the K that is chosen; one that is not registered may."""
+    return name not in METHODS or METHODS[name].takes_k
+
+
 def described() -> list[dict[str, Any]]:
     """Every method as plain values for people and machines: name, label, phrase, paper, signals, cuts, limits."""
     return [

@@ -41,7 +41,7 @@ def farthest_first(units: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
     Tensor
         boolean (batch, n).
     """
-    return _in_each_row(absent, keep, lambda row, there, count: _far_apart(units[row, there.to(units.device)], count))
+    return _in_each_row(_far_apart, absent, keep, units)
 
 
 def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
@@ -66,16 +66,7 @@ def determinant_first(features: Tensor, quality: Tensor, absent: Tensor, keep: T
     Tensor
         boolean (batch, n).
     """
-
-    def choose(row: int, there: Tensor, count: int) -> Picks:
-        picks = _independent(features[row, there.to(features.device)], count)
-        if len(picks) < count:
-            left = quality[row, there.to(quality.device)].numpy(force=True).copy()
-            left[picks] = float("-inf")
-            picks += np.argsort(-left, kind="stable")[: count - len(picks)].tolist()
-        return picks
-
-    return _in_each_row(absent, keep, choose)
+    return _in_each_row(_independent_first, absent, keep, features, quality)
 
 
 def coverage_first(units: Tensor, saliency: Tensor, absent: Tensor, keep: Tensor) -> Tensor:
@@ -95,12 +86,7 @@ def coverage_first(units: Tensor, saliency: Tensor, absent: Tensor, keep: Tensor
     Tensor
         boolean (batch, n).
     """
-
-    def choose(row: int, there: Tensor, count: int) -> Picks:
-        there = there.to(units.device)
-        return covering(units[row, there], saliency[row, there.to(saliency.device)], count)
-
-    return _in_each_row(absent, keep, choose)
+    return _in_each_row(covering, absent, keep, units, saliency)
 
 
 def covering(units: Tensor, saliency: Tensor, keep: int) -> Picks:
@@ -151,6 +137,14 @@ def _far_apart(units: Tensor, keep: int) -> Picks:
     return picks
 
 
+def _independent_first(features: Tensor, quality: Tensor, keep: int) -> Picks:
+    """Those whose determinant is above 0, and then the highest in quality."""
+    picks = _independent(features, keep)
+    left = -quality.numpy(force=True)
+    left[picks] = float("inf")
+    return picks + np.argsort(left, kind="stable")[: keep - len(picks)].tolist()
+
+
 def _independent(features: Tensor, keep: int) -> Picks:
     """As many as have a determinant above 0, at most ``keep``."""
     kernel = PairProducts(features)
@@ -173,14 +167,15 @@ def _independent(features: Tensor, keep: int) -> Picks:
     return picks
 
 
-def _in_each_row(absent: Tensor, keep: Tensor, choose: Callable[[int, Tensor, int], Picks]) -> Tensor:
+def _in_each_row(choose: Callable[..., Picks], absent: Tensor, keep: Tensor, *known: Tensor) -> Tensor:
     """Choose in each row among the tokens that are there: boolean, shaped like ``absent``.
 
-    choose: from the row, the columns of its tokens, long (m,), and how many to choose, to their numbers among them.
+    choose: from what is known of a row's tokens, a row of each of ``known``, and how many to choose, to their numbers.
     """
     chosen = torch.zeros_like(absent)
     for row, count in enumerate(keep.tolist()):
         if count:
             there = (~absent[row]).nonzero()[:, 0]
-            chosen[row, there[torch.tensor(choose(row, there, count), device=there.device)]] = True
+            picks = choose(*(each[row, there.to(each.device)] for each in known), count)
+            chosen[row, there[torch.tensor(picks, device=there.device)]] = True
     return chosen
